@@ -1,0 +1,241 @@
+"""Read and write the safetensors format, its header checked number by number.
+
+Eight bytes (the header's length, little-endian), the header (JSON: name -> type, shape, place),
+then the numbers. https://github.com/huggingface/safetensors states the format.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from vis.errors import DataError, OutputError, OutputExistsError
+from vis.weights.sniff import kind_of, open_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAX_HEADER = 10_000_000
+MAX_TENSORS = 20_000
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_WORD = {dtype: word for word, dtype in DTYPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where one tensor lies."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    begin: int
+    """Bytes from the end of the header."""
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of itself before any number is read."""
+
+    entries: dict[str, Entry]
+    """In the order of the numbers."""
+    metadata: dict[str, str]
+    raw: bytes
+    """The header's own bytes."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name -> shape."""
+        return {name: entry.shape for name, entry in self.entries.items()}
+
+
+def read_header(file: IO[bytes]) -> Header:
+    """Read and check the header; leaves the file at the first number.
+
+    Raises:
+        DataError: it is no safetensors file, or its header does not fit it.
+    """
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(512)
+    if kind_of(head) != "safetensors":
+        raise DataError("it is a torch file, not a safetensors file")
+    length = int.from_bytes(head[:8], "little")
+    if length > min(MAX_HEADER, size - 8):
+        raise DataError(f"its header would have {length} bytes; the file is damaged or cut short")
+    file.seek(8)
+    raw = file.read(length)
+    metadata, table = _divided(_parsed(raw))
+    entries = dict(sorted(table.items(), key=lambda item: (item[1].begin, item[1].end)))
+    place = 0
+    for name, entry in entries.items():
+        if entry.begin != place:
+            raise DataError(f"tensor {name!r:.80} does not begin where the one before it ends")
+        place = entry.end
+    if place != size - 8 - length:
+        raise DataError(
+            f"it has {size - 8 - length} bytes of numbers, its header describes {place}"
+        )
+    return Header(entries, metadata, raw)
+
+
+def read_tensors(file: IO[bytes], header: Header) -> Iterator[tuple[str, Tensor]]:
+    """Name and tensor, one after the other, from the file as `read_header` left it.
+
+    Raises:
+        DataError: a tensor of truth values holds something else.
+    """
+    for name, entry in header.entries.items():
+        content = bytearray(entry.end - entry.begin)
+        if file.readinto(content) != len(content):  # type: ignore[attr-defined]
+            raise DataError(f"the file ends inside tensor {name!r:.80}")
+        if entry.dtype is torch.bool and content.translate(None, b"\0\1"):
+            raise DataError(f"tensor {name!r:.80} of truth values holds other bytes than 0 and 1")
+        flat = torch.frombuffer(content, dtype=entry.dtype) if content else torch.empty(0)
+        yield name, flat.to(entry.dtype).view(entry.shape)
+
+
+def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors and the metadata of a foreign safetensors file.
+
+    Raises:
+        InputError: it cannot be opened.
+        DataError: it is damaged or no such file.
+    """
+    with open_regular(path) as file:
+        try:
+            header = read_header(file)
+            return dict(read_tensors(file, header)), header.metadata
+        except DataError as error:
+            raise error.at(str(path)) from None
+
+
+def header_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """The header of a file that holds `tensors` in their order, padded to eight bytes.
+
+    Letters are written as they are, so that one text has one spelling.
+    """
+    table: dict[str, object] = {"__metadata__": dict(metadata)}
+    place = 0
+    for name, tensor in tensors.items():
+        end = place + tensor.numel() * tensor.element_size()
+        table[name] = {
+            "dtype": _WORD[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [place, end],
+        }
+        place = end
+    text = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % 8)
+
+
+def number_bytes(tensor: Tensor) -> memoryview:
+    """A tensor's numbers as the file holds them."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    content: memoryview = flat.view(torch.uint8).numpy().data
+    return content
+
+
+def write(
+    path: str | Path, header: bytes, tensors: Mapping[str, Tensor], *, overwrite: bool
+) -> None:
+    """Write header and numbers beside `path`, then rename: `path` is whole or untouched.
+
+    Raises:
+        OutputExistsError: `path` is there and `overwrite` is False.
+        OutputError: it cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise OutputExistsError(
+            "the file exists", where=str(path), remedy="Choose another name, or say to overwrite."
+        )
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            for tensor in tensors.values():
+                file.write(number_bytes(tensor))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
+        done = "What was there before is untouched."
+        raise OutputError(f"cannot be written ({reason})", where=str(path), done=done) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename last; some network and Windows folders cannot."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _parsed(raw: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(raw.decode(), object_pairs_hook=_without_repeats, parse_constant=_no)
+    except RecursionError:
+        raise DataError("its header is nested too deeply") from None
+    except ValueError as error:
+        raise DataError(f"its header is damaged ({error})") from None
+    if not isinstance(value, dict):
+        raise DataError("its header is not a table")
+    return value
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return table
+
+
+def _no(word: str) -> object:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _divided(table: dict[str, object]) -> tuple[dict[str, str], dict[str, Entry]]:
+    texts = table.pop("__metadata__", {})
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+        raise DataError("its metadata is not a table of texts")
+    if len(table) > MAX_TENSORS:
+        raise DataError(f"it holds {len(table)} tensors; at most {MAX_TENSORS} are read")
+    return texts, {name: _entry(name, value) for name, value in table.items()}
+
+
+def _entry(name: str, value: object) -> Entry:
+    match value:
+        case {"dtype": str(word), "shape": list(shape), "data_offsets": [int(begin), int(end)]} if (
+            word in DTYPES
+            and len(shape) <= 16
+            and all(type(size) is int and 0 <= size < 1 << 40 for size in shape)
+            and math.prod(shape) * DTYPES[word].itemsize == end - begin
+            and begin >= 0
+        ):
+            return Entry(DTYPES[word], tuple(shape), begin, end)
+    raise DataError(f"tensor {name!r:.80} has a malformed description")
