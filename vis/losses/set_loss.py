@@ -1,0 +1,151 @@
+"""The loss of a set of slots: each instance is matched with one slot, then compared with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import distributed
+from torch.nn.functional import cross_entropy
+
+from vis.losses.masks import Area, content_area, mask_terms
+from vis.losses.matching import Counted, Matcher, every_frame
+from vis.losses.targets import join
+from vis.ops.boxes import giou, to_centres, to_corners
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from vis.losses.matching import Pairs
+    from vis.losses.outputs import LayerOutput, SequenceOutput
+    from vis.losses.targets import Truth
+    from vis.records import ClipTargets
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each term counts in the total; the defaults are DETR's and VisTR's."""
+
+    label: float = 1.0
+    """Of the cross-entropy, the term `class`."""
+    box_l1: float = 5.0
+    box_giou: float = 2.0
+    mask_focal: float = 1.0
+    mask_dice: float = 1.0
+    background: float = 0.1
+    """Of a slot that shows nothing, against 1 of one that does, within the cross-entropy."""
+
+    def of(self, term: str) -> float:
+        """The weight of a term by its name in the result."""
+        weight: float = getattr(self, "label" if term == "class" else term)
+        return weight
+
+
+@dataclass(frozen=True, slots=True)
+class SetLoss:
+    """Losses of slots after matching (DETR, section 3.1; VisTR's are the same over a sequence)."""
+
+    matcher: Matcher
+    weights: Weights = Weights()
+    smoothing: float = 0.0
+    """Of the fractions of the generalised IoU; VisTR 1e-6."""
+    counted: Counted = every_frame
+    """The frames of an instance that the sums over boxes and masks are divided by."""
+    area: Area = content_area
+
+    def __call__(self, output: SequenceOutput, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+        """The weighted terms by name; their sum is the loss.
+
+        Returns:
+            Scalars `class`, `box_l1`, `box_giou` and, of an output with masks, `mask_focal` and
+            `mask_dice`; each is summed over the layers that have it.
+
+        Raises:
+            UsageError: output and targets do not belong together.
+            DataError: a label is not one of the model's classes.
+        """
+        totals: dict[str, Tensor] = {}
+        for terms in self.terms(output, targets):
+            for name, value in terms.items():
+                weighted = self.weights.of(name) * value
+                totals[name] = totals[name] + weighted if name in totals else weighted
+        return totals
+
+    def terms(
+        self, output: SequenceOutput, targets: Sequence[ClipTargets]
+    ) -> list[dict[str, Tensor]]:
+        """The same without weights, layer by layer; masks in the last."""
+        truth = join(targets, output.layers[-1])
+        pairs = self.matcher(output.layers, truth)
+        normaliser = mean_over_ranks(self.counted(truth.visible).sum())
+        terms = [
+            self._layer_terms(layer, truth, pairs=chosen, normaliser=normaliser)
+            for layer, chosen in zip(output.layers, pairs, strict=True)
+        ]
+        if output.masks is not None:
+            focal, dice = mask_terms(output, targets, pairs[-1], area=self.area)
+            terms[-1] |= {"mask_focal": focal / normaliser, "mask_dice": dice / normaliser}
+        return terms
+
+    @torch.no_grad()
+    def errors(self, output: SequenceOutput, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+        """Two numbers for the log, of the last layer.
+
+        Returns:
+            `class_error`: per cent of the matched slots that put another class on top.
+            `count_error`: how many more or fewer slots than instances show something, summed over
+            all frames, mean over clips.
+        """
+        layer = output.layers[-1]
+        truth = join(targets, layer)
+        (pairs,) = self.matcher([layer], truth)
+        best = layer.logits.argmax(dim=-1)
+        chosen = best[pairs.clips, pairs.frames, pairs.slots]
+        wrong = chosen != truth.labels[pairs.instances, pairs.frames]
+        shown = (best != layer.logits.shape[-1] - 1).sum(dim=(1, 2))
+        there = shown.new_tensor(truth.counts) * best.shape[1]
+        return {
+            "class_error": 100 * wrong.sum() / max(1, len(wrong)),
+            "count_error": (shown - there).abs().float().mean(),
+        }
+
+    def _layer_terms(
+        self, layer: LayerOutput, truth: Truth, *, pairs: Pairs, normaliser: Tensor
+    ) -> dict[str, Tensor]:
+        found = _single(layer.boxes)[pairs.clips, pairs.frames, pairs.slots]
+        wanted = truth.boxes[pairs.instances, pairs.frames].to(found)
+        distance = (found - to_centres(wanted)).abs().sum()
+        apart = 1 - giou(to_corners(found), wanted, smoothing=self.smoothing)
+        return {
+            "class": self._label_term(_single(layer.logits), truth, pairs),
+            "box_l1": distance / normaliser,
+            "box_giou": apart.sum() / normaliser,
+        }
+
+    def _label_term(self, logits: Tensor, truth: Truth, pairs: Pairs) -> Tensor:
+        """Mean cross-entropy over all slots, those without an instance counting less."""
+        background = logits.shape[-1] - 1
+        wanted = torch.full(logits.shape[:-1], background, device=logits.device)
+        labels = truth.labels[pairs.instances, pairs.frames]
+        wanted[pairs.clips, pairs.frames, pairs.slots] = labels
+        weight = logits.new_ones(logits.shape[-1])
+        weight[background] = self.weights.background
+        return cross_entropy(logits.flatten(0, 2), wanted.flatten(), weight)
+
+
+def mean_over_ranks(count: Tensor) -> Tensor:
+    """The mean of a number over all training processes, at least 1; alone, the number itself."""
+    total = count.float()
+    if distributed.is_available() and distributed.is_initialized():
+        total = total.clone()
+        distributed.all_reduce(total)
+        total = total / distributed.get_world_size()
+    return total.clamp(min=1)
+
+
+def _single(values: Tensor) -> Tensor:
+    """At least single precision: the sums below lose too much in half."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

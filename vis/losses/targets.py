@@ -1,0 +1,93 @@
+"""The targets of all clips of a batch, end to end in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from vis.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from vis.losses.outputs import LayerOutput
+    from vis.records import ClipTargets
+
+EMPTY = 0
+"""The class that VisTR gives an instance in a frame that does not show it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """Boxes and labels of every instance `[M]` of a batch; masks stay with their clips."""
+
+    clips: Tensor
+    """`[M]` which clip of the batch."""
+    labels: Tensor
+    """`[M T]` class index, `EMPTY` where not visible."""
+    boxes: Tensor
+    """`[M T 4]` corners as fractions of the content, zero where not visible."""
+    visible: Tensor
+    """`[M T]` bool."""
+    counts: tuple[int, ...]
+    """Instances of each clip; they sum to M."""
+
+
+def join(targets: Sequence[ClipTargets], layer: LayerOutput) -> Truth:
+    """The targets of a batch as one table, in clip order.
+
+    Args:
+        targets: one record for each clip of `layer`, on its device.
+        layer: any layer of the output that they are to be compared with.
+
+    Raises:
+        UsageError: the clips or frames of the two are not as many.
+    """
+    batch, frames = layer.logits.shape[:2]
+    if len(targets) != batch:
+        raise UsageError(f"{len(targets)} targets for a batch of {batch} clips")
+    for index, target in enumerate(targets):
+        _check(target, frames, where=f"targets of clip {index} of the batch")
+    counts = tuple(len(target.labels) for target in targets)
+    visible = torch.cat([target.visible for target in targets])
+    labels = torch.cat([target.labels for target in targets])[:, None]
+    boxes = torch.cat([target.boxes for target in targets])
+    clips = [clip for clip, count in enumerate(counts) for _ in range(count)]
+    return Truth(
+        clips=torch.tensor(clips, dtype=torch.int64, device=visible.device),
+        labels=labels.where(visible, EMPTY),
+        boxes=boxes.where(visible[..., None], 0.0),
+        visible=visible,
+        counts=counts,
+    )
+
+
+def check_labels(lowest: int, highest: int, classes: int) -> None:
+    """Refuse labels that the model has no row for.
+
+    Raises:
+        DataError: a label is outside 0..classes - 1.
+    """
+    wrong = lowest if lowest < 0 else highest
+    if not 0 <= wrong < classes:
+        raise DataError(
+            f"label {wrong} in the targets of a model of {classes} classes (0..{classes - 1})",
+            remedy="Build the model with the classes of this data set.",
+        )
+
+
+def _check(target: ClipTargets, frames: int, *, where: str) -> None:
+    instances, pixels = len(target.labels), target.masks.shape[2:]
+    wanted = {
+        "visible": (instances, frames),
+        "boxes": (instances, frames, 4),
+        "masks": (instances, frames, *pixels),
+    }
+    for name, shape in wanted.items():
+        found = tuple(getattr(target, name).shape)
+        if found != shape:
+            raise UsageError(f"{name} has shape {found}, expected {shape}", where=where)
