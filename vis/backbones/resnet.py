@@ -1,0 +1,83 @@
+"""ResNets of torchvision with frozen batch norm, as the DETR family uses them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import torchvision
+from torch import nn
+
+from vis.backbones.levels import Backbone
+from vis.layers.frozen import FrozenNorm, FrozenNormConv
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WIDE = (256, 512, 1024, 2048)
+NARROW = (64, 128, 256, 512)
+RESNETS = {
+    "resnet18": NARROW,
+    "resnet34": NARROW,
+    "resnet50": WIDE,
+    "resnet101": WIDE,
+    "resnet152": WIDE,
+    "resnext50_32x4d": WIDE,
+    "resnext101_32x8d": WIDE,
+    "resnext101_64x4d": WIDE,
+    "wide_resnet50_2": WIDE,
+    "wide_resnet101_2": WIDE,
+}
+"""Channels of the four levels of each network."""
+
+
+class ResNet(Backbone):
+    """Stem and first stage do not train; no norm does (DETR, appendix A.4).
+
+    Parameters are named as in torchvision, but each norm belongs to its convolution: see `our_key`.
+
+    Args:
+        name: a key of `RESNETS`.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.channels = RESNETS[name]
+        net = torchvision.models.get_model(name, weights=None, norm_layer=FrozenNorm)
+        _fold(net)
+        self.conv1, self.relu, self.maxpool = net.conv1, net.relu, net.maxpool
+        self.layer1, self.layer2 = net.layer1, net.layer2
+        self.layer3, self.layer4 = net.layer3, net.layer4
+        for part in (self.conv1, self.layer1):
+            part.requires_grad_(False)
+
+    def forward(self, frames: Tensor) -> list[Tensor]:
+        """`[M 3 H W]` normalised -> four maps `[M C h w]`, the largest first."""
+        x = self.maxpool(self.relu(self.conv1(frames)))
+        levels = []
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = stage(x)
+            levels.append(x)
+        return levels
+
+
+def our_key(key: str) -> str | None:
+    """The name of torchvision's tensor in `ResNet`; None for those that have no place in it."""
+    if key.startswith("fc.") or key.endswith("num_batches_tracked"):
+        return None
+    key = re.sub(r"\bbn(\d)\.", r"conv\1.norm.", key)
+    return re.sub(r"\bdownsample\.1\.", "downsample.0.norm.", key)
+
+
+def _fold(module: nn.Module) -> None:
+    """Give each convolution the norm that follows it, through the whole tree."""
+    for child in list(module.children()):
+        _fold(child)
+    pairs = [(f"conv{i}", f"bn{i}") for i in (1, 2, 3)]
+    if isinstance(module, nn.Sequential):
+        pairs = [("0", "1")]
+    for conv_name, norm_name in pairs:
+        conv, norm = getattr(module, conv_name, None), getattr(module, norm_name, None)
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, FrozenNorm):
+            setattr(module, conv_name, FrozenNormConv(conv, norm))
+            setattr(module, norm_name, nn.Identity())

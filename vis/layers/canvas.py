@@ -1,0 +1,75 @@
+"""The canvas on which frames of different size lie, and what of it is padding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+class Normalise(nn.Module):
+    """ImageNet's mean and deviation, then zero outside the content."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, values in (("mean", MEAN), ("deviation", DEVIATION)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+
+    def forward(self, frames: Tensor, padding: Tensor | None) -> Tensor:
+        """`[M 3 H W]` RGB 0..1 and `[M H' W']` bool, None for none -> `[M 3 H' W']`."""
+        x = (frames.to(self.mean.dtype) - self.mean) / self.deviation
+        if padding is None:
+            return x
+        # A fill, not a product: the padding may hold NaN.
+        return _extended(x, padding.shape[-2:]).masked_fill(padding[:, None], 0.0)
+
+
+def canvas_of(frames: Tensor, multiple: int) -> tuple[int, int]:
+    """Height and width of `[... H W]`, each rounded up to a multiple."""
+    height, width = frames.shape[-2:]
+    return height + -height % multiple, width + -width % multiple
+
+
+def padding_of(sizes: Tensor, canvas: tuple[int, int]) -> Tensor | None:
+    """Content sizes `[B 2]` -> `[B H W]` bool, True outside the content; None if nothing is."""
+    if bool((sizes == sizes.new_tensor(canvas)).all()):
+        return None
+    rows = torch.arange(canvas[0], device=sizes.device) >= sizes[:, :1]
+    columns = torch.arange(canvas[1], device=sizes.device) >= sizes[:, 1:]
+    return rows[:, :, None] | columns[:, None, :]
+
+
+def shrunk(padding: Tensor, size: torch.Size) -> Tensor:
+    """`[B H W]` bool -> `[B h w]`, the nearest pixel of each cell; the first is always content."""
+    return functional.interpolate(padding[:, None].float(), size, mode="nearest")[:, 0].bool()
+
+
+def to_content(maps: Tensor, canvas: tuple[int, int], content: tuple[int, int]) -> Tensor:
+    """`[N T h w]` over the canvas -> over the content alone, with cells as close to as large.
+
+    Where the content ends between two cells, the maps are sampled anew, bilinearly.
+    """
+    spans = [
+        cells * part / whole
+        for cells, part, whole in zip(maps.shape[-2:], content, canvas, strict=True)
+    ]
+    height, width = (max(1, round(span)) for span in spans)
+    if [height, width] == spans:
+        return maps[..., :height, :width]
+    y, x = (
+        2 * (torch.arange(cells, device=maps.device) + 0.5) / cells * part / whole - 1
+        for cells, part, whole in zip((height, width), content, canvas, strict=True)
+    )
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).to(maps.dtype)
+    grid = grid.expand(len(maps), -1, -1, -1)
+    return functional.grid_sample(maps, grid, padding_mode="border", align_corners=False)
+
+
+def _extended(x: Tensor, size: torch.Size) -> Tensor:
+    return functional.pad(x, (0, size[1] - x.shape[-1], 0, size[0] - x.shape[-2]))

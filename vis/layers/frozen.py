@@ -1,0 +1,63 @@
+"""Batch norm that never learns, folded into the convolution before it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+EPSILON = 1e-5
+
+
+class FrozenNorm(nn.Module):
+    """A batch norm's four vectors as buffers: the same in training and use, changed by no step.
+
+    Args:
+        channels: of the maps.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.ones(channels))
+        self.register_buffer("bias", torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Scale and shift `[C]` of the norm."""
+        scale = self.weight * (self.running_var + EPSILON).rsqrt()
+        return scale, self.bias - self.running_mean * scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[M C h w]` -> `[M C h w]`."""
+        scale, shift = self.affine()
+        return x * scale[:, None, None] + shift[:, None, None]
+
+
+class FrozenNormConv(nn.Module):
+    """A convolution without bias and its frozen norm in one pass over the map.
+
+    Args:
+        conv: the convolution, whose weight is taken over.
+        norm: its norm.
+    """
+
+    def __init__(self, conv: nn.Conv2d, norm: FrozenNorm) -> None:
+        super().__init__()
+        assert conv.bias is None and isinstance(conv.padding, tuple)
+        self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
+        self.groups = conv.groups
+        self.weight, self.norm = conv.weight, norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[M C h w]` -> `[M D h' w']`."""
+        scale, shift = self.norm.affine()
+        weight = self.weight * scale[:, None, None, None]
+        return functional.conv2d(
+            x, weight, shift, self.stride, self.padding, self.dilation, self.groups
+        )

@@ -1,0 +1,91 @@
+"""Sine codes of where a cell lies in its frame and in its clip (Vaswani et al., 2017, 3.5)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+TEMPERATURE = 10_000.0
+TINY = 1e-6  # part of the published formula, not only a guard against division by zero
+
+
+class SinePositions2D(nn.Module):
+    """Row and column, half the width each (DETR); each frame for itself.
+
+    Args:
+        width: channels, even.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.widths = _split(width, axes=2)
+
+    def forward(self, padding: Tensor) -> Tensor:
+        """`[B T h w]` bool, True outside the content -> `[B T h w C]` float32."""
+        return _concatenated(padding, dims=(2, 3), widths=self.widths)
+
+
+class SinePositions3D(nn.Module):
+    """Frame, row and column, a third of the width each (VisTR).
+
+    The two axes of the frame have the smallest even width that is no less than a third, and time
+    has the rest: 128 each at 384, as published; 84, 86 and 86 at 256, where VisTR itself fails.
+
+    Args:
+        width: channels, even.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.widths = _split(width, axes=3)
+
+    def forward(self, padding: Tensor) -> Tensor:
+        """`[B T h w]` bool, True outside the content -> `[B T h w C]` float32."""
+        return _concatenated(padding, dims=(1, 2, 3), widths=self.widths)
+
+
+class AddedSinePositions3D(nn.Module):
+    """The code of an image plus a code of time as wide (Mask2Former for video, 2021).
+
+    It keeps the code of space with which weights for images were trained.
+
+    Args:
+        width: channels, even.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width, self.widths = width, _split(width, axes=2)
+
+    def forward(self, padding: Tensor) -> Tensor:
+        """`[B T h w]` bool, True outside the content -> `[B T h w C]` float32."""
+        space = _concatenated(padding, dims=(2, 3), widths=self.widths)
+        return space + _concatenated(padding, dims=(1,), widths=(self.width,))
+
+
+def _split(width: int, *, axes: int) -> tuple[int, ...]:
+    """Even widths, equal for the axes of the frame; the first axis has the rest."""
+    assert width % 2 == 0, width
+    share = 2 * math.ceil(width / (2 * axes))
+    return (width - share * (axes - 1), *[share] * (axes - 1))
+
+
+def _concatenated(padding: Tensor, *, dims: tuple[int, ...], widths: tuple[int, ...]) -> Tensor:
+    valid = ~padding
+    codes = [_code(_angle(valid, dim), width) for dim, width in zip(dims, widths, strict=True)]
+    return torch.cat(codes, dim=-1)
+
+
+def _angle(valid: Tensor, dim: int) -> Tensor:
+    """Cells of content up to and with this one along `dim`; all of them are a full turn."""
+    count = valid.cumsum(dim, dtype=torch.float32)
+    return count / (count.narrow(dim, -1, 1) + TINY) * (2 * math.pi)
+
+
+def _code(angle: Tensor, width: int) -> Tensor:
+    """`[...]` -> `[... width]`: sine and cosine in turns, ever slower."""
+    exponent = torch.arange(0, width, 2, dtype=torch.float32, device=angle.device) / width
+    phase = angle[..., None] / TEMPERATURE**exponent
+    return torch.stack((phase.sin(), phase.cos()), dim=-1).flatten(-2)

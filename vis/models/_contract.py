@@ -1,0 +1,49 @@
+"""What every model can do: three verbs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from vis.records import Clip, ClipPredictions, ClipTargets
+
+Output = TypeVar("Output")
+
+
+class Model(nn.Module, ABC, Generic[Output]):
+    """A network with its own output type, which only its own verbs read."""
+
+    name: ClassVar[str]
+    """Of its file in this folder, for `build`."""
+    config: Any
+    """The `Config` that it was built from; a dataclass."""
+    frames: int
+    """The most frames that a clip may have."""
+
+    @abstractmethod
+    def forward(self, clip: Clip) -> Output:
+        """Look at a batch of clips.
+
+        Raises:
+            UsageError: the clips have more frames than the model was built for.
+        """
+
+    @abstractmethod
+    def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is to be minimised.
+
+        Raises:
+            UsageError: output and targets do not belong together.
+            DataError: a label is not one of the model's classes.
+        """
+
+    @abstractmethod
+    def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
+        """What the output says of each clip of the batch, in its order."""

@@ -1,0 +1,37 @@
+"""What a model of instance slots hands to its own verbs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from einops import rearrange
+
+from vis.losses.outputs import LayerOutput, SequenceOutput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vis.models._masks import Masks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """All decoder layers and, where the model has any, the masks of the last."""
+
+    layers: list[LayerOutput]
+    masks: Masks | None
+    canvas: tuple[int, int]
+    """Pixels that the masks cover, padding included."""
+    sizes: Tensor
+    """`[B 2]` pixels of the content."""
+
+    def dense(self) -> SequenceOutput:
+        """The same with the masks of all slots."""
+        if self.masks is None:
+            return SequenceOutput(self.layers, None, self.canvas, self.sizes)
+        batch, _, slots = self.layers[-1].logits.shape[:3]
+        everything = torch.ones(batch, slots, dtype=torch.bool, device=self.sizes.device)
+        masks = rearrange(self.masks.logits(everything), "(b n) t h w -> b t n h w", b=batch)
+        return SequenceOutput(self.layers, masks, self.canvas, self.sizes)
