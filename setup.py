@@ -1,0 +1,59 @@
+"""Package metadata; build and tool settings are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "vis/__init__.py").read_text(), re.M)
+assert VERSION, "vis/__init__.py states no version"
+
+# decord has wheels for these machines only; nothing imports it unless it is asked for.
+DECORD = (
+    "decord>=0.6; (sys_platform == 'linux' and platform_machine == 'x86_64')"
+    " or (sys_platform == 'win32' and platform_machine == 'AMD64')"
+)
+
+setup(
+    name="vis-kit",
+    version=VERSION[1],
+    description="Video instance segmentation: find, outline, name and follow every object in a video",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["vis", "vis.*"]),
+    package_data={"vis": ["py.typed"]},
+    install_requires=[
+        "torch>=2.11",
+        "torchvision>=0.26",
+        "av>=18.1",  # bundles FFmpeg 8.1.2; older ones have known holes
+        DECORD,
+        "numpy>=2",
+        "scipy>=1.11",
+        "einops>=0.8",
+        "pycocotools>=2.0.8",
+        "pillow>=12.3",
+        "jsonargparse[signatures]>=4.45,<5",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "torchcodec": ["torchcodec>=0.10"],
+        "dev": [
+            "hypothesis>=6.100",
+            "mypy>=1.15",
+            "pytest>=8.3",
+            "pytest-timeout>=2.3",
+            "ruff>=0.9",
+            "types-tqdm",
+        ],
+    },
+    entry_points={"console_scripts": ["vis = vis.cli:main"]},
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,76 @@
+"""vis: video instance segmentation. Find, outline, name and follow every object in a video.
+
+The names below are loaded when they are first used, so that `import vis` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from vis.errors import VisError as VisError
+    from vis.errors import VisWarning as VisWarning
+    from vis.pipeline import draw_results as draw_results
+    from vis.records import (
+        RLE as RLE,
+    )
+    from vis.records import (
+        Clip as Clip,
+    )
+    from vis.records import (
+        ClipPredictions as ClipPredictions,
+    )
+    from vis.records import (
+        ClipTargets as ClipTargets,
+    )
+    from vis.records import (
+        Frame as Frame,
+    )
+    from vis.records import (
+        FrameTracks as FrameTracks,
+    )
+    from vis.records import (
+        Track as Track,
+    )
+    from vis.records import (
+        VideoInfo as VideoInfo,
+    )
+    from vis.video import VideoReader as VideoReader
+    from vis.video import VideoWriter as VideoWriter
+    from vis.video import draw as draw
+    from vis.video import open_video as open_video
+    from vis.video import probe as probe
+
+_HOME = {
+    "Clip": "vis.records",
+    "ClipPredictions": "vis.records",
+    "ClipTargets": "vis.records",
+    "Frame": "vis.records",
+    "FrameTracks": "vis.records",
+    "RLE": "vis.records",
+    "Track": "vis.records",
+    "VideoInfo": "vis.records",
+    "VideoReader": "vis.video",
+    "VideoWriter": "vis.video",
+    "VisError": "vis.errors",
+    "VisWarning": "vis.errors",
+    "draw": "vis.video",
+    "draw_results": "vis.pipeline",
+    "open_video": "vis.video",
+    "probe": "vis.video",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'vis' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
