@@ -1,0 +1,130 @@
+"""The command line: `vis COMMAND ...`; one file a command, each a thin shell over one public function.
+
+Only the named command's module is imported, so that help and errors come at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from types import FrameType
+
+from vis import __version__
+from vis.cli.arguments import Command, parse
+from vis.errors import (
+    EXIT_DAMAGED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    DamageWarning,
+    UsageError,
+    VisError,
+    VisWarning,
+    printable,
+)
+
+COMMANDS = {
+    "draw": "draw a result or annotation file onto its video",
+    "probe": "tell what a video is and whether it is whole",
+}
+
+_HELP = """\
+vis {version}: video instance segmentation. Find, outline, name and follow every object in a video.
+
+usage: vis COMMAND [ARGUMENTS]
+
+commands:
+{commands}
+
+`vis COMMAND --help` is the manual page of a command.
+Everywhere: --debug shows the traceback of an error, --version prints the version.
+
+exit codes:
+  0   done                              70  a fault of vis itself: please report it
+  1   done, but parts of the input      74  an output cannot be written
+      were damaged (see the warnings)   75  stopped early; running again goes on
+  64  the command line is wrong         130 interrupted
+  65  the content of a file is wrong    143 terminated
+  66  an input is missing
+  69  a device or library is missing
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    damage = _Warnings()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", VisWarning)
+            warnings.showwarning = damage.show  # type: ignore[assignment]
+            code = _run(arguments)
+        return code or (EXIT_DAMAGED if damage.seen else EXIT_OK)
+    except VisError as error:
+        _complain(str(error), debug)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted. Files under their final names are whole.", debug)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # silences Python's exit
+        return EXIT_OK
+    except MemoryError:
+        _complain("out of memory. Close other programs or take a smaller input.", debug)
+        return EXIT_OK + 75
+    except Exception as error:  # noqa: BLE001 - the last line of defence; --debug shows all
+        what = f"a fault of vis itself ({type(error).__name__}: {error})"
+        _complain(f"{what}. Run again with --debug and report what it prints.", debug)
+        return VisError.exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        width = max(map(len, COMMANDS))
+        lines = [f"  {name:<{width}}  {line}" for name, line in COMMANDS.items()]
+        print(_HELP.format(version=__version__, commands="\n".join(lines)), end="")  # noqa: T201
+        return EXIT_OK
+    if arguments[0] in ("-V", "--version"):
+        print(f"vis {__version__}")  # noqa: T201
+        return EXIT_OK
+    name, *rest = arguments
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        raise UsageError(
+            f"no command {name!r}",
+            remedy=f"Did you mean {near[0]!r}?" if near else f"Take one of {', '.join(COMMANDS)}",
+        )
+    command: Command = importlib.import_module(f"vis.cli.{name}").COMMAND
+    options = parse(command, f"vis {name}", rest)
+    return EXIT_OK if options is None else command.function(**options)
+
+
+class _Warnings:
+    """Prints our warnings as one line each and remembers whether one was of damage."""
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def show(self, message: Warning | str, category: type[Warning], *_: object) -> None:
+        self.seen |= issubclass(category, DamageWarning)
+        colour = ("\033[33m", "\033[0m") if sys.stderr.isatty() else ("", "")
+        print(f"{colour[0]}warning: {printable(str(message))}{colour[1]}", file=sys.stderr)  # noqa: T201
+
+
+def _complain(line: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    colour = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{colour[0]}vis: {line}{colour[1]}", file=sys.stderr)  # noqa: T201
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,105 @@
+"""From a typed function to its command line and manual page; types and defaults are read by jsonargparse."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import sys
+import typing
+from argparse import ArgumentError, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import docstring_parser
+from jsonargparse import ArgumentParser
+
+from vis.errors import UsageError
+
+_SHORT = {"output": "-o", "config": "-c"}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: positional-only parameters are positional, keyword-only ones are options.
+
+    The function's docstring is the manual page: summary, description and one line per argument.
+    """
+
+    function: Callable[..., int]
+    examples: str
+    """Shown at the end of the manual page."""
+
+
+def parse(command: Command, prog: str, arguments: list[str]) -> dict[str, Any] | None:
+    """The keyword arguments for the command's function, or None if help was asked for.
+
+    Raises:
+        UsageError: the arguments are wrong; the message names the argument and the manual page.
+    """
+    parser = _parser(command, prog)
+    if "-h" in arguments or "--help" in arguments:
+        sys.stdout.write(parser.format_help())
+        return None
+    try:
+        found = vars(parser.parse_args(arguments))
+    except ArgumentError as error:
+        raise UsageError(_readable(str(error), parser), remedy=f"See {prog} --help") from error
+    positional = _parameters(command.function, inspect.Parameter.POSITIONAL_ONLY)
+    assert set(positional) <= set(found)
+    return found
+
+
+def _parser(command: Command, prog: str) -> ArgumentParser:
+    page = docstring_parser.parse(inspect.getdoc(command.function) or "")
+    sentences = {argument.arg_name: argument.description or "" for argument in page.params}
+    parser = ArgumentParser(
+        prog=prog,
+        description=f"{page.short_description}\n\n{page.long_description or ''}".rstrip(),
+        epilog=f"examples:\n{inspect.cleandoc(command.examples)}",
+        formatter_class=RawDescriptionHelpFormatter,
+        exit_on_error=False,
+    )
+    kinds = typing.get_type_hints(command.function)
+    for name, parameter in inspect.signature(command.function).parameters.items():
+        _add(parser, parameter, kinds[name], sentences[name])
+    return parser
+
+
+def _add(
+    parser: ArgumentParser, parameter: inspect.Parameter, kind: Any, sentence: str
+) -> None:
+    is_list = typing.get_origin(kind) is list
+    settings: dict[str, Any] = {"help": sentence.replace("%", "%%")}
+    if kind is bool:
+        settings["action"] = "store_true"
+    elif is_list:
+        settings |= {"nargs": "+", "type": typing.get_args(kind)[0]}
+    else:
+        settings["type"] = kind
+    if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        parser.add_argument(parameter.name, metavar=parameter.name.upper(), **settings)
+        return
+    if parameter.default is inspect.Parameter.empty:
+        settings["required"] = True
+    elif kind is not bool:
+        settings["default"] = parameter.default
+    flags = [f"--{parameter.name.replace('_', '-')}"]
+    if parameter.name in _SHORT:
+        flags.insert(0, _SHORT[parameter.name])
+    parser.add_argument(*flags, dest=parameter.name, **settings)
+
+
+def _parameters(function: Callable[..., int], kind: Any) -> list[str]:
+    return [name for name, p in inspect.signature(function).parameters.items() if p.kind is kind]
+
+
+def _readable(message: str, parser: ArgumentParser) -> str:
+    """The parser's complaint in one line, with the nearest option where one was misspelt."""
+    line = " ".join(message.split())
+    known = [flag for action in parser._actions for flag in action.option_strings]
+    for word in line.replace(":", " ").split():
+        near = difflib.get_close_matches(word, known, n=1) if word.startswith("--") else []
+        if near and word not in known:
+            return f"{line}; did you mean {near[0]}?"
+    return line

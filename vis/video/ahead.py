@@ -1,0 +1,97 @@
+"""An iterator that works ahead in a thread of its own, by a bounded number of items."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Belt(Generic[T]):
+    """What the two threads share; the worker holds this and never the iterator's owner."""
+
+    def __init__(self, items: Iterator[T], depth: int, drop_oldest: bool) -> None:
+        self.items, self.depth, self.drop_oldest = items, depth, drop_oldest
+        self.ready: deque[T] = deque()
+        self.turn = threading.Condition()
+        self.stopped = self.finished = False
+        self.error: BaseException | None = None
+        self.dropped = 0
+
+    def work(self) -> None:
+        try:
+            for item in self.items:
+                if not self.put(item):
+                    break
+        except BaseException as error:  # noqa: BLE001 - handed to the reading thread, all of it
+            self.error = error
+        finally:
+            close = getattr(self.items, "close", None)  # a generator frees its file here
+            if close is not None:
+                close()
+            with self.turn:
+                self.finished = True
+                self.turn.notify_all()
+
+    def put(self, item: T) -> bool:
+        with self.turn:
+            if self.drop_oldest and len(self.ready) >= self.depth:
+                self.ready.popleft()
+                self.dropped += 1
+            while len(self.ready) >= self.depth and not self.stopped:
+                self.turn.wait()
+            if self.stopped:
+                return False
+            self.ready.append(item)
+            self.turn.notify_all()
+            return True
+
+
+class Ahead(Iterator[T]):
+    """Runs `items` in a thread, at most `depth` of them ahead of the reader.
+
+    An error inside `items` is raised by `next` after the items before it. Closing, or dropping the
+    last reference, stops the thread. With `drop_oldest` a full belt loses its oldest item instead of
+    waiting, which is right for a camera: see `dropped`.
+    """
+
+    def __init__(self, items: Iterator[T], *, depth: int, drop_oldest: bool = False) -> None:
+        assert depth >= 1
+        self._belt = _Belt(items, depth, drop_oldest)
+        self._thread = threading.Thread(target=self._belt.work, name="vis-ahead", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Items lost because the reader was too slow."""
+        return self._belt.dropped
+
+    def __next__(self) -> T:
+        belt = self._belt
+        with belt.turn:
+            while not belt.ready and not belt.finished:
+                belt.turn.wait()
+            if belt.ready and not belt.stopped:
+                item = belt.ready.popleft()
+                belt.turn.notify_all()
+                return item
+        if belt.error is not None:
+            error, belt.error = belt.error, None
+            raise error
+        raise StopIteration
+
+    def close(self, patience: float = 5.0) -> None:
+        """Stop the thread; wait at most `patience` seconds for a call that it is inside of."""
+        with self._belt.turn:
+            self._belt.stopped = True
+            self._belt.ready.clear()
+            self._belt.turn.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(patience)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_thread"):
+            self.close(patience=0.0)

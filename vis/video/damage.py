@@ -1,0 +1,144 @@
+"""Finding out what a damaged video lost: FFmpeg alone often ends early without a word.
+
+Every packet that enters the decoder is booked with its presentation time; every frame that leaves
+strikes its packet off. What stays booked was lost. The header's promises are compared at the end.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from vis.errors import VideoError, printable
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that went wrong while reading."""
+
+    what: str
+    """What happened, as part of a sentence."""
+    time: Fraction | None = None
+    """Seconds into the video, where known."""
+    lost: int = 0
+    """Frames lost by it."""
+
+    def __str__(self) -> str:
+        return self.what if self.time is None else f"{self.what} at {float(self.time):.2f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """What a finished reading came to."""
+
+    decoded: int = 0
+    """Frames that were given out."""
+    declared: int | None = None
+    """Frames that the header promised, where it did."""
+    lost: int = 0
+    """Frames known to be lost."""
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        """`49 of 50 frames; 1 lost: an undecodable packet at 4.90 s`."""
+        whole = self.declared if self.declared is not None else self.decoded + self.lost
+        head = f"{self.decoded} of {whole} frames" if self.problems else f"{self.decoded} frames"
+        if not self.problems:
+            return head
+        shown = ", ".join(str(problem) for problem in self.problems[:3])
+        more = f" and {len(self.problems) - 3} more" if len(self.problems) > 3 else ""
+        return printable(f"{head}; {self.lost or 'none known'} lost: {shown}{more}")
+
+
+@dataclass
+class Ledger:
+    """Books packets, strikes frames off, numbers frames and gathers problems.
+
+    Args:
+        name: the source, for error messages.
+        strict: raise at the first problem instead of gathering it.
+        timed: whether packets carry presentation times; if not, frames are merely counted.
+    """
+
+    name: str
+    strict: bool = False
+    timed: bool = True
+    packets: int = 0
+    """Packets that should each give a frame."""
+    discarded: int = 0
+    """Packets that the container itself marks as not to be shown."""
+    undecodable: int = 0
+    decoded: int = 0
+    lost: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    first_key: int | None = None
+    """Presentation time of the first key frame."""
+    _booked: list[int] = field(default_factory=list)
+    _next: int = 0
+
+    def packet(self, pts: int | None, *, key: bool) -> None:
+        """Book a packet that should give one frame."""
+        self.packets += 1
+        if key and self.first_key is None:
+            self.first_key = pts
+        if pts is None:
+            self.timed = False
+        elif self.timed:
+            heapq.heappush(self._booked, pts)
+
+    def frame(self, pts: int | None, tick: Fraction) -> int:
+        """Strike a frame off and return its index; booked packets before it were lost."""
+        if self.timed and pts is not None:
+            self._settle(pts, tick)
+        self.decoded += 1
+        self._next += 1
+        return self._next - 1
+
+    def problem(self, what: str, time: Fraction | None = None, lost: int = 0) -> None:
+        """Gather a problem, or raise it when strict."""
+        self.lost += lost
+        found = Problem(what, time, lost)
+        self.problems.append(found)
+        if self.strict:
+            raise VideoError(
+                f"damaged: {found}",
+                where=self.name,
+                done=f"Reading stopped after {self.decoded} frames",
+                remedy="Read without strict to use what can be decoded",
+            )
+
+    def settle_rest(self, tick: Fraction) -> None:
+        """At the end: whatever is still booked never became a frame."""
+        if not self.timed:
+            if self.undecodable:
+                self.problem(_packets(self.undecodable), lost=self.undecodable)
+            return
+        rest = sorted(self._booked)
+        self._booked.clear()
+        if rest and self.decoded:
+            self.problem(_frames(len(rest)) + " at the end", rest[0] * tick, lost=len(rest))
+
+    def report(self, declared: int | None) -> ReadReport:
+        """The result so far."""
+        return ReadReport(self.decoded, declared, self.lost, tuple(self.problems))
+
+    def _settle(self, pts: int, tick: Fraction) -> None:
+        gone = []
+        while self._booked and self._booked[0] < pts:
+            gone.append(heapq.heappop(self._booked))
+        if self._booked and self._booked[0] == pts:
+            heapq.heappop(self._booked)
+        if self.first_key is not None:  # what leads the first key frame has no reference: no damage
+            gone = [time for time in gone if time >= self.first_key]
+        if gone:
+            self._next += len(gone)
+            self.problem(_frames(len(gone)), gone[0] * tick, lost=len(gone))
+
+
+def _frames(count: int) -> str:
+    return "1 frame was not decodable" if count == 1 else f"{count} frames were not decodable"
+
+
+def _packets(count: int) -> str:
+    return "1 packet was undecodable" if count == 1 else f"{count} packets were undecodable"

@@ -1,0 +1,222 @@
+"""Opening a file with PyAV and decoding it packet by packet, so that one bad packet costs one frame."""
+
+from __future__ import annotations
+
+import os
+import stat
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vis.errors import InputError, VideoError
+from vis.records import Colour, VideoInfo
+from vis.video import limits
+from vis.video.orientation import Orientation, from_display_matrix
+
+FAULTS = (av.error.FFmpegError, IndexError, UnicodeDecodeError, ValueError, OverflowError)
+"""What PyAV raises on damaged input; IndexError and UnicodeDecodeError are its own slips."""
+
+_KINDS = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "Run `git lfs pull`"),
+    (b"<!doctype html", "a web page, not a video", "Download the file itself"),
+    (b"<html", "a web page, not a video", "Download the file itself"),
+    (b"#extm3u", "a playlist, not a video", "Give the video's own file or address"),
+    (b"[playlist]", "a playlist, not a video", "Give the video's own file or address"),
+    (b"%pdf", "a PDF document, not a video", "Give a video"),
+    (b"pk\x03\x04", "a zip archive, not a video", "Unpack it first"),
+)
+
+
+def open_file(path: str | os.PathLike[str], *, threads: int = 0) -> tuple[InputContainer, VideoStream]:
+    """Open a regular file and choose its video stream, by the allow-lists of `limits`.
+
+    Args:
+        path: a file; its name is never read as a protocol.
+        threads: decoding threads; 0 lets FFmpeg choose.
+
+    Raises:
+        InputError: missing, empty, unreadable or not a regular file.
+        VideoError: not a video of a kind that is opened here.
+    """
+    name = os.fspath(path)
+    _check_regular(name)
+    options = {
+        "format_whitelist": limits.FILE_FORMATS,
+        "protocol_whitelist": limits.FILE_PROTOCOLS,
+    }
+    try:
+        container = av.open("file:" + name, options=options, metadata_errors="replace")
+    except FAULTS as error:
+        raise _what_it_is(name) from error
+    return container, choose_stream(container, name, threads=threads)
+
+
+def choose_stream(container: InputContainer, name: str, *, threads: int = 0) -> VideoStream:
+    """The video stream to read: the first that is no cover picture, the default one if several.
+
+    Raises:
+        VideoError: no video stream, a codec that is not opened here, or a size beyond the limits.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    if not streams:
+        sound = " (audio only)" if container.streams.audio else ""
+        container.close()
+        raise VideoError(f"no video stream{sound}", where=name, remedy="Give a file with pictures")
+    stream = max(streams, key=lambda s: bool(s.disposition & s.disposition.default))
+    context = stream.codec_context
+    codec = context.name if context is not None else "unknown"
+    if codec not in limits.CODECS:
+        container.close()
+        raise VideoError(
+            f"the codec {codec} is not among those that are opened",
+            where=name,
+            remedy="Convert it to H.264 first",
+        )
+    if context.width and context.height:
+        limits.check_size(context.width, context.height, where=name)
+    context.options = {"max_pixels": str(limits.MAX_PIXELS)}
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = threads
+    return stream
+
+
+def decode(
+    packet: Packet[VideoStream], stream: VideoStream
+) -> tuple[list[VideoFrame], int]:
+    """The frames that a packet sets free, and how many errors the decoder made on the way.
+
+    An empty packet flushes the decoder. Flushing is repeated after an error, since the frames behind a broken one are still to come.
+    """
+    frames: list[VideoFrame] = []
+    errors = 0
+    flushing = packet.size == 0
+    for _ in range(limits.MAX_FRAMES_AHEAD):
+        try:
+            found = stream.decode(None if flushing else packet)
+        except av.error.EOFError:
+            break
+        except FAULTS:
+            errors += 1
+        else:
+            frames += found
+            if not found or not flushing:
+                break
+        if not flushing:
+            break
+    return frames, errors
+
+
+def describe(
+    name: str, container: InputContainer, stream: VideoStream, first: VideoFrame
+) -> tuple[VideoInfo, Orientation]:
+    """What the headers and the first frame say."""
+    orientation = orientation_of(first)
+    width, height = orientation.size(first.width, first.height)
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    upright = 1 / aspect if orientation.turns % 2 else aspect
+    context = stream.codec_context
+    info = VideoInfo(
+        name=name,
+        width=width,
+        height=height,
+        time_base=stream.time_base or Fraction(1, 90_000),
+        frame_rate=_rate(stream),
+        frames=stream.frames or None,
+        duration=_duration(container, stream),
+        rotation=orientation.degrees,
+        mirrored=orientation.mirrored,
+        pixel_aspect=upright,
+        container=container.format.name.split(",")[0],
+        codec=context.name,
+        pixel_format=first.format.name,
+        colour=_colour(first),
+        audio_streams=len(container.streams.audio),
+    )
+    return info, orientation
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """The orientation that the frame's display matrix asks for."""
+    for side_data in frame.side_data:
+        if side_data.type.name == "DISPLAYMATRIX":
+            return from_display_matrix(bytes(side_data))
+    return Orientation()
+
+
+def _check_regular(name: str) -> None:
+    try:
+        status = os.stat(name)
+        readable = os.access(name, os.R_OK)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(reason, where=name, remedy="Check the path") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(
+            "neither a regular file nor a folder",
+            where=name,
+            remedy="Give a file, a folder of pictures, a camera number or a URL",
+        )
+    if not readable:
+        raise InputError("the file may not be read", where=name, remedy="Change its permissions")
+    if status.st_size == 0:
+        raise InputError("the file is empty", where=name, remedy="Copy or download it again")
+
+
+def _what_it_is(name: str) -> VideoError:
+    """An error that says what a file is that cannot be opened as a video."""
+    with Path(name).open("rb") as file:
+        head = file.read(4096)
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for sign, kind, remedy in _KINDS:
+        if start.startswith(sign):
+            return VideoError(kind, where=name, remedy=remedy)
+    if not any(byte < 9 or 13 < byte < 27 for byte in head):
+        return VideoError("text, not a video", where=name, remedy="Give a video")
+    return VideoError(
+        "not a video of a known kind, or its header is damaged",
+        where=name,
+        remedy="Check that other players open it, or convert it to mp4",
+    )
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    rate = stream.average_rate or stream.guessed_rate
+    return Fraction(rate) if rate and 0 < rate <= 1000 else None
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Of the stream where stated; else of the container if the video is all that it holds."""
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    stated = _clock(stream.metadata.get("DURATION", ""))
+    if stated is not None:
+        return stated
+    if container.duration and len(container.streams) == 1:
+        return Fraction(container.duration, av.time_base)
+    return None
+
+
+def _clock(text: str) -> Fraction | None:
+    """`01:02:03.5` in seconds, as Matroska's statistics tags have it."""
+    parts = text.strip().split(":")
+    if len(parts) != 3:
+        return None
+    try:
+        hours, minutes, seconds = (Fraction(part) for part in parts)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _colour(frame: VideoFrame) -> Colour:
+    return Colour(
+        matrix=int(frame.colorspace),
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+        full_range=frame.color_range == 2,
+    )

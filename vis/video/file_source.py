@@ -1,0 +1,150 @@
+"""A video file as a source: its frames in order with exact times, and what was lost of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vis.errors import VideoError
+from vis.records import Frame, Pixels
+from vis.video import limits
+from vis.video.damage import Ledger, ReadReport
+from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
+from vis.video.pixels import fitted, rgb
+from vis.video.stamps import Stamps
+
+class FileSource:
+    """One pass over a video file; the first frame is decoded at once, so `info` is the truth.
+
+    Args:
+        path: the file.
+        strict: raise at the first sign of damage.
+        threads: decoding threads; 0 lets FFmpeg choose.
+
+    Raises:
+        InputError: the file cannot be read.
+        VideoError: it is no video, or not one frame of it can be decoded.
+    """
+
+    def __init__(self, path: str, *, strict: bool = False, threads: int = 0) -> None:
+        self._container, self._stream = open_file(path, threads=threads)
+        self._stamps = Stamps(self._container)
+        self._tick = self._stream.time_base or Fraction(1, 90_000)
+        self._ledger = Ledger(path, strict)
+        self._last: Fraction | None = None
+        self._decoded = self._decode()
+        first = next(self._decoded, None)
+        if first is None:
+            self._container.close()
+            raise VideoError(
+                f"not one frame can be decoded (the header declares {self._stream.frames})"
+                if self._stream.frames
+                else "not one frame can be decoded",
+                where=path,
+                remedy="Copy or download it again",
+            )
+        self.info, self._orientation = describe(path, self._container, self._stream, first)
+        self._waiting: VideoFrame | None = first
+        self._first_shape = (first.width, first.height)
+
+    @property
+    def report(self) -> ReadReport:
+        """What was read and lost so far; complete once `frames` has ended."""
+        return self._ledger.report(self.info.frames)
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame that can be decoded, in order; one pass."""
+        try:
+            while (frame := self._waiting) is not None:
+                placed = self._place(frame)
+                if placed is not None:
+                    yield placed
+                self._waiting = next(self._decoded, None)
+            self._compare_with_header()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Free the decoder and the file."""
+        self._decoded.close()
+        self._container.close()
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        for packet in self._demux():
+            if packet.size == 0 and packet.dts is not None:
+                continue  # an empty packet repeats a frame; the decoder would take it for the end
+            if packet.size:
+                self._book(packet)
+            frames, errors = decode(packet, self._stream)
+            self._ledger.undecodable += errors
+            for frame in frames:
+                limits.check_size(frame.width, frame.height, where=self._ledger.name)
+                yield frame
+
+    def _demux(self) -> Iterator[Packet[VideoStream]]:
+        try:
+            yield from self._container.demux(self._stream)
+        except FAULTS as error:
+            self._ledger.problem(f"the file breaks off ({type(error).__name__})", self._last)
+
+    def _book(self, packet: Packet[VideoStream]) -> None:
+        stamp = self._stamps.of_packet(packet)
+        if packet.is_discard:
+            self._ledger.discarded += 1
+            return
+        if packet.is_corrupt:
+            time = None if stamp is None else stamp * self._tick
+            self._ledger.problem("a packet is marked as corrupt", time)
+        self._ledger.packet(stamp, key=packet.is_keyframe)
+
+    def _place(self, frame: VideoFrame) -> Frame | None:
+        """The frame with its index and time, or None where its time would not go forward."""
+        stamp = self._stamps.of_frame(frame)
+        if stamp is not None and self._last is not None and stamp * self._tick <= self._last:
+            self._ledger.problem("a frame came too late", stamp * self._tick)
+            return None  # its place was booked as lost when a later one came
+        index = self._ledger.frame(stamp, self._tick)
+        self._last = time = self._time(stamp, index)
+        if frame.is_corrupt:
+            self._ledger.problem("a frame is damaged", time)
+        return Frame(index, time, self._pixels(frame, time))
+
+    def _time(self, stamp: int | None, index: int) -> Fraction:
+        if stamp is not None:
+            return stamp * self._tick
+        return index / (self.info.frame_rate or Fraction(25))
+
+    def _pixels(self, frame: VideoFrame, time: Fraction) -> Pixels:
+        orientation = orientation_of(frame)
+        if (frame.width, frame.height) == self._first_shape and orientation == self._orientation:
+            return self._orientation.upright(rgb(frame))
+        self._note_change(frame, orientation, time)
+        return fitted(orientation.upright(rgb(frame)), self.info.width, self.info.height)
+
+    def _note_change(self, frame: VideoFrame, orientation: Orientation, time: Fraction) -> None:
+        width, height = orientation.size(frame.width, frame.height)
+        self._first_shape, self._orientation = (frame.width, frame.height), orientation
+        self._ledger.problem(f"the picture changes to {width} x {height}", time)
+
+    def _compare_with_header(self) -> None:
+        ledger = self._ledger
+        ledger.settle_rest(self._tick)
+        found = ledger.packets + ledger.discarded
+        declared = self._stream.frames
+        if declared > found:
+            ledger.problem(f"the header declares {declared} frames", lost=declared - found)
+        elif declared:
+            return
+        if self.info.duration is not None and self._last is not None:
+            self._compare_with_duration(self.info.duration, self._last)
+
+    def _compare_with_duration(self, duration: Fraction, last: Fraction) -> None:
+        step = 1 / self.info.frame_rate if self.info.frame_rate else Fraction(1, 25)
+        missing = duration - (last + step)
+        if missing > max(3 * step, Fraction(1, 5)):
+            what = f"the header declares {float(duration):.2f} s, the file ends"
+            self._ledger.problem(what, last, lost=round(missing / step))

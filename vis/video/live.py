@@ -1,0 +1,217 @@
+"""Cameras and network streams: no known end, no second pass, reconnected when they break."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from time import monotonic
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vis.errors import InputError, VideoError
+from vis.records import Frame
+from vis.video import limits
+from vis.video.damage import Ledger, ReadReport
+from vis.video.decoder import FAULTS, choose_stream, decode, describe, orientation_of
+from vis.video.pixels import fitted, rgb
+
+URL_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "rtmp://", "udp://")
+
+_CAMERAS = {"Linux": ("v4l2", "/dev/video{}"), "Darwin": ("avfoundation", "{}"), "Windows": ("dshow", "video={}")}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """How patient to be with a camera or network stream."""
+
+    timeout: float = 10.0
+    """Seconds without data before the connection counts as broken."""
+    reconnects: int = 5
+    """Attempts in a row before giving up; a new frame starts the count again."""
+    backoff: float = 0.5
+    """Seconds before the first attempt; doubled each time, 20 s at most."""
+
+
+class LiveSource:
+    """A camera or network stream.
+
+    After a break the times go on: a stream with a stated length is continued where it stopped, an
+    endless one after the time that the break took.
+
+    Args:
+        name: a URL or, with `camera`, anything.
+        settings: patience.
+        camera: number of a local camera instead of a URL.
+        strict: raise at the first break.
+
+    Raises:
+        InputError: no connection.
+        VideoError: no video there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: LiveSettings = LiveSettings(),
+        camera: int | None = None,
+        strict: bool = False,
+    ) -> None:
+        self._name, self._settings, self._camera = name, settings, camera
+        self._ledger = Ledger(name, strict, timed=False)
+        self._stopped = threading.Event()
+        self._last: Fraction | None = None
+        self._shift = Fraction(0)
+        self._ended = False
+        self._failures = 0
+        self._arrived = monotonic()
+        self._container, self._stream = self._open()
+        self._decoded = self._decode()
+        try:
+            first = next(self._decoded, None)
+        except FAULTS as error:
+            raise self._no_connection(error) from error
+        if first is None:
+            self._container.close()
+            raise VideoError("not one frame came", where=name, remedy="Check that it is sending")
+        info, self._orientation = describe(name, self._container, self._stream, first)
+        self._endless = camera is not None or info.duration is None
+        self.info = replace(info, live=True)
+        self._waiting: VideoFrame | None = first
+
+    @property
+    def report(self) -> ReadReport:
+        """What was read and lost so far."""
+        return self._ledger.report(self.info.frames)
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames as they come, until the stream ends or cannot be reached again."""
+        try:
+            while not self._stopped.is_set():
+                yield from self._session()
+                if self._stopped.is_set() or self._is_complete() or not self._reconnect():
+                    return
+        finally:
+            self._container.close()
+
+    def close(self) -> None:
+        """Stop waiting for the stream; the reading thread frees it."""
+        self._stopped.set()
+
+    def _session(self) -> Iterator[Frame]:
+        """The frames of one connection."""
+        self._ended = False
+        try:
+            while (frame := self._waiting) is not None and not self._stopped.is_set():
+                placed = self._place(frame)
+                if placed is not None:
+                    yield placed
+                self._waiting = next(self._decoded, None)
+            self._ended = True
+        except FAULTS as error:
+            self._ledger.problem(f"the connection broke ({type(error).__name__})", self._last)
+
+    def _place(self, frame: VideoFrame) -> Frame | None:
+        tick = self._stream.time_base or Fraction(1, 90_000)
+        stamp = frame.pts if frame.pts is not None else self._ledger.decoded
+        time = stamp * tick + self._shift
+        if self._last is not None and time <= self._last:
+            return None  # seen before the break
+        self._last, self._failures = time, 0
+        index = self._ledger.frame(None, tick)
+        upright = orientation_of(frame).upright(rgb(frame))
+        return Frame(index, time, fitted(upright, self.info.width, self.info.height))
+
+    def _is_complete(self) -> bool:
+        """Whether all has come: the stated length, or over HTTP an end without an error."""
+        if self._ended and self._endless and self._name.lower().startswith("http"):
+            return True
+        if self._endless or self.info.duration is None or self._last is None:
+            return False
+        step = 1 / (self.info.frame_rate or Fraction(25))
+        return self._last + 3 * step >= self.info.duration
+
+    def _reconnect(self) -> bool:
+        """Connect again; attempts are counted from the last frame that was new."""
+        silent_since = self._arrived
+        while self._failures < self._settings.reconnects:
+            wait = min(20.0, self._settings.backoff * 2**self._failures)
+            self._failures += 1
+            if self._stopped.wait(wait):
+                return False
+            try:
+                self._container.close()
+                self._container, self._stream = self._open()
+                self._decoded = self._decode()
+                self._waiting = next(self._decoded, None)
+            except (InputError, VideoError, *FAULTS):
+                continue
+            if self._waiting is not None:
+                self._continue_times(self._waiting, monotonic() - silent_since)
+                return True
+        self._ledger.problem(f"gone after {self._failures} attempts to reconnect", self._last)
+        return False
+
+    def _continue_times(self, first: VideoFrame, gap: float) -> None:
+        """An endless stream starts its clock anew: go on after the gap."""
+        if not self._endless or self._last is None:
+            return
+        tick = self._stream.time_base or Fraction(1, 90_000)
+        resume = self._last + Fraction(round(gap * 1000), 1000)
+        ticks = (first.pts or 0) * tick
+        self._shift = round((resume - ticks) / tick) * tick
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        """The frames of this connection; on a break first those that the decoder still holds."""
+        packets = self._container.demux(self._stream)
+        broken: Exception | None = None
+        while broken is None:
+            try:
+                packet = next(packets, None)
+                self._arrived = monotonic()
+            except FAULTS as error:
+                packet, broken = Packet(), error
+            if packet is None:
+                return
+            frames, errors = decode(packet, self._stream)
+            self._ledger.undecodable += errors
+            for frame in frames:
+                limits.check_size(frame.width, frame.height, where=self._name)
+                yield frame
+        raise broken
+
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        timeout = self._settings.timeout
+        try:
+            if self._camera is not None:
+                container = self._open_camera()
+            else:
+                options = {
+                    "format_whitelist": limits.STREAM_FORMATS,
+                    "protocol_whitelist": limits.STREAM_PROTOCOLS,
+                    "rtsp_transport": "tcp",
+                }
+                container = av.open(
+                    self._name, options=options, timeout=(timeout, timeout), metadata_errors="replace"
+                )
+        except FAULTS as error:
+            raise self._no_connection(error) from error
+        return container, choose_stream(container, self._name)
+
+    def _open_camera(self) -> InputContainer:
+        kind, pattern = _CAMERAS.get(platform.system(), _CAMERAS["Linux"])
+        return av.open(pattern.format(self._camera), format=kind, timeout=self._settings.timeout)
+
+    def _no_connection(self, error: Exception) -> InputError:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        remedy = "Check the address and that it is sending"
+        if self._camera is not None:
+            remedy = "Check that the camera is plugged in and no other program uses it"
+        return InputError(f"no connection ({reason})", where=self._name, remedy=remedy)

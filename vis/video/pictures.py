@@ -1,0 +1,193 @@
+"""A folder, a glob or a list of picture files as a video, in natural order."""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from vis.errors import DataError, InputError, VideoError
+from vis.records import Frame, Pixels, VideoInfo
+from vis.video import limits
+from vis.video.access import check_indices
+from vis.video.damage import Ledger, ReadReport
+from vis.video.pixels import fitted
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+"""Endings of the files that are taken from a folder."""
+
+TIMES = "times.json"
+"""Beside the pictures: `{"times": [[numerator, denominator], ...]}` in seconds."""
+
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
+_FAULTS = (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
+"""What Pillow raises on damaged pictures; SyntaxError is a slip of its PNG reader."""
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A sorting key by which `frame2` comes before `frame10`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def find_pictures(source: str) -> list[Path]:
+    """The picture files of a folder or glob, in natural order.
+
+    Raises:
+        InputError: there are none.
+    """
+    folder = Path(source)
+    found = folder.iterdir() if folder.is_dir() else (Path(p) for p in glob.glob(source))  # noqa: PTH207
+    pictures = [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if not pictures:
+        endings = " ".join(sorted(SUFFIXES))
+        raise InputError(f"no pictures ({endings}) there", where=source, remedy="Check the path")
+    return sorted(pictures, key=lambda path: natural(str(path)))
+
+
+class PicturesSource:
+    """Picture files as a source: one pass in order, or any order by `read`.
+
+    Args:
+        name: the source as the user named it.
+        pictures: the files, in order.
+        frame_rate: frames per second, where no `times.json` lies beside them.
+        strict: raise at the first unreadable picture.
+
+    Raises:
+        VideoError: the first readable picture is too large, or none is readable.
+    """
+
+    def __init__(
+        self, name: str, pictures: Sequence[Path], *, frame_rate: Fraction, strict: bool = False
+    ) -> None:
+        self._pictures = list(pictures)
+        self._ledger = Ledger(name, strict, timed=False)
+        self._stamps = _times(self._pictures) or [
+            index / frame_rate for index in range(len(self._pictures))
+        ]
+        first = self._first()
+        ticks = np.lcm.reduce([time.denominator for time in self._stamps], dtype=object)
+        self.info = VideoInfo(
+            name=name,
+            width=first.shape[1],
+            height=first.shape[0],
+            time_base=Fraction(1, int(ticks)) if ticks <= 1_000_000 else Fraction(1, 90_000),
+            frame_rate=frame_rate,
+            frames=len(self._pictures),
+            duration=self._stamps[-1] + 1 / frame_rate,
+            container="pictures",
+            codec=self._pictures[0].suffix.lstrip(".").lower(),
+            pixel_format="rgb24",
+        )
+
+    @property
+    def report(self) -> ReadReport:
+        """What was read and lost so far; complete once `frames` has ended."""
+        return self._ledger.report(self.info.frames)
+
+    @property
+    def times(self) -> tuple[Fraction, ...]:
+        """Presentation time of every picture in seconds."""
+        return tuple(self._stamps)
+
+    def frames(self) -> Iterator[Frame]:
+        """Every readable picture, in order; an unreadable one leaves a gap."""
+        for index, path in enumerate(self._pictures):
+            time = self._stamps[index]
+            try:
+                pixels = read_picture(path)
+            except DataError as error:
+                self._ledger.problem(str(error).rstrip("."), time, lost=1)
+                continue
+            self._ledger.decoded += 1
+            if pixels.shape[:2] != (self.info.height, self.info.width):
+                what = f"{path.name} is {pixels.shape[1]} x {pixels.shape[0]}, unlike the first"
+                self._ledger.problem(what, time)
+            yield Frame(index, time, fitted(pixels, self.info.width, self.info.height))
+
+    def read(self, indices: Sequence[int]) -> Pixels:
+        """`[n H W 3]`, picture `indices[i]` at place i.
+
+        Raises:
+            UsageError: an index beyond the pictures.
+            VideoError: a picture that cannot be decoded.
+        """
+        check_indices(indices, len(self._pictures), self.info.name)
+        size = self.info.width, self.info.height
+        out = np.empty((len(indices), size[1], size[0], 3), np.uint8)
+        for place, index in enumerate(indices):
+            out[place] = fitted(read_picture(self._pictures[index]), *size)
+        return out
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _first(self) -> Pixels:
+        """The first readable picture; it sets the size."""
+        errors = []
+        for path in self._pictures:
+            try:
+                return read_picture(path)
+            except DataError as error:
+                errors.append(error)
+        raise VideoError(
+            f"not one of {len(errors)} pictures can be decoded; {errors[0]}",
+            where=self._ledger.name,
+            remedy="Copy or download them again",
+        )
+
+
+def read_picture(path: Path) -> Pixels:
+    """One picture, upright by its EXIF tag, `[H W 3]`.
+
+    Raises:
+        VideoError: damaged, of a kind that is not opened, or too large.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            limits.check_size(*image.size, where=str(path))
+            upright = ImageOps.exif_transpose(_eight_bit(image))
+            return np.array(upright.convert("RGB"))
+    except VideoError:
+        raise
+    except _FAULTS as error:
+        raise VideoError(
+            f"the picture cannot be decoded ({error})",
+            where=str(path),
+            remedy="Copy or download it again",
+        ) from error
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """16-bit grey to 8 bits by its high byte; Pillow alone would cut at 255."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image, np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+
+
+def _times(pictures: Sequence[Path]) -> list[Fraction] | None:
+    """The times that lie beside the pictures, if they do and are as many."""
+    path = pictures[0].parent / TIMES
+    if not path.is_file():
+        return None
+    try:
+        pairs = json.loads(path.read_bytes())["times"]
+        times = [Fraction(int(top), int(bottom)) for top, bottom in pairs]
+    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise DataError(
+            f"not a list of times ({error})", where=str(path), remedy="Delete it"
+        ) from error
+    rising = all(a < b for a, b in zip(times, times[1:], strict=False))
+    if len(times) != len(pictures) or not rising:
+        raise DataError(
+            f"{len(times)} times for {len(pictures)} pictures, or times that do not rise",
+            where=str(path),
+            remedy="Delete it to read at a fixed rate",
+        )
+    return times

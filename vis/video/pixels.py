@@ -1,0 +1,28 @@
+"""Decoded pictures as RGB arrays of one size."""
+
+from __future__ import annotations
+
+import numpy as np
+from av.video.frame import VideoFrame
+from PIL import Image
+
+from vis.records import Pixels
+from vis.video.limits import letterbox
+
+
+def rgb(frame: VideoFrame) -> Pixels:
+    """`[H W 3]` by the colour matrix and range that the frame states (unstated: BT.601, limited)."""
+    array = frame.to_ndarray(format="rgb24")
+    assert array.dtype == np.uint8
+    return array  # type: ignore[return-value]
+
+
+def fitted(pixels: Pixels, width: int, height: int) -> Pixels:
+    """`[H W 3]` scaled into `[height width 3]` with its shape kept, black around it."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    left, top, w, h = letterbox(pixels.shape[1], pixels.shape[0], into=(width, height))
+    small = Image.fromarray(pixels).resize((w, h), Image.Resampling.BILINEAR)
+    out = np.zeros((height, width, 3), np.uint8)
+    out[top : top + h, left : left + w] = np.asarray(small)
+    return out

@@ -1,0 +1,73 @@
+"""What a source is and whether it is whole: every frame is decoded and counted."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from fractions import Fraction
+
+from vis.errors import DamageWarning
+from vis.records import VideoInfo
+from vis.video.damage import Problem
+from vis.video.reader import open_video
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """What a full reading of a source found."""
+
+    info: VideoInfo
+    decoded: int
+    """Frames that could be decoded."""
+    lost: int
+    """Frames known to be lost."""
+    variable: bool
+    """Whether the steps between frames differ by more than rounding."""
+    start: Fraction
+    """Time of the first frame in seconds."""
+    end: Fraction
+    """Time of the last frame in seconds."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Mean frames per second as found, or as stated for a single frame."""
+        if self.decoded > 1:
+            return float((self.decoded + self.lost - 1) / (self.end - self.start))
+        return float(self.info.frame_rate) if self.info.frame_rate else None
+
+
+def probe(source: str | os.PathLike[str] | int, *, max_frames: int | None = None) -> ProbeReport:
+    """Decode a source and report what it holds.
+
+    Args:
+        source: as `open_video` takes it.
+        max_frames: stop after so many frames; give it for a camera or an endless stream.
+
+    Raises:
+        InputError, VideoError: as `open_video`.
+    """
+    steps: set[Fraction] = set()
+    with warnings.catch_warnings(), open_video(source) as reader:
+        warnings.simplefilter("ignore", DamageWarning)  # the report says it
+        start = end = None
+        index, decoded = -1, 0
+        for frame in reader:
+            if end is not None and frame.index == index + 1:
+                steps.add(frame.time - end)
+            start = frame.time if start is None else start
+            end, index, decoded = frame.time, frame.index, decoded + 1
+            if decoded == max_frames:
+                break
+        report = reader.report
+    ticks = reader.info.time_base
+    return ProbeReport(
+        info=reader.info,
+        decoded=decoded,
+        lost=report.lost,
+        variable=bool(steps) and max(steps) - min(steps) > 2 * max(ticks, Fraction(1, 1000)),
+        start=start or Fraction(0),
+        end=end or Fraction(0),
+        problems=report.problems,
+    )

@@ -1,0 +1,227 @@
+"""Any video as an iterator of frames with exact times, decoded ahead in a thread of bounded length."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from vis.errors import DamageWarning, UsageError, VideoError
+from vis.records import Frame, Pixels, VideoInfo
+from vis.video import limits
+from vis.video.access import FileAccess
+from vis.video.ahead import Ahead
+from vis.video.damage import ReadReport
+from vis.video.file_source import FileSource
+from vis.video.live import URL_SCHEMES, LiveSettings, LiveSource
+from vis.video.pictures import SUFFIXES, PicturesSource, find_pictures
+
+Backend = Literal["av", "decord", "torchcodec"]
+
+
+class Source(Protocol):
+    """What a backend gives to the reader."""
+
+    info: VideoInfo
+
+    @property
+    def report(self) -> ReadReport:
+        """What was read and lost so far."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames in order; one pass; frees everything at its end."""
+
+    def close(self) -> None:
+        """Free everything."""
+
+
+class Access(Protocol):
+    """Frames in any order."""
+
+    @property
+    def times(self) -> tuple[Fraction, ...]:
+        """Presentation time of every frame in seconds."""
+
+    def read(self, indices: Sequence[int]) -> Pixels:
+        """`[n H W 3]`."""
+
+    def close(self) -> None:
+        """Free everything."""
+
+
+def open_video(
+    source: str | os.PathLike[str] | int,
+    *,
+    backend: Backend = "av",
+    strict: bool = False,
+    ahead: int = 8,
+    frame_rate: Fraction | float = 25,
+    threads: int = 0,
+    live: LiveSettings = LiveSettings(),
+) -> VideoReader:
+    """Open a video for reading; its first frame is decoded at once, so that `info` is the truth.
+
+    Args:
+        source: a video file, a folder or glob of pictures (natural order), an animated GIF, a
+            camera number, or an rtsp/http URL.
+        backend: who decodes files: `av` (everything), `decord` or `torchcodec` (refused where they
+            are known to return wrong frames).
+        strict: raise at the first sign of damage instead of warning at the end.
+        ahead: frames decoded ahead of the reader; at most 64 and 256 MiB of them.
+        frame_rate: frames per second of pictures without stated times.
+        threads: decoding threads; 0 lets the decoder choose.
+        live: patience with cameras and URLs.
+
+    Raises:
+        InputError: the source is missing, empty or cannot be reached.
+        VideoError: it is no video of a kind that is opened here, or beyond the size limits.
+        DeviceError: the backend is not installed.
+        UsageError: an argument is wrong, or the backend is not right for this file.
+    """
+    if ahead < 1 or frame_rate <= 0:
+        raise UsageError("ahead and frame_rate must be positive", remedy="Leave them out")
+    name = os.fspath(source) if not isinstance(source, int) else str(source)
+    rate = Fraction(frame_rate).limit_denominator(1_000_000)
+    if isinstance(source, int) or (name.isdecimal() and not Path(name).exists()):
+        camera = LiveSource(f"camera {name}", settings=live, camera=int(name), strict=strict)
+        return VideoReader(camera, ahead=ahead)
+    if name.lower().startswith(URL_SCHEMES):
+        return VideoReader(LiveSource(name, settings=live, strict=strict), ahead=ahead)
+    files = _pictures(name)
+    if files:
+        pictures = PicturesSource(name, files, frame_rate=rate, strict=strict)
+        return VideoReader(pictures, access=lambda: pictures, ahead=ahead)
+    if backend != "av":
+        return _open_with(backend, name, strict=strict, ahead=ahead)
+    file = FileSource(name, strict=strict, threads=threads)
+    size = file.info.width, file.info.height
+    return VideoReader(file, access=lambda: FileAccess(name, size, threads=threads), ahead=ahead)
+
+
+class VideoReader(Iterator[Frame]):
+    """Frames of a video in order, once; `open_video` makes one.
+
+    Iterating runs a decoding thread that is at most a fixed number of frames ahead and stops when
+    the reader is closed or dropped. What was lost is warned of after the last frame: see `report`.
+    """
+
+    def __init__(
+        self, source: Source, *, ahead: int, access: Callable[[], Access] | None = None
+    ) -> None:
+        self.info = source.info
+        """What the source says of itself."""
+        self._source, self._make_access = source, access
+        self._access: Access | None = None
+        self._depth = limits.frames_ahead(ahead, self.info.width, self.info.height)
+        self._ahead: Ahead[Frame] | None = None
+        self._over = False
+
+    @property
+    def report(self) -> ReadReport:
+        """What was read and lost so far; complete after the last frame."""
+        return self._source.report
+
+    @property
+    def times(self) -> tuple[Fraction, ...]:
+        """Presentation time of every frame in seconds, by a scan of the file.
+
+        Raises:
+            UsageError: the source is live.
+        """
+        return self._in_any_order().times
+
+    def clip(self, indices: Sequence[int]) -> Pixels:
+        """Frames in any order, exact on every file; independent of the iteration.
+
+        Args:
+            indices: frame numbers from 0; repeats are fine.
+
+        Returns:
+            `[n H W 3]` uint8 RGB.
+
+        Raises:
+            UsageError: a number beyond the video, or a live source.
+            VideoError: a frame that cannot be decoded.
+        """
+        return self._in_any_order().read(indices)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Frame:
+        if self._over:
+            raise StopIteration
+        if self._ahead is None:
+            self._ahead = Ahead(
+                self._source.frames(), depth=self._depth, drop_oldest=self.info.live
+            )
+        try:
+            return next(self._ahead)
+        except StopIteration:
+            self._finish()
+            raise
+        except VideoError:
+            self._over = True
+            raise
+
+    def close(self) -> None:
+        """Stop the decoding thread and free the file."""
+        self._over = True
+        if self.info.live:
+            self._source.close()  # wakes a thread that waits for the network
+        if self._ahead is not None:
+            self._ahead.close()
+        else:
+            self._source.close()
+        if self._access is not None:
+            self._access.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _finish(self) -> None:
+        self._over = True
+        report = self.report
+        if report.problems:
+            warnings.warn(f"{self.info.name}: {report}", DamageWarning, stacklevel=3)
+
+    def _in_any_order(self) -> Access:
+        if self._make_access is None:
+            raise UsageError(
+                "a live source has no frames to go back to",
+                where=self.info.name,
+                remedy="Record it to a file first",
+            )
+        if self._access is None:
+            self._access = self._make_access()
+        return self._access
+
+
+def _pictures(name: str) -> list[Path]:
+    """The picture files that the source names, or none where it is something else."""
+    path = Path(name)
+    if path.is_dir():
+        return find_pictures(name)
+    if path.is_file():
+        return [path] if path.suffix.lower() in SUFFIXES else []
+    return find_pictures(name) if any(sign in name for sign in "*?[") else []
+
+
+def _open_with(backend: str, name: str, *, strict: bool, ahead: int) -> VideoReader:
+    """Another library as the decoder; imported only when asked for."""
+    from vis.video import other_backends
+
+    source = other_backends.open_with(backend, name, strict=strict)
+    return VideoReader(source, access=lambda: source, ahead=ahead)
