@@ -126,7 +126,7 @@ def area(rle: RLE) -> int:
 
 def box(rle: RLE) -> Box | None:
     """The tight box (x0, y0, x1, y1) in pixel edges, or None of an empty mask."""
-    x, y, width, height = (int(edge) for edge in native.toBbox(_native(rle)))
+    x, y, width, height = native.toBbox(_native(rle)).astype(int).tolist()
     return (x, y, x + width, y + height) if width else None
 
 

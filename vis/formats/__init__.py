@@ -1,0 +1,1 @@
+"""Annotation and result files to records and back: reading, writing, checking."""

@@ -1,0 +1,144 @@
+"""Typed access to the keys of a JSON object; a refusal says what is there and what should be."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from vis.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LARGEST_ID = 2**63 - 1
+"""Identities travel in int64 arrays."""
+
+
+def json_object(value: object) -> dict[str, Any]:
+    """`value` if it is a JSON object.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if not isinstance(value, dict):
+        raise DataError(f"this is {kind(value)}, not an object", remedy="Write the record anew.")
+    return value
+
+
+def integer(record: Mapping[str, Any], key: str, *, low: int = 0, high: int = LARGEST_ID) -> int:
+    """A whole number within bounds; neither text nor true nor 3.0 pass for one.
+
+    Raises:
+        DataError: the key is missing, of another kind or out of bounds.
+    """
+    value = _present(record, key)
+    if type(value) is not int:
+        raise DataError(
+            f"{key} is {kind(value)}, not a whole number", remedy=f"Write {key} as 1, 2, 3 ..."
+        )
+    if not low <= value <= high:
+        limits = f"{low} to {high}" if high < LARGEST_ID else f"{low} or more"
+        raise DataError(f"{key} is {kind(value)}, not {limits}", remedy=f"Correct {key}.")
+    return value
+
+
+def score(record: Mapping[str, Any], key: str) -> float:
+    """A number from 0 to 1.
+
+    Raises:
+        DataError: the key is missing, no number, not finite or out of bounds.
+    """
+    value = _present(record, key)
+    # false of NaN too
+    if not is_number(value) or not 0 <= value <= 1:
+        raise DataError(f"{key} is {kind(value)}, not a number from 0 to 1", remedy="Correct it.")
+    return float(value)
+
+
+def text(record: Mapping[str, Any], key: str) -> str:
+    """Text that is not empty.
+
+    Raises:
+        DataError: the key is missing, not text, or empty.
+    """
+    value = _present(record, key)
+    if not isinstance(value, str) or not value:
+        raise DataError(f"{key} is {kind(value)}, not a name", remedy=f"Write {key} as text.")
+    return value
+
+
+def json_list(record: Mapping[str, Any], key: str, length: int | None = None) -> list[Any]:
+    """A list, of one entry for each of the `length` frames where that is given.
+
+    Raises:
+        DataError: the key is missing, not a list, or of another length.
+    """
+    value = _present(record, key)
+    if not isinstance(value, list):
+        raise DataError(f"{key} is {kind(value)}, not a list", remedy=f"Write {key} as a list.")
+    if length is not None and len(value) != length:
+        raise DataError(
+            f"{key} has {len(value)} entries but the video has {length} frames",
+            remedy="Write one entry for each frame, null where there is nothing.",
+        )
+    return value
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether `value` is a finite number; true and false are none."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def check_frame_name(name: object) -> None:
+    """Refuse a frame's file name that could lead out of the folder of its data set.
+
+    Raises:
+        DataError: not text, or no relative path with forward slashes.
+    """
+    if not isinstance(name, str) or not name:
+        raise DataError(f"a file name is {kind(name)}", remedy="Write it as text.")
+    reason = _danger(name)
+    if reason:
+        raise DataError(
+            f"the file name {_short(name)} {reason}",
+            remedy="Write file names relative to the folder of the frames, with forward slashes.",
+        )
+
+
+def kind(value: object) -> str:
+    """`value` in a few words, however large or strange it is."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return f"text {_short(value)}"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, int):
+        # int() of thousands of digits cannot even be written
+        return str(value) if abs(value) < 10**20 else "a number of more than 20 digits"
+    return repr(value) if isinstance(value, float) else type(value).__name__
+
+
+def _present(record: Mapping[str, Any], key: str) -> Any:
+    if key not in record:
+        raise DataError(f"{key} is missing", remedy=f"Add {key}.")
+    return record[key]
+
+
+def _danger(name: str) -> str:
+    if "\0" in name:
+        return "contains NUL"
+    if "\\" in name:
+        return "contains a backslash"
+    if name.startswith("/"):
+        return "is an absolute path"
+    if re.match(r"[A-Za-z]:", name):
+        return "starts with a drive letter"
+    return "leads out of its folder by '..'" if ".." in name.split("/") else ""
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -1,0 +1,213 @@
+"""JSON files: reading that names every fault, and writing that never leaves half a file."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import stat
+from collections import Counter
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from vis.errors import DataError, InputError, VisError
+from vis.formats.fields import kind
+from vis.formats.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LARGEST = 4 * 2**30
+"""Bytes; the value takes about five times as much memory as the file."""
+DEEPEST = 64
+"""Lists and objects inside each other."""
+_FOREIGN = [
+    (b"version https://git-lfs", "a Git LFS pointer", "Fetch the file itself: git lfs pull."),
+    (b"<", "an HTML or XML page", "The download went wrong: fetch the file again."),
+    (b"PK\x03\x04", "a zip archive", "Unpack it and give the JSON file inside."),
+    (b"\x1f\x8b", "a gzip archive", "Unpack it first."),
+    (b"\xff\xfe", "text in UTF-16", "Save it again as UTF-8."),
+    (b"\xfe\xff", "text in UTF-16", "Save it again as UTF-8."),
+]
+_UNFINISHED = re.compile(r"tr?u?|fa?l?s?|nu?l?|-|\.|[eE][-+]?|u[0-9a-fA-F]{0,4}|")
+"""What is left of a word, number or escape when a file is cut inside it."""
+_MAKE_AGAIN = "Make or fetch it again."
+
+
+def read_json(path: str | Path, *, largest: int = LARGEST) -> Any:
+    """The value that a JSON file holds.
+
+    NaN, infinities, keys that appear twice in one object and more than 64 levels are refused.
+
+    Raises:
+        InputError: there is no such regular file, or it cannot be read.
+        DataError: it is too large, empty, cut off or not JSON; says what it is and where it breaks.
+    """
+    try:
+        return _parse(_read(Path(path), largest))
+    except VisError as error:
+        raise error.at(str(path)) from None
+
+
+def write_json(path: str | Path, value: object, *, overwrite: bool = False) -> None:
+    """Write a value whole or not at all.
+
+    Raises:
+        OutputExistsError: `path` is there and `overwrite` is not set.
+        OutputError: the disk is full, or the folder is missing or may not be written.
+        DataError: `value` holds NaN or an infinity, or is nested too deeply.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"the value is no JSON ({error})", where=str(path), done="Nothing was written."
+        ) from None
+    write_whole(path, text.encode("ascii"), overwrite=overwrite)
+
+
+def _read(path: Path, largest: int) -> bytes:
+    with _input_errors():
+        # asked before opening: to open a pipe may already wait for ever
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            what = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, socket or device"
+            raise InputError(f"this is {what}, not a JSON file", remedy="Check the path.")
+        _check_size(state.st_size, largest)
+        with path.open("rb") as file:
+            raw = file.read(largest + 1)
+    _check_size(len(raw), largest)
+    return raw
+
+
+def _check_size(size: int, largest: int) -> None:
+    if size > largest:
+        raise DataError(
+            f"the file has {size / 2**20:.1f} MB, at most {largest / 2**20:.1f} MB are read; "
+            f"it would need about {5 * size / 2**30:.1f} GB of memory",
+            remedy="Split it by video.",
+        )
+
+
+@contextmanager
+def _input_errors() -> Iterator[None]:
+    try:
+        yield
+    except VisError:
+        raise
+    except FileNotFoundError:
+        raise InputError("there is no such file", remedy="Check the path.") from None
+    except ValueError:
+        raise InputError("a path cannot contain NUL", remedy="Check the path.") from None
+    except OSError as error:
+        raise InputError(
+            f"the file cannot be read ({error.strerror})", remedy="Check its rights."
+        ) from error
+
+
+def _parse(raw: bytes) -> Any:
+    _refuse_foreign(raw)
+    text = _decode(raw)
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        if not _is_finite(value):
+            # only to name the number: asking at each one would cost half as much again
+            json.loads(text, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        raise _broken(text, error, len(raw)) from None
+    except RecursionError:
+        raise _too_deep() from None
+    except DataError:
+        raise
+    except ValueError:
+        # what json leaves to int(), which stops at sys.get_int_max_str_digits()
+        raise DataError("a whole number has thousands of digits", remedy=_MAKE_AGAIN) from None
+    return value
+
+
+def _refuse_foreign(raw: bytes) -> None:
+    start = raw[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+    for mark, what, remedy in _FOREIGN:
+        if start.startswith(mark):
+            raise DataError(f"this is {what}, not JSON", remedy=remedy)
+    if not start and not raw.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise DataError("the file is empty", remedy=_MAKE_AGAIN)
+    if not raw.strip(b"\0"):
+        raise DataError(f"the file is {len(raw)} zero bytes", remedy=_MAKE_AGAIN)
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        if error.reason == "unexpected end of data":
+            raise _cut(len(raw), line) from None
+        raise DataError(
+            f"byte {error.start} (line {line}) is not UTF-8", remedy="Save it again as UTF-8."
+        ) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        which = f" with id {kind(value['id'])}" if "id" in value else ""
+        raise DataError(
+            f"key {twice!r:.80} appears twice in one object{which}", remedy="Keep one of the two."
+        )
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise DataError(f"{name} is not a JSON number", remedy="Write a number, or null.")
+
+
+def _is_finite(value: object) -> bool:
+    """Whether no float is infinite, as 1e400 becomes; refuses what is nested too deeply."""
+    nodes: list[Any] = [[value]]
+    for _ in range(DEEPEST + 1):
+        inner: list[Any] = []
+        for child in chain.from_iterable(nodes):
+            form = type(child)
+            if form is list:
+                inner.append(child)
+            elif form is dict:
+                inner.append(child.values())
+            elif form is float and math.isinf(child):
+                return False
+        nodes = inner
+    if nodes:
+        raise _too_deep()
+    return True
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if math.isinf(number):
+        raise DataError(f"the number {literal:.40} is too large", remedy="Write a smaller number.")
+    return number
+
+
+def _broken(text: str, error: json.JSONDecodeError, size: int) -> DataError:
+    rest = text[error.pos :].rstrip()
+    if error.msg.startswith("Unterminated string") or _UNFINISHED.fullmatch(rest):
+        return _cut(size, text.count("\n") + 1)
+    if error.msg == "Extra data":
+        what = "a second value follows the first"
+    else:
+        what = f"this is not JSON: {error.msg}"
+    return DataError(f"{what} at line {error.lineno}, column {error.colno}", remedy=_MAKE_AGAIN)
+
+
+def _cut(size: int, line: int) -> DataError:
+    return DataError(
+        f"the file is cut off: it ends inside a value, after {size} bytes (line {line})",
+        remedy=_MAKE_AGAIN,
+    )
+
+
+def _too_deep() -> DataError:
+    return DataError(f"more than {DEEPEST} lists and objects are nested", remedy=_MAKE_AGAIN)

@@ -1,0 +1,88 @@
+"""Writing a file whole or not at all: beside its place, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vis.errors import OutputError, OutputExistsError, VisError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOTHING = "Nothing was written."
+
+
+def write_whole(path: str | Path, content: bytes, *, overwrite: bool = False) -> None:
+    """Write `content` beside `path` and rename, so that nobody ever sees half a file.
+
+    Raises:
+        OutputExistsError: `path` is there and `overwrite` is not set.
+        OutputError: the disk is full, or the folder is missing or may not be written.
+    """
+    path = Path(path)
+    with _output_errors(path):
+        beside = path.with_name(f".{secrets.token_hex(8)}.part")
+        _refuse_existing(path, overwrite)
+        try:
+            _write_through(beside, content)
+            # once more: it may have come while we wrote
+            _refuse_existing(path, overwrite)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except VisError:
+        raise
+    except FileNotFoundError:
+        raise _error(path, f"there is no folder {path.parent}", "Make it first.") from None
+    except ValueError:
+        raise _error(path, "this is no name for a file", "Choose another name.") from None
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _error(path, "the disk is full", "Free some space or write elsewhere.") from error
+        raise _error(
+            path, f"it cannot be written ({error.strerror})", "Write elsewhere."
+        ) from error
+
+
+def _error(path: Path, what: str, remedy: str) -> OutputError:
+    return OutputError(what, where=str(path), done=_NOTHING, remedy=remedy)
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if not overwrite and path.exists():
+        raise OutputExistsError(
+            "the file is there already",
+            where=str(path),
+            done=_NOTHING,
+            remedy="Choose another name, or say that it may be overwritten.",
+        )
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name durable; some systems cannot do this for a folder."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,95 @@
+"""What a JSON file near YouTube-VIS is, and clear words where another kind was expected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vis.errors import DataError
+from vis.formats.fields import kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ANNOTATIONS = "YouTube-VIS annotations"
+RESULTS = "YouTube-VIS results"
+
+
+def is_results(value: object) -> bool:
+    """Whether a JSON value has the outer form of results: a list."""
+    return isinstance(value, list)
+
+
+def annotation_lists(value: object, path: str, keys: Sequence[str]) -> dict[str, list[Any]]:
+    """The named top-level lists of an annotation file.
+
+    Raises:
+        DataError: the file is of another kind, or one of the lists is missing or empty.
+    """
+    what = _kind_of_file(value)
+    if what != ANNOTATIONS or not isinstance(value, dict):
+        raise DataError(
+            f"this is {what}, not {ANNOTATIONS}",
+            where=path,
+            remedy="Give the file that holds videos, categories and annotations.",
+        )
+    return {key: _list(value, key, path) for key in keys}
+
+
+def result_list(value: object, path: str) -> list[Any]:
+    """The records of a results file.
+
+    Raises:
+        DataError: the file is of another kind.
+    """
+    what = _kind_of_file(value)
+    if not isinstance(value, list) or what == _PICTURE_RESULTS:
+        raise DataError(
+            f"this is {what}, not {RESULTS}",
+            where=path,
+            remedy="Give the list of results that a tracker wrote.",
+        )
+    return value
+
+
+_PICTURE_RESULTS = "COCO results of single pictures"
+
+
+def _kind_of_file(value: object) -> str:
+    if isinstance(value, dict):
+        return _kind_of_object(value)
+    if not isinstance(value, list):
+        return kind(value)
+    first = value[0] if value and isinstance(value[0], dict) else {}
+    if "image_id" in first:
+        return _PICTURE_RESULTS
+    return RESULTS if "video_id" in first else f"a list of {len(value)}"
+
+
+def _kind_of_object(value: dict[str, Any]) -> str:
+    videos = value.get("videos")
+    if "videos" in value:
+        entries = videos if isinstance(videos, list) else []
+        named = any(isinstance(entry, dict) and "file_names" in entry for entry in entries)
+        return ANNOTATIONS if named or not value.get("images") else "CocoVID annotations by frame"
+    if "images" in value:
+        return "COCO annotations of single pictures"
+    keys = ", ".join(map(repr, list(value)[:5]))
+    return f"an object with the keys {keys:.200}" if keys else "an empty object"
+
+
+def _list(value: dict[str, Any], key: str, path: str) -> list[Any]:
+    entries = value.get(key)
+    if key == "annotations" and entries is None:
+        stated = "null" if key in value else "missing"
+        raise DataError(
+            f"annotations is {stated}: the truth of these videos is not in this file",
+            where=path,
+            remedy="Use a split whose annotations are public.",
+        )
+    # no object in any video is possible, no video and no category are not
+    if not isinstance(entries, list) or (not entries and key != "annotations"):
+        stated = kind(entries) if key in value else "missing"
+        raise DataError(
+            f"{key} is {stated}, not a list of {key}", where=path, remedy="Make or fetch it again."
+        )
+    return entries

@@ -1,0 +1,120 @@
+"""The entries of one object frame by frame: masks, and the boxes and areas stated beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vis.errors import DataError, MaskError
+from vis.formats.fields import is_number, kind
+from vis.ops.polygons import rasterise
+from vis.ops.rle import area, box, parse_rles
+from vis.ops.rle_checks import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from vis.records import RLE
+
+Size = tuple[int, int]
+"""(height, width)."""
+_REMEDY = "Correct it, or leave bboxes and areas out: the masks say it too."
+
+
+def parse_masks(frames: Sequence[object], size: Size) -> dict[int, RLE]:
+    """The masks of the frames that have one; each entry is null, run lengths or polygons.
+
+    Raises:
+        MaskError: placed at its frame.
+    """
+    coded = {}
+    masks = {}
+    for frame, value in enumerate(frames):
+        if isinstance(value, list):
+            masks[frame] = _drawn(value, size, frame)
+        elif value is not None:
+            coded[frame] = value
+    masks |= parse_rles(coded, size)
+    return {frame: masks[frame] for frame in sorted(masks)}
+
+
+def stated_size(frames: Sequence[object]) -> Size | None:
+    """The size that the first mask states; None where no frame has a mask.
+
+    Raises:
+        MaskError: it is not run lengths with a size.
+    """
+    for frame, value in enumerate(frames):
+        if isinstance(value, list):
+            raise MaskError(
+                "polygons do not say how large the picture is",
+                where=f"frame {frame}",
+                remedy="Give the annotations of the same videos too, or write run lengths.",
+            )
+        if value is not None:
+            try:
+                return fields(value)[:2]
+            except MaskError as error:
+                raise error.at(f"frame {frame}") from None
+    return None
+
+
+def frame_boxes(masks: Mapping[int, RLE], length: int) -> list[list[float] | None]:
+    """Tight [x, y, width, height] of each frame, None where nothing is visible."""
+    boxes: list[list[float] | None] = [None] * length
+    for frame, mask in masks.items():
+        edges = box(mask)
+        if edges is not None:
+            x0, y0, x1, y1 = map(float, edges)
+            boxes[frame] = [x0, y0, x1 - x0, y1 - y0]
+    return boxes
+
+
+def frame_areas(masks: Mapping[int, RLE], length: int) -> list[int | None]:
+    """Pixels of each frame's mask, None where there is none."""
+    return [area(masks[frame]) if frame in masks else None for frame in range(length)]
+
+
+def check_boxes(stated: Sequence[object], masks: Mapping[int, RLE]) -> None:
+    """Refuse boxes that are none, and boxes that contradict the masks on what is visible.
+
+    Raises:
+        DataError: which box, and why.
+    """
+    for frame, value in enumerate(stated):
+        shown = _is_shown(value, frame)
+        if shown and frame not in masks:
+            raise DataError(f"frame {frame} has a box but no mask", remedy=_REMEDY)
+        if not shown and frame in masks and area(masks[frame]):
+            raise DataError(f"frame {frame} has a mask but no box", remedy=_REMEDY)
+
+
+def check_areas(stated: Sequence[object]) -> None:
+    """Refuse areas that are neither null nor a number of pixels.
+
+    Raises:
+        DataError: which area, and why.
+    """
+    for frame, value in enumerate(stated):
+        if value is not None and not (is_number(value) and value >= 0):
+            raise DataError(
+                f"areas[{frame}] is {kind(value)}, not null or a number of pixels", remedy=_REMEDY
+            )
+
+
+def _is_shown(value: object, frame: int) -> bool:
+    """Whether a stated box, null or [x, y, width, height], has any extent."""
+    if value is None:
+        return False
+    numbers = value if isinstance(value, list) and all(map(is_number, value)) else []
+    if len(numbers) != 4 or min(numbers[2:]) < 0:
+        raise DataError(
+            f"bboxes[{frame}] is {kind(value)}, not null or [x, y, width, height]", remedy=_REMEDY
+        )
+    return bool(max(numbers[2:]) > 0)
+
+
+def _drawn(polygons: list[Any], size: Size, frame: int) -> RLE:
+    try:
+        return rasterise(polygons, *size)
+    except MaskError as error:
+        raise error.at(f"frame {frame}") from None

@@ -1,0 +1,196 @@
+"""Single records of YouTube-VIS files; a fault is an error that says what and in which frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vis.errors import DataError
+from vis.formats.fields import (
+    check_frame_name,
+    integer,
+    json_list,
+    json_object,
+    score,
+    text,
+)
+from vis.formats.ytvis_masks import (
+    Size,
+    check_areas,
+    check_boxes,
+    frame_areas,
+    frame_boxes,
+    parse_masks,
+    stated_size,
+)
+from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
+from vis.ops.rle_checks import LONGEST_SIDE, MOST_PIXELS
+from vis.records import RLE, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OF_CATEGORY = {"id", "name"}
+_OF_VIDEO = {"id", "name", "width", "height", "length", "file_names"}
+_OF_TRACK = {"id", "video_id", "category_id", "iscrowd", "segmentations", "width", "height"}
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One entry of `annotations`."""
+
+    id: int
+    video_id: int
+    track: Track
+    extra: Extra
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One entry of a results file."""
+
+    video_id: int
+    track: Track
+    length: int
+    """Frames that it speaks of."""
+    size: Size | None
+    """(height, width) of the video, where it is known or any mask shows it."""
+
+
+def parse_category(value: object) -> Category:
+    """A category.
+
+    Raises:
+        DataError: what is wrong with it.
+    """
+    record = json_object(value)
+    return Category(
+        id=integer(record, "id"), name=text(record, "name"), extra=_rest(record, _OF_CATEGORY)
+    )
+
+
+def parse_video(value: object) -> VideoEntry:
+    """A video.
+
+    Raises:
+        DataError: what is wrong with it.
+    """
+    record = json_object(value)
+    video_id, length = integer(record, "id"), integer(record, "length", low=1)
+    height, width = _sides(record)
+    names = json_list(record, "file_names", length)
+    for frame, name in enumerate(names):
+        try:
+            check_frame_name(name)
+        except DataError as error:
+            raise error.at(f"frame {frame}") from None
+    folder = names[0].rpartition("/")[0]
+    return VideoEntry(
+        id=video_id,
+        name=text(record, "name") if "name" in record else folder or str(video_id),
+        width=width,
+        height=height,
+        length=length,
+        file_names=tuple(names),
+        extra=_rest(record, _OF_VIDEO),
+    )
+
+
+def parse_annotation(
+    value: object, videos: Mapping[int, VideoEntry], categories: Mapping[int, Category]
+) -> Annotation:
+    """The truth of one object in one video.
+
+    Raises:
+        DataError: what is wrong with it, and in which frame.
+    """
+    record = json_object(value)
+    annotation_id = integer(record, "id")
+    video = videos[_known(record, "video_id", videos, listed="videos")]
+    label = _known(record, "category_id", categories, listed="categories")
+    if "iscrowd" in record:
+        integer(record, "iscrowd", high=1)
+    _check_sides(record, video)
+    frames = json_list(record, "segmentations", video.length)
+    masks = parse_masks(frames, (video.height, video.width))
+    crowd = record.get("iscrowd", 0) == 1
+    return Annotation(
+        id=annotation_id,
+        video_id=video.id,
+        track=Track(id=annotation_id, label=label, score=1.0, masks=masks, crowd=crowd),
+        extra=_beyond_masks(record, masks, video.length),
+    )
+
+
+def parse_result(value: object, track_id: int, truth: AnnotationSet | None) -> Result:
+    """One object that a tracker found, checked against the truth's ids and sizes where given.
+
+    Raises:
+        DataError: what is wrong with it, and in which frame.
+    """
+    record = json_object(value)
+    if truth is None:
+        video_id, label = integer(record, "video_id"), integer(record, "category_id")
+        frames = json_list(record, "segmentations")
+        size = stated_size(frames)
+    else:
+        video_id = _known(record, "video_id", truth.videos, listed="the videos of the truth")
+        label = _known(
+            record, "category_id", truth.categories, listed="the categories of the truth"
+        )
+        video = truth.videos[video_id]
+        frames = json_list(record, "segmentations", video.length)
+        size = (video.height, video.width)
+    masks = {} if size is None else parse_masks(frames, size)
+    track = Track(id=track_id, label=label, score=score(record, "score"), masks=masks)
+    return Result(video_id=video_id, track=track, length=len(frames), size=size)
+
+
+def _sides(record: dict[str, Any]) -> Size:
+    height = integer(record, "height", low=1, high=LONGEST_SIDE)
+    width = integer(record, "width", low=1, high=LONGEST_SIDE)
+    if width * height > MOST_PIXELS:
+        raise DataError(
+            f"width x height is {width} x {height}, more than {MOST_PIXELS} pixels",
+            remedy="Correct the size.",
+        )
+    return height, width
+
+
+def _known(record: dict[str, Any], key: str, table: Mapping[int, object], *, listed: str) -> int:
+    value = integer(record, key)
+    if value not in table:
+        raise DataError(
+            f"{key} {value} names no sound record among {listed}",
+            remedy=f"Add it there, or correct {key}.",
+        )
+    return value
+
+
+def _check_sides(record: dict[str, Any], video: VideoEntry) -> None:
+    for key, stated in (("width", video.width), ("height", video.height)):
+        if key in record and integer(record, key) != stated:
+            raise DataError(
+                f"{key} is {record[key]} but that of video {video.id} is {stated}",
+                remedy="Make them agree, or leave it out here.",
+            )
+
+
+def _beyond_masks(record: dict[str, Any], masks: dict[int, RLE], length: int) -> Extra:
+    """The keys that say more than the masks: unknown ones, and boxes and areas that differ."""
+    extra = _rest(record, _OF_TRACK)
+    if "bboxes" in record:
+        stated = json_list(record, "bboxes", length)
+        check_boxes(stated, masks)
+        if stated == frame_boxes(masks, length):
+            del extra["bboxes"]
+    if "areas" in record:
+        stated = json_list(record, "areas", length)
+        check_areas(stated)
+        if stated == frame_areas(masks, length):
+            del extra["areas"]
+    return extra
+
+
+def _rest(record: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in known}

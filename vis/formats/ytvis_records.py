@@ -1,0 +1,55 @@
+"""The records of a YouTube-VIS file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vis.records import Track
+
+Extra = Mapping[str, Any]
+"""Keys that we do not know, kept as they are so that a round trip loses nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A class of objects."""
+
+    id: int
+    """As the data set states it; there may be gaps."""
+    name: str
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoEntry:
+    """A video as its data set lists it."""
+
+    id: int
+    name: str
+    """As stated, else the folder of the first frame, else the id; a label, never a path."""
+    width: int
+    height: int
+    length: int
+    """Number of frames."""
+    file_names: tuple[str, ...]
+    """One for each frame, relative to the folder of the frames."""
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationSet:
+    """Videos and the objects in them; of a results file, the tracks alone may be known."""
+
+    categories: Mapping[int, Category]
+    """By id."""
+    videos: Mapping[int, VideoEntry]
+    """By id."""
+    tracks: Mapping[int, list[Track]]
+    """By id of the video, in the order of the file."""
+    track_extra: Mapping[int, Extra] = field(default_factory=dict)
+    """By id of the track; stated boxes and areas are here only where the masks say otherwise."""
+    extra: Extra = field(default_factory=dict)
+    """The other top-level keys: info, licenses, ..."""
