@@ -119,8 +119,9 @@ class Pyramid(nn.Module):
         width: channels of the frame's map of stride 32.
         heads: attention maps of a query.
         channels: of the backbone's maps of strides 4, 8 and 16.
-        end: the last step, `width / 8 -> width / 16` channels.
+        end: the last step, `inner / 8 -> inner / 16` channels.
         activation: makes the activation.
+        inner: twice the channels of the second step, each later one has half; unset: `width`.
     """
 
     def __init__(
@@ -131,15 +132,17 @@ class Pyramid(nn.Module):
         channels: Sequence[int],
         end: Callable[[int, int, MakeActivation], nn.Module],
         activation: MakeActivation,
+        inner: int | None = None,
     ) -> None:
         super().__init__()
         self.width = width
-        widths = [width + heads, width + heads, width // 2, width // 4, width // 8]
+        inner = inner or width
+        widths = [width + heads, width + heads, inner // 2, inner // 4, inner // 8]
         self.stages = nn.ModuleList(NormedConv(*pair, activation) for pair in pairwise(widths))
         self.laterals = nn.ModuleList(
             _start(nn.Conv2d(*pair, 1)) for pair in zip(reversed(channels), widths[2:], strict=True)
         )
-        self.end = end(width // 8, width // 16, activation)
+        self.end = end(inner // 8, inner // 16, activation)
 
     def lateral_maps(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """Maps `[F C h w]` of strides 4, 8 and 16 -> the laterals of strides 16, 8 and 4."""

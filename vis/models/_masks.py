@@ -54,10 +54,13 @@ class DeferredMasks:
 
     branch: MaskBranch
     view: View
+    precision: torch.autocast
+    """As it was when the model looked, wherever the masks are asked for."""
 
     def logits(self, select: Tensor) -> Tensor:
         """`[B N]` bool -> `[S T h w]`, the selected slots clip by clip."""
-        return self.branch(self.view, select.nonzero())  # type: ignore[no-any-return]
+        with self.precision:
+            return self.branch(self.view, select.nonzero())  # type: ignore[no-any-return]
 
 
 class MaskBranch(nn.Module):
@@ -82,7 +85,7 @@ class MaskBranch(nn.Module):
         del projected
         return memory
 
-    def view(
+    def deferred(
         self,
         queries: Tensor,
         *,
@@ -90,8 +93,8 @@ class MaskBranch(nn.Module):
         memory: Tensor,
         laterals: list[Tensor],
         padding: Tensor | None,
-    ) -> View:
-        """What is common to all slots.
+    ) -> DeferredMasks:
+        """What is common to all slots is computed, the masks are not yet.
 
         Args:
             queries: `[B T N C]` of the last decoder layer.
@@ -100,16 +103,18 @@ class MaskBranch(nn.Module):
             laterals: maps of strides 16, 8 and 4.
             padding: `[B*T h w]` bool, None for none.
         """
-        # Under autocast these are half precision, and the masks may be asked for outside of it.
-        precision = self.attention.key.weight.dtype
-        context = self.context(projected, memory).to(precision)
-        return View(
-            queries=queries.to(precision),
-            keys=self.attention.keys(memory.to(precision)),
+        view = View(
+            queries=queries,
+            keys=self.attention.keys(memory),
             size=memory.shape[-2:],
             padding=None if padding is None else padding.flatten(1),
-            scene=self.pyramid.scene(context, [lateral.to(precision) for lateral in laterals]),
+            scene=self.pyramid.scene(self.context(projected, memory), laterals),
         )
+        device = queries.device.type
+        precision = torch.autocast(
+            device, torch.get_autocast_dtype(device), enabled=torch.is_autocast_enabled(device)
+        )
+        return DeferredMasks(self, view, precision)
 
     def forward(self, view: View, slots: Tensor) -> Tensor:
         """`slots [S 2]`, clip and slot of each -> `[S T h w]`."""

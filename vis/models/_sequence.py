@@ -13,7 +13,7 @@ from vis.errors import UsageError
 from vis.layers.canvas import Normalise, canvas_of, padding_of, shrunk
 from vis.losses.outputs import LayerOutput
 from vis.models._contract import Model
-from vis.models._masks import DeferredMasks, DenseMasks
+from vis.models._masks import DenseMasks
 from vis.models._output import Output
 from vis.models._selection import VOTES, Selection
 
@@ -75,9 +75,12 @@ def check(settings: Settings, *, masks: bool) -> None:
     Raises:
         UsageError: naming the setting.
     """
-    for name in ("classes", "slots", "width", "heads", "decoders", "hidden", "keep", "chunk"):
-        if getattr(settings, name) < 1:
+    for name in COUNTS:
+        if getattr(settings, name, 1) < 1:
             raise UsageError(f"{name} is {getattr(settings, name)}, it must be at least 1")
+    for name in SHARES:
+        if not 0 <= getattr(settings, name, 0) <= 1:
+            raise UsageError(f"{name} is {getattr(settings, name)}, it must be within 0..1")
     if settings.vote not in VOTES:
         raise UsageError(f"vote is {settings.vote!r}", remedy=f"One of: {', '.join(VOTES)}.")
     if settings.width % 2 or settings.width % settings.heads:
@@ -88,6 +91,20 @@ def check(settings: Settings, *, masks: bool) -> None:
         raise UsageError(
             f"width {settings.width} is not a multiple of {MASK_WIDTH}, which the masks need"
         )
+
+
+COUNTS = (
+    "classes",
+    "frames",
+    "slots",
+    "width",
+    "heads",
+    "decoders",
+    "hidden",
+    "keep",
+    "chunk",
+)
+SHARES = ("dropout", "sine_dropout", "min_score", "min_presence")
 
 
 class Sight(NamedTuple):
@@ -156,14 +173,14 @@ class SequenceModel(Model[Output]):
         output = Output(layers, None, canvas, clip.sizes)
         if self.masks is None:
             return output
-        view = self.masks.view(
+        masks = self.masks.deferred(
             states[-1],
             projected=sight.projected,
             memory=memory,
             laterals=sight.laterals,
             padding=None if padding is None else blocked.flatten(0, 1),
         )
-        output = replace(output, masks=DeferredMasks(self.masks, view))
+        output = replace(output, masks=masks)
         return _computed(output) if self.training else output
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:

@@ -1,0 +1,72 @@
+"""Padding, normalising, and cutting the content out of maps."""
+
+import pytest
+import torch
+
+from vis.layers.canvas import (
+    DEVIATION,
+    MEAN,
+    Normalise,
+    canvas_of,
+    padding_of,
+    shrunk,
+    to_content,
+)
+
+
+def test_a_canvas_is_the_next_multiple():
+    frames = torch.zeros(1, 2, 3, 300, 540)
+    assert canvas_of(frames, 1) == (300, 540)
+    assert canvas_of(frames, 32) == (320, 544)
+    assert canvas_of(frames[..., :288, :32], 32) == (288, 32)
+
+
+def test_padding_is_what_lies_outside_the_content():
+    sizes = torch.tensor([[4, 6], [3, 5]])
+    padding = padding_of(sizes, (4, 6))
+    assert padding is not None
+    assert not padding[0].any()
+    assert not padding[1, :3, :5].any()
+    assert padding[1, 3].all() and padding[1, :, 5].all()
+    assert padding_of(sizes[:1], (4, 6)) is None
+    assert padding_of(sizes[:1], (4, 8)) is not None
+
+
+@pytest.mark.parametrize("content", [1, 7, 32, 33, 100])
+def test_the_first_cell_is_never_padding(content: int):
+    padding = padding_of(torch.tensor([[content, content]]), (128, 128))
+    assert padding is not None
+    assert not shrunk(padding, torch.Size((4, 4)))[0, 0, 0]
+
+
+def test_normalising_leaves_no_trace_of_the_padding():
+    frames = torch.rand(1, 3, 4, 6)
+    frames[:, :, 3:] = float("nan")
+    padding = padding_of(torch.tensor([[3, 6]]), (4, 8))
+    found = Normalise()(frames, padding)
+    expected = (frames[0, :, :3] - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[
+        :, None, None
+    ]
+    assert found.shape == (1, 3, 4, 8)
+    assert torch.equal(found[0, :, :3, :6], expected)
+    assert (found[:, :, 3:] == 0).all() and (found[..., 6:] == 0).all()
+
+
+def test_content_that_ends_between_pixels_of_cells_is_cut():
+    maps = torch.randn(2, 3, 8, 8)
+    assert to_content(maps, (32, 32), (32, 32)).equal(maps)
+    assert to_content(maps, (32, 32), (16, 28)).equal(maps[..., :4, :7])
+
+
+def test_content_that_ends_within_a_cell_is_sampled_anew():
+    ramp = torch.linspace(0.5, 15.5, 16)[None, None, None].expand(1, 1, 16, 16)
+    found = to_content(ramp, (64, 64), (64, 42))
+    cells = found.shape[-1]
+    assert cells == 10  # 10.5 cells of content, rounded to even
+    assert found.shape[-2] == 16
+    expected = (torch.arange(cells) + 0.5) / cells * 10.5
+    torch.testing.assert_close(found[0, 0, 0], expected)
+
+
+def test_content_smaller_than_a_cell_keeps_one():
+    assert to_content(torch.randn(1, 2, 8, 8), (32, 32), (1, 1)).shape == (1, 2, 1, 1)

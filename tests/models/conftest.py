@@ -1,0 +1,99 @@
+"""Every model of the catalogue, built small, and a batch of two clips of different size."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from vis import models
+from vis.backbones.twins import TWINS, Size
+from vis.models._contract import Model
+from vis.records import Clip, ClipTargets
+
+CLASSES = 4
+SMALL = {"encoders": 1, "decoders": 2, "hidden": 32, "heads": 8, "chunk": 3}
+SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "detr": ("detr", SMALL | {"slots": 5, "backbone": "resnet18", "width": 64}),
+    "detr with masks": (
+        "detr",
+        SMALL | {"slots": 5, "backbone": "resnet18", "width": 256, "masks": True},
+    ),
+    "tt_srn": ("tt_srn", SMALL | {"slots": 3, "frames": 4, "backbone": "twins_tiny"}),
+    "tt_srn with linear heads": (
+        "tt_srn",
+        SMALL
+        | {
+            "slots": 3,
+            "frames": 4,
+            "backbone": "resnet18",
+            "head": "linear_mlp",
+            "positions": "added",
+        },
+    ),
+    "vistr": ("vistr", SMALL | {"slots": 3, "frames": 4, "backbone": "resnet18", "width": 256}),
+}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def small_world() -> Iterator[None]:
+    """A Twins of fewer channels, and one thread: so small, threads cost more than they gain."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    TWINS["twins_tiny"] = Size((32, 64, 64, 128), (1, 2, 2, 4), (2, 2, 2, 2))
+    yield
+    del TWINS["twins_tiny"]
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=sorted(SETTINGS))
+def case(request: pytest.FixtureRequest) -> str:
+    """The name of one of the small models."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=[name for name in sorted(SETTINGS) if name != "detr"])
+def masked(request: pytest.FixtureRequest) -> str:
+    """The name of one of the small models that have a mask branch."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def small() -> SimpleNamespace:
+    """What tests need to build and feed the small models."""
+    return SimpleNamespace(
+        make=_make, clip=_clip, targets=_targets, classes=CLASSES, settings=SETTINGS
+    )
+
+
+def _make(case: str, **settings: Any) -> Model[Any]:
+    """A small model with repeatable weights, in use."""
+    name, given = SETTINGS[case]
+    torch.manual_seed(0)
+    model = models.build(name, classes=CLASSES, **(given | settings))
+    return model.eval()
+
+
+def _clip(model: Model[Any], *, frames: int = 2) -> Clip:
+    """Two clips on one canvas; the second does not fill it."""
+    generator = torch.Generator().manual_seed(1)
+    shape = (2, min(frames, model.frames), 3, 64, 96)
+    return Clip(torch.rand(shape, generator=generator), torch.tensor([[64, 96], [50, 70]]))
+
+
+def _targets(clip: Clip) -> list[ClipTargets]:
+    """Two instances in the first clip, one of them not always there; none in the second."""
+    T = clip.frames.shape[1]
+    visible = torch.ones(2, T, dtype=torch.bool)
+    visible[1, 1:] = False
+    boxes = torch.tensor([[0.1, 0.2, 0.6, 0.9], [0.5, 0.5, 1.0, 0.8]])
+    masks = torch.zeros(2, T, 64, 96, dtype=torch.bool)
+    masks[0, :, 13:57, 10:57] = True
+    masks[1, :1, 32:51, 48:] = True
+    boxes = boxes[:, None].expand(2, T, 4) * visible[..., None]
+    first = ClipTargets(torch.tensor([0, CLASSES - 1]), boxes, masks, visible)
+    empty = ClipTargets(*(field[:0] for field in (first.labels, boxes, masks, visible)))
+    return [first, empty]

@@ -1,0 +1,145 @@
+"""What every model of the catalogue must do; a new file there is tested on arrival."""
+
+import dataclasses
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from vis import models
+from vis.errors import UsageError
+from vis.models._output import Output
+from vis.records import Clip, ClipPredictions
+
+
+def tensors(output: Output, predictions: list[ClipPredictions]) -> list[Tensor]:
+    """Everything that a model said."""
+    dense = output.dense()
+    found = [tensor for layer in dense.layers for tensor in (layer.logits, layer.boxes)]
+    found += [] if dense.masks is None else [dense.masks]
+    fields = [getattr(p, f.name) for p in predictions for f in dataclasses.fields(p)]
+    return found + [field for field in fields if field is not None]
+
+
+def say(model: torch.nn.Module, clip: Clip) -> list[Tensor]:
+    with torch.inference_mode():
+        output = model(clip)
+        return tensors(output, model.predictions(output, clip))
+
+
+def assert_same(found: list[Tensor], expected: list[Tensor], *, tolerance: float = 0.0) -> None:
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=0)
+
+
+def test_every_model_is_tested_here(small: SimpleNamespace):
+    assert {name for name, _ in small.settings.values()} == set(models.names())
+
+
+def test_predictions_have_their_shapes_and_ranges(small: SimpleNamespace, case: str):
+    model = small.make(case)
+    clip = small.clip(model)
+    T = clip.frames.shape[1]
+    with torch.inference_mode():
+        predictions = model.predictions(model(clip), clip)
+    assert len(predictions) == 2
+    for made, size in zip(predictions, [(16, 24), (12, 18)], strict=True):
+        N = len(made.scores)
+        assert N > 0
+        assert made.labels.shape == (N,) and made.labels.dtype == torch.int64
+        assert made.class_scores.shape == (N, small.classes)
+        assert made.boxes.shape == (N, T, 4) and made.presence.shape == (N, T)
+        assert made.masks.shape[:2] == (N, T)
+        assert all(abs(a - b) <= 1 for a, b in zip(made.masks.shape[2:], size, strict=True))
+        assert (made.labels >= 0).all() and (made.labels < small.classes).all()
+        for values in (made.scores, made.class_scores, made.boxes, made.presence, made.masks):
+            assert values.dtype == torch.float32
+            assert (values >= 0).all() and (values <= 1).all()
+
+
+def test_losses_are_finite_and_a_gradient_reaches_every_trainable_parameter(
+    small: SimpleNamespace, case: str
+):
+    model = small.make(case).train()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            # Biases start at zero, and with them all that the first decoder layer has to look at.
+            torch.nn.init.normal_(parameter, std=0.1)
+    clip = small.clip(model)
+    losses = model.losses(model(clip), small.targets(clip))
+    assert losses and all(value.dim() == 0 and value.isfinite() for value in losses.values())
+    torch.stack(list(losses.values())).sum().backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            size = parameter.grad.abs().sum().item()
+            assert 0 < size < float("inf"), name
+
+
+def test_a_step_changes_no_norm_of_the_backbone(small: SimpleNamespace, case: str):
+    model = small.make(case).train()
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    clip = small.clip(model)
+    optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    torch.stack(list(model.losses(model(clip), small.targets(clip)).values())).sum().backward()
+    optimiser.step()
+    for name, value in model.named_buffers():
+        assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("garbage", [float("nan"), 1e30])
+def test_garbage_in_the_padding_changes_nothing(small: SimpleNamespace, case: str, garbage: float):
+    model = small.make(case)
+    clip = small.clip(model)
+    frames = clip.frames.clone()
+    frames[1, :, :, 50:] = garbage
+    frames[1, :, :, :, 70:] = garbage
+    assert_same(say(model, Clip(frames, clip.sizes)), say(model, clip))
+
+
+def test_a_batch_is_each_of_its_clips(small: SimpleNamespace, case: str):
+    model = small.make(case)
+    clip = small.clip(model)
+    with torch.inference_mode():
+        together = model(clip)
+        batch = model.predictions(together, clip)
+        for i in (0, 1):
+            alone = Clip(clip.frames[i : i + 1], clip.sizes[i : i + 1])
+            output = model(alone)
+            found = tensors(output, model.predictions(output, alone))
+            of_all = tensors(together, [])
+            expected = [
+                *(x[i : i + 1] for x in of_all),
+                *tensors(together, [batch[i]])[len(of_all) :],
+            ]
+            assert_same(found, expected, tolerance=1e-4)
+
+
+def test_saved_and_loaded_it_says_the_same(small: SimpleNamespace, case: str, tmp_path: Path):
+    model = small.make(case)
+    settings = json.loads(json.dumps(dataclasses.asdict(model.config)))
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    torch.manual_seed(9)
+    again = models.build(model.name, **settings).eval()
+    clip = small.clip(model)
+    again.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    assert again.config == model.config
+    assert_same(say(again, clip), say(model, clip))
+
+
+def test_more_frames_than_it_was_built_for_are_refused(small: SimpleNamespace, case: str):
+    model = small.make(case)
+    frames = torch.rand(1, model.frames + 1, 3, 64, 64)
+    with pytest.raises(UsageError, match=f"at most {model.frames} frames"):
+        model(Clip(frames, torch.tensor([[64, 64]])))
+
+
+def test_an_unknown_model_or_setting_names_the_nearest():
+    with pytest.raises(UsageError, match="'tt_srn'"):
+        models.build("ttsrn", classes=4)
+    with pytest.raises(UsageError, match="'backbone'"):
+        models.build("vistr", classes=4, backbon="resnet18")
