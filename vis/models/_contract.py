@@ -26,6 +26,8 @@ class Model(nn.Module, ABC, Generic[Output]):
     """The `Config` that it was built from; a dataclass."""
     frames: int
     """The most frames that a clip may have."""
+    class_names: tuple[str, ...] = ()
+    """Of each class index; set by whoever knows them, such as `vis.weights.load`."""
 
     @abstractmethod
     def forward(self, clip: Clip) -> Output:
