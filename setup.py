@@ -37,6 +37,7 @@ setup(
         "pycocotools>=2.0.8",
         "pillow>=12.3",
         "jsonargparse[signatures]>=4.45,<5",
+        "docstring-parser>=0.16",
         "tqdm>=4.66",
     ],
     extras_require={

@@ -1,7 +1,12 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use: real data, and films with their frame number burnt in."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
@@ -19,3 +24,131 @@ def shared() -> Path:
 def clips(shared: Path) -> Path:
     """The folder of odd real clips."""
     return shared / "data" / "pack_test" / "clips"
+
+BITS = 8
+FRAMES = 60
+
+
+def coded(number: int, width: int = 160, height: int = 96) -> np.ndarray:
+    """A picture whose vertical bands, dark or bright, spell the number; the rest moves."""
+    picture = np.full((height, width, 3), 96, np.uint8)
+    for bit in range(BITS):
+        left, right = width * bit // BITS, width * (bit + 1) // BITS
+        picture[: height // 2, left:right] = 220 if number >> bit & 1 else 30
+    x = number * 2 % (width - 8)
+    picture[height // 2 + 8 : height // 2 + 24, x : x + 8] = (230, 60, 40)
+    return picture
+
+
+def code_of(picture: np.ndarray) -> int:
+    """The number that `coded` burnt in."""
+    height, width = picture.shape[:2]
+    number = 0
+    for bit in range(BITS):
+        middle = int(width * (bit + 0.5) / BITS)
+        patch = picture[height // 8 : height * 3 // 8, middle - 3 : middle + 3]
+        number |= int(patch.mean() > 125) << bit
+    return number
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How to make a film."""
+
+    suffix: str
+    codec: str
+    pixel_format: str = "yuv420p"
+    options: dict[str, str] = field(default_factory=dict)
+    size: tuple[int, int] = (160, 96)
+    stamp: Callable[[int], int] = lambda number: number
+    tick: Fraction = Fraction(1, 25)
+
+
+def uneven(number: int) -> int:
+    """Milliseconds of a variable rate: steps of 20 to 90."""
+    return number * 40 + (number * number * 7) % 37
+
+
+KINDS = {
+    "h264": Kind(".mp4", "libx264", options={"g": "12", "bf": "2"}),
+    "h264_one_group": Kind(".mp4", "libx264", options={"g": "250", "bf": "3"}),
+    "h264_open_groups": Kind(
+        ".mp4", "libx264", options={"x264-params": "open-gop=1:keyint=12:bframes=3:b-adapt=0"}
+    ),
+    "h264_2997": Kind(
+        ".mp4", "libx264", stamp=lambda n: n * 1001, tick=Fraction(1, 30000), options={"g": "10"}
+    ),
+    "h264_variable": Kind(
+        ".mkv", "libx264", stamp=uneven, tick=Fraction(1, 1000), options={"g": "15"}
+    ),
+    "h264_late": Kind(".mp4", "libx264", stamp=lambda n: n + 125),
+    "h264_444_odd": Kind(".mp4", "libx264", "yuv444p", size=(161, 97), options={"g": "12"}),
+    "h264_10bit": Kind(".mp4", "libx264", "yuv420p10le", options={"g": "12"}),
+    "hevc": Kind(".mp4", "libx265", options={"x265-params": "keyint=12:open-gop=0:log-level=none"}),
+    "hevc_10bit": Kind(
+        ".mkv", "libx265", "yuv420p10le", {"x265-params": "keyint=12:open-gop=1:log-level=none"},
+        tick=Fraction(1, 1000), stamp=lambda n: n * 40,
+    ),
+    "transport": Kind(".ts", "libx264", options={"g": "12"}),
+    "transport_open": Kind(
+        ".ts", "libx264", options={"x264-params": "open-gop=1:keyint=12:bframes=3:b-adapt=0"}
+    ),
+    "transport_mpeg2": Kind(".ts", "mpeg2video", options={"g": "12", "bf": "2"}),
+    "av1": Kind(
+        ".mkv", "libsvtav1", options={"preset": "12", "svtav1-params": "keyint=16", "crf": "20"},
+        tick=Fraction(1, 1000), stamp=lambda n: n * 40,
+    ),
+    "vp9": Kind(
+        ".webm", "libvpx-vp9", options={"g": "16", "deadline": "realtime", "cpu-used": "8"},
+        tick=Fraction(1, 1000), stamp=lambda n: n * 40,
+    ),
+    "vp8_hidden": Kind(
+        ".webm", "libvpx", options={"g": "16", "auto-alt-ref": "1", "lag-in-frames": "16"},
+        tick=Fraction(1, 1000), stamp=lambda n: n * 40,
+    ),
+    "mpeg4": Kind(".mp4", "mpeg4", options={"g": "12", "bf": "2"}),
+    "mpeg4_avi": Kind(".avi", "mpeg4", options={"g": "12", "bf": "2"}),
+    "mjpeg_avi": Kind(".avi", "mjpeg", "yuvj420p"),
+    "gif": Kind(".gif", "gif", "rgb8", tick=Fraction(1, 100), stamp=lambda n: n * 4),
+    "prores": Kind(".mov", "prores_ks", "yuv422p10le"),
+    "raw_h264": Kind(".h264", "libx264", options={"g": "12"}),
+    "one_frame": Kind(".mp4", "libx264"),
+}  # fmt: skip
+
+
+def write_film(path: Path, kind: Kind, frames: int = FRAMES) -> None:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(kind.codec, rate=25, options=dict(kind.options))
+        stream.width, stream.height = kind.size
+        stream.pix_fmt = kind.pixel_format
+        stream.time_base = stream.codec_context.time_base = kind.tick
+        for number in range(frames):
+            frame = av.VideoFrame.from_ndarray(coded(number, *kind.size), format="rgb24")
+            frame.pts, frame.time_base = kind.stamp(number), kind.tick
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`films(kind)` is the path of a film, made when first asked for."""
+    folder = tmp_path_factory.mktemp("films")
+
+    def film(name: str) -> Path:
+        kind = KINDS[name]
+        path = folder / f"{name}{kind.suffix}"
+        if not path.exists():
+            write_film(path, kind, 1 if name == "one_frame" else FRAMES)
+        return path
+
+    return film
+
+
+@pytest.fixture(scope="session")
+def kinds() -> dict[str, Kind]:
+    return KINDS
+
+
+@pytest.fixture(scope="session")
+def read_code() -> Callable[[np.ndarray], int]:
+    return code_of

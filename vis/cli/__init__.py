@@ -12,11 +12,11 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 
 from vis import __version__
-from vis.cli.arguments import Command, parse
+from vis.cli.arguments import Command, Group, overview, parse
 from vis.errors import (
     EXIT_DAMAGED,
     EXIT_INTERRUPTED,
@@ -96,15 +96,26 @@ def _run(arguments: list[str]) -> int:
         print(f"vis {__version__}")  # noqa: T201
         return EXIT_OK
     name, *rest = arguments
-    if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
+    _check_known(name, COMMANDS, "vis")
+    command: Command | Group = importlib.import_module(f"vis.cli.{name}").COMMAND
+    prog = f"vis {name}"
+    if isinstance(command, Group):
+        if not rest or rest[0] in ("-h", "--help"):
+            print(overview(command, prog), end="")  # noqa: T201
+            return EXIT_OK
+        _check_known(rest[0], command.commands, prog)
+        prog, command, rest = f"{prog} {rest[0]}", command.commands[rest[0]], rest[1:]
+    bound = parse(command, prog, rest)
+    return EXIT_OK if bound is None else command.function(*bound.args, **bound.kwargs)
+
+
+def _check_known(name: str, known: Mapping[str, object], prog: str) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
         raise UsageError(
-            f"no command {name!r}",
-            remedy=f"Did you mean {near[0]!r}?" if near else f"Take one of {', '.join(COMMANDS)}",
+            f"{prog} has no command {name!r}",
+            remedy=f"Did you mean {near[0]!r}?" if near else f"Take one of {', '.join(known)}",
         )
-    command: Command = importlib.import_module(f"vis.cli.{name}").COMMAND
-    options = parse(command, f"vis {name}", rest)
-    return EXIT_OK if options is None else command.function(**options)
 
 
 class _Warnings:

@@ -7,8 +7,9 @@ import inspect
 import sys
 import typing
 from argparse import ArgumentError, RawDescriptionHelpFormatter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Any
 
 import docstring_parser
@@ -31,8 +32,25 @@ class Command:
     """Shown at the end of the manual page."""
 
 
-def parse(command: Command, prog: str, arguments: list[str]) -> dict[str, Any] | None:
-    """The keyword arguments for the command's function, or None if help was asked for.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands under one word, such as `vis weights convert`."""
+
+    summary: str
+    commands: Mapping[str, Command]
+
+
+def overview(group: Group, prog: str) -> str:
+    """The manual page of a group: its commands, a line each."""
+    pages = {name: _page(command).short_description for name, command in group.commands.items()}
+    width = max(map(len, pages))
+    lines = "".join(f"  {name:<{width}}  {line}\n" for name, line in pages.items())
+    usage = f"usage: {prog} COMMAND [ARGUMENTS]\n\n{group.summary}\n\ncommands:\n{lines}"
+    return f"{usage}\n`{prog} COMMAND --help` is the manual page of a command.\n"
+
+
+def parse(command: Command, prog: str, arguments: list[str]) -> inspect.BoundArguments | None:
+    """The arguments for the command's function, or None if help was asked for.
 
     Raises:
         UsageError: the arguments are wrong; the message names the argument and the manual page.
@@ -45,20 +63,21 @@ def parse(command: Command, prog: str, arguments: list[str]) -> dict[str, Any] |
         found = vars(parser.parse_args(arguments))
     except ArgumentError as error:
         raise UsageError(_readable(str(error), parser), remedy=f"See {prog} --help") from error
-    positional = _parameters(command.function, inspect.Parameter.POSITIONAL_ONLY)
-    assert set(positional) <= set(found)
-    return found
+    signature = inspect.signature(command.function)
+    positional = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_ONLY]
+    return signature.bind(*[found.pop(name) for name in positional], **found)
 
 
 def _parser(command: Command, prog: str) -> ArgumentParser:
-    page = docstring_parser.parse(inspect.getdoc(command.function) or "")
+    page = _page(command)
     sentences = {argument.arg_name: argument.description or "" for argument in page.params}
     parser = ArgumentParser(
         prog=prog,
         description=f"{page.short_description}\n\n{page.long_description or ''}".rstrip(),
-        epilog=f"examples:\n{inspect.cleandoc(command.examples)}",
+        epilog=f"examples:\n{indent(inspect.cleandoc(command.examples), '  ')}",
         formatter_class=RawDescriptionHelpFormatter,
         exit_on_error=False,
+        allow_abbrev=False,
     )
     kinds = typing.get_type_hints(command.function)
     for name, parameter in inspect.signature(command.function).parameters.items():
@@ -66,9 +85,15 @@ def _parser(command: Command, prog: str) -> ArgumentParser:
     return parser
 
 
+def _page(command: Command) -> docstring_parser.Docstring:
+    return docstring_parser.parse(inspect.getdoc(command.function) or "")
+
+
 def _add(
     parser: ArgumentParser, parameter: inspect.Parameter, kind: Any, sentence: str
 ) -> None:
+    if parameter.default not in (inspect.Parameter.empty, None, False):
+        sentence = f"{sentence} (default: {parameter.default})"
     is_list = typing.get_origin(kind) is list
     settings: dict[str, Any] = {"help": sentence.replace("%", "%%")}
     if kind is bool:
@@ -88,10 +113,6 @@ def _add(
     if parameter.name in _SHORT:
         flags.insert(0, _SHORT[parameter.name])
     parser.add_argument(*flags, dest=parameter.name, **settings)
-
-
-def _parameters(function: Callable[..., int], kind: Any) -> list[str]:
-    return [name for name, p in inspect.signature(function).parameters.items() if p.kind is kind]
 
 
 def _readable(message: str, parser: ArgumentParser) -> str:

@@ -8,7 +8,7 @@ further back, at last from the very beginning, which is always right.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -111,7 +111,7 @@ class FileAccess:
         out = np.empty((len(indices), height, width, 3), np.uint8)
         for index in sorted(set(indices)):
             frame = self._at(index)
-            upright = orientation_of(frame).upright(rgb(frame))
+            upright = orientation_of(frame).upright(rgb(frame, where=self._path))
             out[[i == index for i in indices]] = fitted(upright, width, height)
         return out
 
@@ -178,7 +178,7 @@ class _Cursor:
         self._frames.close()
         self._container.close()
 
-    def _decode(self) -> Iterator[tuple[int, VideoFrame]]:
+    def _decode(self) -> Generator[tuple[int, VideoFrame], None, None]:
         stamps = Stamps(self._container)
         count = 0
         for packet in self._from_key():

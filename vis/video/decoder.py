@@ -6,8 +6,10 @@ import os
 import stat
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
+from av.buffer import Buffer
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -111,6 +113,11 @@ def decode(
     return frames, errors
 
 
+def flush() -> Packet[VideoStream]:
+    """An empty packet: it makes the decoder give out what it holds back."""
+    return cast("Packet[VideoStream]", Packet())
+
+
 def describe(
     name: str, container: InputContainer, stream: VideoStream, first: VideoFrame
 ) -> tuple[VideoInfo, Orientation]:
@@ -132,7 +139,7 @@ def describe(
         mirrored=orientation.mirrored,
         pixel_aspect=upright,
         container=container.format.name.split(",")[0],
-        codec=context.name,
+        codec=context.codec.canonical_name,
         pixel_format=first.format.name,
         colour=_colour(first),
         audio_streams=len(container.streams.audio),
@@ -142,10 +149,8 @@ def describe(
 
 def orientation_of(frame: VideoFrame) -> Orientation:
     """The orientation that the frame's display matrix asks for."""
-    for side_data in frame.side_data:
-        if side_data.type.name == "DISPLAYMATRIX":
-            return from_display_matrix(bytes(side_data))
-    return Orientation()
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    return Orientation() if matrix is None else from_display_matrix(bytes(cast("Buffer", matrix)))
 
 
 def _check_regular(name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 
 from av.packet import Packet
@@ -14,6 +14,7 @@ from vis.records import Frame, Pixels
 from vis.video import limits
 from vis.video.damage import Ledger, ReadReport
 from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
+from vis.video.orientation import Orientation
 from vis.video.pixels import fitted, rgb
 from vis.video.stamps import Stamps
 
@@ -73,7 +74,7 @@ class FileSource:
         self._decoded.close()
         self._container.close()
 
-    def _decode(self) -> Iterator[VideoFrame]:
+    def _decode(self) -> Generator[VideoFrame, None, None]:
         for packet in self._demux():
             if packet.size == 0 and packet.dts is not None:
                 continue  # an empty packet repeats a frame; the decoder would take it for the end
@@ -121,9 +122,10 @@ class FileSource:
     def _pixels(self, frame: VideoFrame, time: Fraction) -> Pixels:
         orientation = orientation_of(frame)
         if (frame.width, frame.height) == self._first_shape and orientation == self._orientation:
-            return self._orientation.upright(rgb(frame))
+            return self._orientation.upright(rgb(frame, where=self._ledger.name))
         self._note_change(frame, orientation, time)
-        return fitted(orientation.upright(rgb(frame)), self.info.width, self.info.height)
+        pixels = orientation.upright(rgb(frame, where=self._ledger.name))
+        return fitted(pixels, self.info.width, self.info.height)
 
     def _note_change(self, frame: VideoFrame, orientation: Orientation, time: Fraction) -> None:
         width, height = orientation.size(frame.width, frame.height)

@@ -11,7 +11,6 @@ from time import monotonic
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -19,7 +18,7 @@ from vis.errors import InputError, VideoError
 from vis.records import Frame
 from vis.video import limits
 from vis.video.damage import Ledger, ReadReport
-from vis.video.decoder import FAULTS, choose_stream, decode, describe, orientation_of
+from vis.video.decoder import FAULTS, choose_stream, decode, describe, flush, orientation_of
 from vis.video.pixels import fitted, rgb
 
 URL_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "rtmp://", "udp://")
@@ -126,7 +125,7 @@ class LiveSource:
             return None  # seen before the break
         self._last, self._failures = time, 0
         index = self._ledger.frame(None, tick)
-        upright = orientation_of(frame).upright(rgb(frame))
+        upright = orientation_of(frame).upright(rgb(frame, where=self._name))
         return Frame(index, time, fitted(upright, self.info.width, self.info.height))
 
     def _is_complete(self) -> bool:
@@ -177,7 +176,7 @@ class LiveSource:
                 packet = next(packets, None)
                 self._arrived = monotonic()
             except FAULTS as error:
-                packet, broken = Packet(), error
+                packet, broken = flush(), error
             if packet is None:
                 return
             frames, errors = decode(packet, self._stream)

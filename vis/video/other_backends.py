@@ -104,7 +104,7 @@ def _wrong_on(backend: str, info: VideoInfo, index: FrameIndex) -> str:
     if not index.timed or info.container == "avi":
         return "containers that state no presentation times"
     if backend == "decord":
-        if info.codec in ("libdav1d", "av1", "gif"):
+        if info.codec in ("av1", "gif"):
             return f"the codec {info.codec}"
         if info.mirrored:
             return "mirrored pictures"

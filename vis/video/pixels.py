@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from PIL import Image
 
+from vis.errors import VideoError
 from vis.records import Pixels
 from vis.video.limits import letterbox
 
 
-def rgb(frame: VideoFrame) -> Pixels:
-    """`[H W 3]` by the colour matrix and range that the frame states (unstated: BT.601, limited)."""
-    array = frame.to_ndarray(format="rgb24")
+def rgb(frame: VideoFrame, *, where: str) -> Pixels:
+    """`[H W 3]` by the colour matrix and range that the frame states (unstated: BT.601, limited).
+
+    Raises:
+        VideoError: the picture cannot be converted; `where` names the source.
+    """
+    try:
+        array = frame.to_ndarray(format="rgb24")
+    except (FFmpegError, ValueError) as error:
+        what = f"a decoded {frame.format.name} picture cannot be converted ({error})"
+        raise VideoError(what, where=where, remedy="Free memory, or convert the video") from error
     assert array.dtype == np.uint8
     return array  # type: ignore[return-value]
 

@@ -54,7 +54,7 @@ class Access(Protocol):
 
 
 def open_video(
-    source: str | os.PathLike[str] | int,
+    source: str | os.PathLike[str] | int | Sequence[Path],
     *,
     backend: Backend = "av",
     strict: bool = False,
@@ -66,8 +66,8 @@ def open_video(
     """Open a video for reading; its first frame is decoded at once, so that `info` is the truth.
 
     Args:
-        source: a video file, a folder or glob of pictures (natural order), an animated GIF, a
-            camera number, or an rtsp/http URL.
+        source: a video file, a folder or glob of pictures (natural order), a list of pictures, an
+            animated GIF, a camera number, or an rtsp/http URL.
         backend: who decodes files: `av` (everything), `decord` or `torchcodec` (refused where they
             are known to return wrong frames).
         strict: raise at the first sign of damage instead of warning at the end.
@@ -84,8 +84,10 @@ def open_video(
     """
     if ahead < 1 or frame_rate <= 0:
         raise UsageError("ahead and frame_rate must be positive", remedy="Leave them out")
-    name = os.fspath(source) if not isinstance(source, int) else str(source)
     rate = Fraction(frame_rate).limit_denominator(1_000_000)
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        return _open_pictures(str(source[0].parent), source, rate, strict=strict, ahead=ahead)
+    name = str(source) if isinstance(source, int) else os.fspath(source)
     if isinstance(source, int) or (name.isdecimal() and not Path(name).exists()):
         camera = LiveSource(f"camera {name}", settings=live, camera=int(name), strict=strict)
         return VideoReader(camera, ahead=ahead)
@@ -93,8 +95,7 @@ def open_video(
         return VideoReader(LiveSource(name, settings=live, strict=strict), ahead=ahead)
     files = _pictures(name)
     if files:
-        pictures = PicturesSource(name, files, frame_rate=rate, strict=strict)
-        return VideoReader(pictures, access=lambda: pictures, ahead=ahead)
+        return _open_pictures(name, files, rate, strict=strict, ahead=ahead)
     if backend != "av":
         return _open_with(backend, name, strict=strict, ahead=ahead)
     file = FileSource(name, strict=strict, threads=threads)
@@ -217,6 +218,13 @@ def _pictures(name: str) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix.lower() in SUFFIXES else []
     return find_pictures(name) if any(sign in name for sign in "*?[") else []
+
+
+def _open_pictures(
+    name: str, files: Sequence[Path], rate: Fraction, *, strict: bool, ahead: int
+) -> VideoReader:
+    pictures = PicturesSource(name, files, frame_rate=rate, strict=strict)
+    return VideoReader(pictures, access=lambda: pictures, ahead=ahead)
 
 
 def _open_with(backend: str, name: str, *, strict: bool, ahead: int) -> VideoReader:

@@ -1,0 +1,209 @@
+"""The road of use, from frames to files: here its last stretch, tracks drawn onto their videos."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from vis.errors import DataError, InputError, UsageError, VisWarning
+from vis.formats.ytvis import AnnotationSet, VideoEntry, read_tracks, read_videos
+from vis.ops import rle
+from vis.records import Frame, FrameTracks, Track
+from vis.video import DrawStyle, VideoWriter, draw, open_video
+
+__all__ = ["Drawing", "draw_results", "tracks_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One annotated video that was written."""
+
+    path: Path
+    frames: int
+    objects: int
+    """Tracks that were drawn."""
+
+
+def draw_results(
+    video: str | os.PathLike[str],
+    results: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    truth: str | os.PathLike[str] | None = None,
+    entry: str | None = None,
+    threshold: float = 0.0,
+    style: DrawStyle = DrawStyle(),
+    quality: Literal["fast", "normal", "high"] = "normal",
+    audio: bool = True,
+    frame_rate: Fraction | float = 25,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> list[Drawing]:
+    """Draw a YouTube-VIS result or annotation file onto its video, or onto each of its videos.
+
+    Args:
+        video: a video file, a folder of frames, or the folder that holds the folders of several
+            videos of the file (the frames are then those that the file lists).
+        results: annotations or results, see `vis.formats.ytvis`.
+        output: the video to write, see `VideoWriter`; a folder where several are drawn.
+        truth: annotations that give a results file its class names and videos.
+        entry: name or id of the one video of the file that is meant.
+        threshold: tracks of a lower score are left out.
+        style: how objects are drawn.
+        quality: of the encoder.
+        audio: whether the source's sound is copied.
+        frame_rate: frames per second of a folder of frames.
+        overwrite: replace what is there.
+        progress: show a progress bar where standard error is a terminal.
+
+    Returns:
+        What was written, one for each video.
+
+    Raises:
+        InputError, VideoError: the video cannot be read.
+        DataError: the file is faulty, or its masks do not fit the video.
+        UsageError: it is not clear which of the file's videos is meant.
+        OutputError: the video cannot be written.
+    """
+    known = None if truth is None else read_videos(Path(truth))
+    found = read_tracks(Path(results), known)
+    names = {category.id: category.name for category in found.categories.values()}
+    drawings = []
+    for job in _jobs(Path(video), found, Path(output), entry, str(results)):
+        tracks = [track for track in job.tracks if track.score >= threshold]
+        with open_video(job.source, frame_rate=frame_rate) as reader:
+            sound = str(job.source) if audio and reader.info.audio_streams else None
+            _check_sizes(tracks, reader.info.width, reader.info.height, str(results))
+            with VideoWriter(
+                job.output, info=reader.info, audio_from=sound, quality=quality, overwrite=overwrite
+            ) as writer:
+                last = -1
+                total = reader.info.frames
+                for frame in tqdm(reader, job.name, total, disable=None if progress else True):
+                    shown = tracks_at(frame, tracks)
+                    writer.write(draw(frame, shown, names=names, style=style))
+                    last = frame.index
+            _check_lengths(job, last + 1)
+            drawings.append(Drawing(writer.path, reader.report.decoded, len(tracks)))
+    return drawings
+
+
+def tracks_at(frame: Frame, tracks: Sequence[Track]) -> FrameTracks:
+    """The tracks that a frame shows, decoded."""
+    shown = [track for track in tracks if frame.index in track.masks]
+    masks = [track.masks[frame.index] for track in shown]
+    boxes = [_fractions(rle.box(mask), mask.width, mask.height) for mask in masks]
+    return FrameTracks(
+        index=frame.index,
+        time=frame.time,
+        ids=np.array([track.id for track in shown], np.int64),
+        labels=np.array([track.label for track in shown], np.int64),
+        scores=np.array([track.score for track in shown], np.float32),
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        masks=np.array([rle.decode(mask) for mask in masks], bool).reshape(
+            len(shown), *((masks[0].height, masks[0].width) if masks else (1, 1))
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One video to draw, with its tracks."""
+
+    name: str
+    source: Path | list[Path]
+    length: int | None
+    """Number of frames that the file states for it."""
+    tracks: Sequence[Track]
+    output: Path
+
+
+def _jobs(
+    video: Path, found: AnnotationSet, output: Path, entry: str | None, results: str
+) -> Iterator[_Job]:
+    """What is to be drawn: one video, or each whose frames lie in the folder `video`."""
+    if not found.videos:
+        yield _nameless(video, found, output, entry, results)
+        return
+    chosen = [one for one in found.videos.values() if entry in (None, one.name, str(one.id))]
+    if len(chosen) > 1:
+        chosen = [one for one in chosen if one.name in (video.stem, video.name)] or chosen
+    if not chosen or (len(chosen) > 1 and not video.is_dir()):
+        raise _unclear([one.name for one in found.videos.values()], entry, results)
+    for one in chosen:
+        target = output / f"{one.name}.mp4" if len(chosen) > 1 else output
+        source = _frames_of(one, video) if video.is_dir() else video
+        yield _Job(one.name, source, one.length, found.tracks.get(one.id, []), target)
+
+
+def _nameless(
+    video: Path, found: AnnotationSet, output: Path, entry: str | None, results: str
+) -> _Job:
+    """A results file without a truth: its videos are numbers."""
+    ids = [i for i in found.tracks if entry in (None, str(i))]
+    if len(ids) != 1 and (found.tracks or entry is not None):
+        raise _unclear([str(i) for i in found.tracks], entry, results)
+    tracks = found.tracks[ids[0]] if ids else []
+    return _Job(video.name, video, None, tracks, output)
+
+
+def _unclear(names: Sequence[str], entry: str | None, results: str) -> UsageError:
+    what = f"no video {entry!r} in it" if entry is not None else f"{len(names)} videos in it"
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    remedy = f"Name the one that is meant by entry (--entry): {shown}"
+    return UsageError(what, where=results, remedy=remedy)
+
+
+def _frames_of(entry: VideoEntry, folder: Path) -> list[Path]:
+    """The files of a video's frames, in the folder of all videos or in its own."""
+    names = entry.file_names
+    whole = folder / names[0]
+    paths = [folder / (name if whole.is_file() else Path(name).name) for name in names]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(
+                f"a frame of {entry.name} is missing: {path}",
+                where=str(folder),
+                remedy="Give the folder of its frames, or the folder above it",
+            )
+    return paths
+
+
+def _check_sizes(tracks: Sequence[Track], width: int, height: int, results: str) -> None:
+    """Refuse masks of another shape than the video's; another scale is fine."""
+    for track in tracks:
+        for index, mask in track.masks.items():
+            if abs(mask.width * height - mask.height * width) > 2 * max(width, height):
+                raise DataError(
+                    f"the mask is {mask.width} x {mask.height}, the video {width} x {height}",
+                    where=f"{results}: track {track.id}, frame {index}",
+                    remedy="Check that the file belongs to this video",
+                )
+            break  # a reader has checked that all masks of a video are of one size
+
+
+def _check_lengths(job: _Job, frames: int) -> None:
+    stated = job.length
+    if stated is None:
+        stated = 1 + max((max(track.masks) for track in job.tracks if track.masks), default=-1)
+        if stated <= frames:
+            return
+    if stated != frames:
+        text = f"{job.name}: the file tells of {stated} frames, the video has {frames}"
+        warnings.warn(text, VisWarning, stacklevel=3)
+
+
+def _fractions(
+    box: tuple[int, int, int, int] | None, width: int, height: int
+) -> tuple[float, float, float, float]:
+    if box is None:
+        return 0.0, 0.0, 0.0, 0.0
+    return box[0] / width, box[1] / height, box[2] / width, box[3] / height
