@@ -9,9 +9,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from vis.errors import DataError, InputError, OutputError, OutputExistsError
-from vis.weights import tensor_file
-from vis.weights.tensor_file import header_bytes, read_safetensors, write
+from vis.errors import DataError
+from vis.weights.tensor_file import file_bytes, header_bytes, read_safetensors
 
 TENSORS = {
     "a": torch.arange(6.0).reshape(2, 3),
@@ -23,7 +22,7 @@ TENSORS = {
 
 
 def written(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> Path:
-    write(path, header_bytes(tensors, metadata), tensors, overwrite=False)
+    path.write_bytes(file_bytes(header_bytes(tensors, metadata), tensors))
     return path
 
 
@@ -121,34 +120,3 @@ def test_mutations_are_read_or_refused(tmp_path: Path) -> None:
         except DataError:
             refused += 1
     assert refused > 400
-
-
-def test_a_file_is_replaced_only_when_told(tmp_path: Path) -> None:
-    path = written(tmp_path / "x.safetensors", TENSORS, {})
-    with pytest.raises(OutputExistsError, match="exists"):
-        written(path, {}, {})
-    write(path, header_bytes({}, {}), {}, overwrite=True)
-    assert read_safetensors(path) == ({}, {})
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_failed_write_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = written(tmp_path / "x.safetensors", TENSORS, {})
-    before = path.read_bytes()
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(tensor_file.os, "fsync", full)
-    with pytest.raises(OutputError, match="disk is full"):
-        write(path, header_bytes({}, {}), {}, overwrite=True)
-    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="absent"):
-        written(tmp_path / "absent" / "x", {}, {})
-    with pytest.raises(InputError, match="absent"):
-        read_safetensors(tmp_path / "absent")

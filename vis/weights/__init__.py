@@ -1,1 +1,86 @@
-"""Weights in and out."""
+"""Checkpoints in and out: our sealed files, published ones, and a start from others' weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vis import models
+from vis.errors import InputError, VisError
+from vis.weights.classes import numbered
+from vis.weights.convert import Summary, convert, fitting, inspect
+from vis.weights.fetch import weights_folder
+from vis.weights.files import Card, read_card, read_weights, save
+from vis.weights.initialise import Taken, initialise
+
+if TYPE_CHECKING:
+    from vis.models._contract import Model
+
+__all__ = [
+    "Card",
+    "Summary",
+    "Taken",
+    "card_of",
+    "convert",
+    "initialise",
+    "inspect",
+    "load",
+    "save",
+    "save_model",
+    "weights_folder",
+]
+
+
+def load(source: str | Path) -> Model[Any]:
+    """The model of a weight file, ready for use (in eval mode, on the CPU).
+
+    Args:
+        source: a file, or the name of one in `weights_folder()` without `.safetensors`.
+
+    Raises:
+        InputError: there is no such file.
+        DataError: it is damaged, not of vis, or does not fit the model that it names.
+    """
+    path = _found(source)
+    sealed = read_card(path)
+    try:
+        fitting(sealed.card, sealed.header.shapes)
+    except VisError as error:
+        raise error.at(str(path)) from None
+    card, tensors = read_weights(path)
+    model = models.build(card.model, classes=len(card.classes), **card.settings)
+    model.load_state_dict(tensors)
+    model.class_names = card.classes
+    return model.eval()
+
+
+def save_model(path: str | Path, model: Model[Any], *, overwrite: bool = False) -> None:
+    """Write a model to a weight file; `path` is whole or untouched.
+
+    Raises:
+        OutputError: it cannot be written, or is there and `overwrite` is False.
+        DataError: a tensor is not finite; names it.
+    """
+    save(path, card_of(model), model.state_dict(), overwrite=overwrite)
+
+
+def card_of(model: Model[Any]) -> Card:
+    """What a weight file says of this model; classes that nobody has named are numbered."""
+    settings = dataclasses.asdict(model.config)
+    count = settings.pop("classes")
+    return Card(model.name, settings, model.class_names or numbered(count))
+
+
+def _found(source: str | Path) -> Path:
+    path = Path(source)
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return path
+    named = weights_folder() / f"{source}.safetensors"
+    if not named.exists():
+        there = sorted(p.stem for p in weights_folder().glob("*.safetensors"))
+        raise InputError(
+            f"there is no file {str(source)!r}, nor weights of this name in {weights_folder()}",
+            remedy=f"There are: {', '.join(there)}." if there else "Give the path of a file.",
+        )
+    return named

@@ -15,16 +15,17 @@ import torch
 from torch import Tensor
 
 from vis.errors import DataError
+from vis.formats.whole_file import write_whole
 from vis.weights.sniff import open_regular
 from vis.weights.tensor_file import (
     DTYPES,
     MAX_HEADER,
     Header,
+    file_bytes,
     header_bytes,
     number_bytes,
     read_header,
     read_tensors,
-    write,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def save(
     blank = header_bytes(kept, metadata)
     if len(blank) > MAX_HEADER:
         raise DataError(f"the file's header would have more than {MAX_HEADER} bytes")
-    write(path, _sealed(blank), kept, overwrite=overwrite)
+    write_whole(path, file_bytes(_sealed(blank), kept), overwrite=overwrite)
 
 
 def read_card(path: str | Path) -> Sealed:

@@ -6,23 +6,21 @@ then the numbers. https://github.com/huggingface/safetensors states the format.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from vis.errors import DataError, OutputError, OutputExistsError
+from vis.errors import DataError
 from vis.weights.sniff import kind_of, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 MAX_HEADER = 10_000_000
 MAX_TENSORS = 20_000
@@ -147,53 +145,17 @@ def header_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> 
     return text + b" " * (-len(text) % 8)
 
 
+def file_bytes(header: bytes, tensors: Mapping[str, Tensor]) -> bytes:
+    """A whole file of this header and these tensors, in their order."""
+    parts = (number_bytes(tensor) for tensor in tensors.values())
+    return b"".join([len(header).to_bytes(8, "little"), header, *parts])
+
+
 def number_bytes(tensor: Tensor) -> memoryview:
     """A tensor's numbers as the file holds them."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     content: memoryview = flat.view(torch.uint8).numpy().data
     return content
-
-
-def write(
-    path: str | Path, header: bytes, tensors: Mapping[str, Tensor], *, overwrite: bool
-) -> None:
-    """Write header and numbers beside `path`, then rename: `path` is whole or untouched.
-
-    Raises:
-        OutputExistsError: `path` is there and `overwrite` is False.
-        OutputError: it cannot be written.
-    """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise OutputExistsError(
-            "the file exists", where=str(path), remedy="Choose another name, or say to overwrite."
-        )
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(len(header).to_bytes(8, "little") + header)
-            for tensor in tensors.values():
-                file.write(number_bytes(tensor))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
-        done = "What was there before is untouched."
-        raise OutputError(f"cannot be written ({reason})", where=str(path), done=done) from error
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename last; some network and Windows folders cannot."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _parsed(raw: bytes) -> dict[str, object]:

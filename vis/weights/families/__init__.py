@@ -1,1 +1,30 @@
-"""Published families: one rename table each."""
+"""The published families: one file, and in it one rename table, each."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
+
+from vis.errors import UsageError
+
+if TYPE_CHECKING:
+    from vis.weights.rename import Family
+
+
+def names() -> list[str]:
+    """The families that can be converted, in alphabetical order."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def get(name: str) -> Family:
+    """The family of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in names():
+        raise UsageError(f"there is no family {name!r}", remedy=f"One of: {', '.join(names())}.")
+    family: Family = importlib.import_module(f"{__name__}.{name}").FAMILY
+    return family

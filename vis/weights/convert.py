@@ -1,0 +1,212 @@
+"""Published weights into our files, and what a weight file holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from vis import models
+from vis.errors import DataError, UsageError, VisError
+from vis.weights import agreement, families
+from vis.weights.files import Card, read_card, save
+from vis.weights.rename import rename
+from vis.weights.sniff import kind_of, open_regular
+from vis.weights.tensor_file import read_header, read_safetensors
+from vis.weights.torch_file import Published, read_published
+from vis.weights.words import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from vis.weights.rename import Family, Rows
+
+ARGUMENTS = ("nheads", "num_frames", "num_ins")
+"""What is believed of the training script's arguments inside a published file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a weight file holds."""
+
+    format: str
+    """`vis`, `safetensors`, `torch zip`, `torch legacy` or `pickle`."""
+    tensors: dict[str, tuple[tuple[int, ...], torch.dtype]]
+    """Name -> shape and type."""
+    card: Card | None = None
+    """Of our own files."""
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+    """What else a foreign file states, as short texts."""
+
+    @property
+    def numbers(self) -> int:
+        """Of all tensors together."""
+        return sum(torch.Size(shape).numel() for shape, _ in self.tensors.values())
+
+
+def read_foreign(path: str | Path) -> Published:
+    """The tensors of a published file, `.pth` or safetensors; nothing in it is executed.
+
+    Raises:
+        InputError: it cannot be opened.
+        DataError: it is no weight file, is damaged, or asks for anything but numbers.
+    """
+    with open_regular(path) as file:
+        head = file.read(512)
+    try:
+        kind = kind_of(head)
+    except DataError as error:
+        raise error.at(str(path)) from None
+    if kind != "safetensors":
+        return read_published(path)
+    tensors, texts = read_safetensors(path)
+    return Published(tensors, dict(texts), "safetensors")
+
+
+def is_ours(path: str | Path) -> bool:
+    """Whether a file says that vis wrote it.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    with open_regular(path) as file:
+        try:
+            return read_header(file).metadata.get("format") == "vis"
+        except DataError:
+            return False  # whoever reads it next says what it is
+
+
+def convert(
+    family: str,
+    source: str | Path,
+    destination: str | Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    overwrite: bool = False,
+    **settings: object,
+) -> tuple[Card, Rows]:
+    """Turn a published checkpoint into a file of ours.
+
+    Every name of the source is renamed or dropped for a stated reason, every tensor of the model
+    is filled, all shapes agree; or nothing is written.
+
+    Args:
+        family: one of `vis.weights.families.names()`.
+        source: `.pth`, `.pkl` or safetensors; nothing in it is executed.
+        destination: the file to write.
+        class_names: of the classes, where they are not the published ones.
+        overwrite: whether `destination` may be replaced.
+        settings: fields of the model's `Config` that shapes do not tell, such as `frames`.
+
+    Returns:
+        What the file says of its model; the dropped names with their reasons.
+
+    Raises:
+        UsageError: there is no such family or setting, or it does not fit the weights.
+        InputError: `source` cannot be opened.
+        DataError: `source` is not of this family, damaged or hostile.
+        OutputError: `destination` cannot be written, or is there already.
+    """
+    chosen = families.get(family)
+    published = read_foreign(source)
+    try:
+        tensors, dropped = rename(published.tensors, chosen)
+        card = _card(chosen, published, tensors, class_names=class_names, settings=settings)
+        wanted = fitting(card, shapes_of(tensors))
+    except VisError as error:
+        raise error.at(str(source)) from None
+    tensors = {name: tensors[name].to(value.dtype) for name, value in wanted.items()}
+    save(destination, card, tensors, overwrite=overwrite)
+    return card, dropped
+
+
+def fitting(card: Card, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The tensors (without numbers) of the card's model, if `shapes` are theirs.
+
+    Raises:
+        UsageError: there is no such model or setting.
+        DataError: the settings make no model, or names or shapes differ from its own.
+    """
+    try:
+        with torch.device("meta"):
+            model = models.build(card.model, classes=len(card.classes), **card.settings)
+    except VisError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        what = f"its settings make no {card.model} ({error})"
+        raise DataError(what, remedy="The file is of another version, or forged.") from None
+    wanted = model.state_dict()
+    agreement.check(shapes, shapes_of(wanted))
+    return wanted
+
+
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Name -> shape."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def inspect(path: str | Path) -> Summary:
+    """What a weight file holds; of our own, only the header is read.
+
+    Raises:
+        InputError: it cannot be opened.
+        DataError: it is no weight file, is damaged, or asks for anything but numbers.
+    """
+    if is_ours(path):
+        sealed = read_card(path)
+        entries = {n: (e.shape, e.dtype) for n, e in sealed.header.entries.items()}
+        return Summary("vis", entries, sealed.card)
+    found = read_foreign(path)
+    shapes = {name: (tuple(t.shape), t.dtype) for name, t in found.tensors.items()}
+    return Summary(found.format, shapes, metadata=_described(found.metadata))
+
+
+def _card(
+    family: Family,
+    published: Published,
+    tensors: Mapping[str, Tensor],
+    *,
+    class_names: Sequence[str] | None,
+    settings: Mapping[str, object],
+) -> Card:
+    numbers = {name: value for name, value in settings.items() if type(value) is int}
+    arguments = _stored_arguments(published) | numbers
+    if class_names is not None:
+        arguments["classes"] = len(class_names)
+    derived = family.settings(shapes_of(tensors), arguments) | dict(settings)
+    count = derived.pop("classes")
+    assert isinstance(count, int)
+    names = family.class_names(count) if class_names is None else tuple(class_names)
+    if len(names) != count:
+        raise UsageError(f"{len(names)} class names for a model of {count} classes")
+    return Card(family.model, derived, names)
+
+
+def _stored_arguments(published: Published) -> dict[str, int]:
+    arguments = published.metadata.get("args")
+    fields = arguments.fields if isinstance(arguments, Record) else {}
+    return {name: v for name in ARGUMENTS if type(v := fields.get(name)) is int}
+
+
+def _described(metadata: Mapping[str, object]) -> dict[str, str]:
+    """Short texts of plain values; of the rest only what they are, as they may nest deeply."""
+    texts: dict[str, str] = {}
+    for key, value in metadata.items():
+        if isinstance(value, Record):
+            texts |= {f"{key}.{name}": _short(item) for name, item in value.fields.items()}
+        else:
+            texts[key] = _short(value)
+    return texts
+
+
+def _short(value: object) -> str:
+    if value is None or isinstance(value, bool | int | float | str):
+        return str(value)[:100]
+    if isinstance(value, list | tuple | dict | set):
+        return f"{type(value).__name__} of {len(value)}"
+    return type(value).__name__

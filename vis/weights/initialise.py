@@ -1,0 +1,198 @@
+"""Start a model from the weights of another: what fits is taken, the rest is told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vis.backbones import resnet, twins
+from vis.backbones.resnet import ResNet
+from vis.backbones.twins import Twins
+from vis.errors import DataError
+from vis.weights import families
+from vis.weights.convert import is_ours, read_foreign
+from vis.weights.fetch import imagenet_file
+from vis.weights.files import read_weights
+from vis.weights.rename import Rows, first_of, rename
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from vis.models._contract import Model
+
+IMAGENET = "imagenet"
+
+DETR_RENAMES: Rows = (
+    (r"masks\.pyramid\.end\.conv\.conv\.weight", r"masks.pyramid.end.conv.weight"),
+    (r"masks\.pyramid\.end\.conv\.norm\.(.+)", r"masks.pyramid.end.norm.\1"),
+)
+"""DETR into a model of clips: with offsets at zero, the deformable convolution is DETR's lay5."""
+DETR_LEFT: Rows = (
+    (r"queries", "they are of one image's slots, not of each frame's"),
+    (r"masks\.pyramid\.end\.conv\.conv\.bias", "the deformable convolution has no bias"),
+    (r"masks\.pyramid\.end\.logit\..+", "the head over time makes the logits"),
+)
+LEFT: Rows = ((r"class_head\..+", "the classes are those of the data set"),)
+HEAD = "box_head."
+"""Taken as a whole or not at all: a linear layer is no sine layer."""
+OF_BACKBONE = ("projection.", "masks.pyramid.laterals.")
+"""What reads the backbone's maps means nothing to another backbone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a source's tensors."""
+
+    taken: tuple[str, ...]
+    """Our names of what was taken."""
+    left: dict[str, str]
+    """Our name of what was left -> the reason."""
+    fresh: tuple[str, ...]
+    """What the source had nothing for."""
+
+    def __str__(self) -> str:
+        """A few lines for the log."""
+        lines = [f"{len(self.taken)} tensors taken, {len(self.fresh)} stay fresh."]
+        reasons: dict[str, list[str]] = {}
+        for name, reason in self.left.items():
+            reasons.setdefault(reason, []).append(name)
+        lines += [f"left: {_short(names)}: {reason}" for reason, names in reasons.items()]
+        lines += [f"fresh: {_short(self.fresh)}"] if self.fresh else []
+        return "\n".join(lines)
+
+
+def initialise(model: Model[Any], source: str | Path, *, download: bool = False) -> Taken:
+    """Give a model the weights of another where names and shapes agree.
+
+    DETR and VisTR give their transformer, mask branch and, where it is the same, backbone; DETR's
+    last convolution becomes the deformable one. Classes are never taken.
+
+    Args:
+        model: changed in place.
+        source: a file of ours or a published one (DETR, VisTR, or a backbone of torchvision or
+            timm), or "imagenet" for the published weights of the model's backbone.
+        download: whether "imagenet" may be fetched.
+
+    Raises:
+        InputError: the source is not there and may not, or cannot, be fetched.
+        DataError: it is damaged, or nothing of it fits.
+    """
+    path = source
+    if source == IMAGENET:
+        path = imagenet_file(model.config.backbone, download=download)
+    try:
+        name, tensors = _source(model, path)
+        left: dict[str, str] = {}
+        if name == "detr" and model.name != "detr":
+            tensors = {first_of(DETR_RENAMES, n) or n: t for n, t in tensors.items()}
+            left = _left(DETR_LEFT, tensors)
+        left |= _left(LEFT, tensors) if name else {}
+        return _take(model, tensors, left)
+    except DataError as error:
+        raise error.at(str(path)) from None
+
+
+def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]]:
+    """The source's model, "" for a backbone alone, and its tensors by our names."""
+    if is_ours(path):
+        card, tensors = read_weights(path)
+        return card.model, tensors
+    published = read_foreign(path).tensors
+    for name in families.names():
+        rows = families.get(name).renames
+        if sum(first_of(rows, key) is not None for key in published) > len(published) / 2:
+            return families.get(name).model, rename(published, families.get(name))[0]
+    backbone = model.get_submodule("backbone")
+    return "", {f"backbone.{name}": t for name, t in _backbone_tensors(backbone, published).items()}
+
+
+def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of torchvision's or timm's classifier by the names of our backbone."""
+    known = backbone.state_dict().keys()
+    if isinstance(backbone, ResNet | Twins):
+        rule = resnet.our_key if isinstance(backbone, ResNet) else twins.our_key
+        named = {rule(key): value for key, value in published.items()}
+    else:
+        # timm's feature extractors write the first dot of stages.0.x as an underscore
+        named = {
+            next((n for n in _timm_names(key) if n in known), None): value
+            for key, value in published.items()
+        }
+    found = {name: value for name, value in named.items() if name is not None and name in known}
+    missing = [name for name in known if name not in found and not name.startswith("norms.")]
+    if missing:
+        raise DataError(
+            f"it is neither a model of {', '.join(families.names())} nor the weights of this"
+            f" model's backbone, of which {len(missing)} tensors are missing: {_short(missing)}"
+        )
+    return found
+
+
+def _timm_names(key: str) -> tuple[str, ...]:
+    return f"net.{key}", "net." + re.sub(r"^(\w+)\.(\d+)\.", r"\1_\2.", key)
+
+
+def _left(rows: Rows, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    reasons = {name: first_of(rows, name) for name in tensors}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def _take(model: Model[Any], tensors: Mapping[str, Tensor], left: dict[str, str]) -> Taken:
+    state = model.state_dict()
+    for name, tensor in tensors.items():
+        if name not in left and name not in state:
+            left[name] = "the model has no such part"
+        elif name not in left and tensor.shape != state[name].shape:
+            left[name] = f"its shape {tuple(tensor.shape)} is not {tuple(state[name].shape)}"
+    _check_transformer(left)
+    left |= _left_with_others(tensors, left)
+    taken = tuple(name for name in tensors if name not in left)
+    if not taken:
+        reason = "; ".join(f"{name}: {why}" for name, why in list(left.items())[:3])
+        raise DataError(f"nothing of it fits the model ({reason})")
+    for name in taken:
+        if not torch.isfinite(tensors[name]).all():
+            raise DataError(f"tensor {name!r:.80} has numbers that are not finite")
+    with torch.no_grad():
+        for name in taken:
+            state[name].copy_(tensors[name])
+    return Taken(taken, left, tuple(name for name in state if name not in taken))
+
+
+def _check_transformer(left: Mapping[str, str]) -> None:
+    """Refuse a transformer of another size, of which only scattered numbers would fit."""
+    for name, reason in left.items():
+        if name.startswith("transformer.") and reason.startswith("its shape"):
+            raise DataError(
+                f"its transformer does not fit the model: {name}: {reason}",
+                remedy="Build the model with the width of the weights (VisTR 384, DETR 256).",
+            )
+
+
+def _left_with_others(tensors: Mapping[str, Tensor], left: Mapping[str, str]) -> dict[str, str]:
+    """What would fit, but belongs to something that does not."""
+    layers = {name.rpartition(".")[0] for name in left if "." in name}
+    reasons = {}
+    for name in tensors:
+        if name.startswith(HEAD) and any(other.startswith(HEAD) for other in left):
+            reasons[name] = "the model's head is another"
+        elif name.startswith(OF_BACKBONE) and any(n.startswith("backbone.") for n in left):
+            reasons[name] = "the model's backbone is another"
+        elif name.rpartition(".")[0] in layers:
+            reasons[name] = "the rest of its layer does not fit"
+    return {name: reason for name, reason in reasons.items() if name not in left}
+
+
+def _short(names: Iterable[str]) -> str:
+    """Names in few words: what lies in one part is counted."""
+    counts: dict[str, int] = {}
+    for name in names:
+        part = ".".join(name.split(".")[:2])
+        counts[part] = counts.get(part, 0) + 1
+    return ", ".join(f"{part} ({count})" for part, count in list(counts.items())[:12])

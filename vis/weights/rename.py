@@ -1,0 +1,75 @@
+"""From a published family's names to ours, by one table; every name is mapped or accounted for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vis.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Our name -> shape."""
+Rows = tuple[tuple[str, str], ...]
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How a published family is read."""
+
+    model: str
+    """The name of ours that it becomes."""
+    renames: Rows
+    """Pattern of a whole published name -> ours (`\\1` and so on are its groups)."""
+    dropped: Rows
+    """Pattern of a whole published name -> why it has no place here."""
+    settings: Callable[[Shapes, Mapping[str, int]], dict[str, object]]
+    """Shapes and the arguments stored in the file -> what shapes tell of the model's `Config`.
+
+    The arguments are those of the published training script, updated with the user's settings.
+    """
+    class_names: Callable[[int], tuple[str, ...]]
+    """Number of classes -> their names."""
+
+
+def rename(tensors: Mapping[str, Tensor], family: Family) -> tuple[dict[str, Tensor], Rows]:
+    """The tensors by our names, and the published names that were dropped, each with its reason.
+
+    Raises:
+        DataError: a name is in neither table, or two names become one.
+    """
+    ours: dict[str, Tensor] = {}
+    dropped, unknown = [], []
+    for key, tensor in tensors.items():
+        name, reason = first_of(family.renames, key), first_of(family.dropped, key)
+        if reason is not None:
+            dropped.append((key, reason))
+        elif name is None:
+            unknown.append(f"{key} {tuple(tensor.shape)}")
+        elif name in ours:
+            raise DataError(f"{key!r:.100} becomes {name!r}, which another one became already")
+        else:
+            ours[name] = tensor
+    if unknown:
+        more = f", and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        raise DataError(
+            f"{len(unknown)} of {len(tensors)} names are not of this family:"
+            f" {', '.join(unknown[:SHOWN])}{more}",
+            remedy="Check the family and whether the file is of the published model.",
+        )
+    return ours, tuple(dropped)
+
+
+def first_of(rows: Rows, key: str) -> str | None:
+    """What the first row whose pattern is the whole of `key` makes of it; None if there is none."""
+    for pattern, replacement in rows:
+        match = re.fullmatch(pattern, key)
+        if match:
+            return match.expand(replacement)
+    return None
