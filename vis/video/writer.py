@@ -1,0 +1,243 @@
+"""Frames into a video file or a folder of pictures; never half of one under its final name."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self, get_args
+
+import numpy as np
+
+from vis.errors import OutputError, UsageError, VisError, VisWarning
+from vis.video.audio import AudioCopy
+from vis.video.writer_film import FILMS, Film, Quality
+from vis.video.writer_folder import PictureFolder
+from vis.video.writer_place import FilePlace, FolderPlace, output_errors
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from vis.records import Frame, Pixels, VideoInfo
+
+
+class _Sink(Protocol):
+    def write(self, pixels: Pixels, time: Fraction) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class VideoWriter:
+    """A context manager that writes frames, in order of time, to a video.
+
+    The suffix of `path` chooses the kind: .mp4 .mov .mkv (H.264), .webm (VP9), .gif; no suffix or a
+    trailing slash is a folder of PNGs with a `times.json`.
+
+    Times are kept: exactly in the folder, exactly in mp4 and mov where they are whole numbers of
+    `info.time_base` (else to 0.7 microseconds), to half a millisecond in mkv and webm, and in GIF
+    to half a hundredth of a second counted from the first frame. A frame closer to the last one
+    than its container can tell (GIF: 20 ms, mkv and webm: 1 ms) is left out, with a warning. The
+    last frame lasts as long as the one before it (webm: as `info.frame_rate` says). Colours, pixel
+    shape and, from `audio_from`, the sound of the source are carried over; an odd side is padded by
+    one row or column where H.264 and VP9 need it.
+
+    Until `close`, all goes to `partial`, beside the final name. An error or Ctrl-C inside the
+    `with` leaves it there, playable; so does SIGKILL, up to some ten frames. The next run replaces
+    it.
+
+    Args:
+        path: where the video goes; missing parent folders are made.
+        info: the source's, for its clock, frame rate, colour and pixel shape.
+        audio_from: a video file whose audio streams are copied as they are.
+        quality: of the encoder, against its speed; a GIF or a folder has but one.
+        overwrite: replace what is there; never a folder that holds other files.
+
+    Raises:
+        UsageError: an unknown suffix or quality.
+        OutputExistsError: `path` is taken.
+        OutputError: it cannot be written.
+        InputError: `audio_from` cannot be read.
+        VideoError: `audio_from` is not a video.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        info: VideoInfo | None = None,
+        audio_from: str | os.PathLike[str] | None = None,
+        quality: Quality = "normal",
+        overwrite: bool = False,
+    ) -> None:
+        if quality not in get_args(Quality):
+            raise UsageError(
+                f"no quality {quality!r}", remedy=f"Use one of {', '.join(get_args(Quality))}"
+            )
+        self._place = _place(os.fspath(path), overwrite=overwrite)
+        self._place.check()
+        self._info, self._quality = info, quality
+        self._audio = AudioCopy(audio_from) if audio_from is not None else None
+        self._place.prepare()
+        self._sink: _Sink | None = None
+        self._size = (0, 0)
+        self._last = Fraction(0)
+        self._frames = 0
+        self._fault: VisError | None = None
+        self._open = True
+        self._whole = False
+
+    @property
+    def path(self) -> Path:
+        """The final name."""
+        return self._place.path
+
+    @property
+    def partial(self) -> Path:
+        """Where the frames are until `close`: `NAME.part.EXT`, or the folder `NAME.part`."""
+        return self._place.part
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame; nothing of it is referred to afterwards.
+
+        Raises:
+            UsageError: its time is not after the last one's, or its size is not the first one's.
+            OutputError: it cannot be written; the message begins with "disk full" if that is why.
+        """
+        pixels = self._checked(frame)
+        try:
+            with output_errors(self.path):
+                if self._sink is None:
+                    self._sink = self._begin(frame)
+                self._sink.write(pixels, frame.time)
+        except VisError as error:
+            self._fault = error
+            raise
+        self._frames += 1
+        self._last = frame.time
+        self._size = pixels.shape[1], pixels.shape[0]
+
+    def close(self) -> None:
+        """Finish the video and give it its final name. Closing twice does nothing.
+
+        Raises:
+            OutputExistsError: the final name was taken meanwhile.
+            OutputError: the end cannot be written, an earlier frame could not, or there was none.
+        """
+        if not self._open:
+            return
+        if self._fault is not None:
+            self.stop()
+            self._fault.done = self.kept()
+            raise self._fault
+        try:
+            if self._finish():
+                self._place.publish()
+                return
+        except VisError as error:
+            error.done = error.done or self.kept()
+            raise
+        raise OutputError("no frame was given", where=str(self.path), done="No file was made")
+
+    def stop(self) -> None:
+        """Finish what was written as the partial file and leave the final name alone."""
+        if self._open:
+            # on a full disk the end fails too; what is there plays without it
+            with suppress(OutputError):
+                self._finish()
+
+    def kept(self) -> str:
+        """A sentence for messages: what became of the frames of a writer that was stopped."""
+        if not self._frames:
+            return "No file was made"
+        few = "" if self._whole else ", but for the last few,"
+        return f"The frames so far ({self._frames}) are kept{few} in {self.partial}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        self.stop()
+        if isinstance(error, VisError) and not error.done:
+            error.done = self.kept()
+        else:
+            error.add_note(self.kept())
+
+    def _checked(self, frame: Frame) -> Pixels:
+        """The frame's pixels, in one piece of memory, if it may follow the last one."""
+        pixels, where = frame.pixels, f"{self.path}: frame {frame.index}"
+        if not self._open:
+            raise UsageError("the writer is closed", where=where)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            found = f"{pixels.dtype} {list(pixels.shape)}"
+            raise UsageError(f"pixels are {found}, not uint8 [H W 3]", where=where)
+        size = pixels.shape[1], pixels.shape[0]
+        if self._frames and size != self._size:
+            what = "is {} x {}, the video is {} x {}".format(*size, *self._size)
+            raise UsageError(what, where=where, remedy="Scale all frames to one size")
+        if self._frames and frame.time <= self._last:
+            what = f"time {frame.time} s is not after the last frame's, {self._last} s"
+            raise UsageError(what, where=where, remedy="Give frames in order of time")
+        return np.ascontiguousarray(pixels)
+
+    def _begin(self, frame: Frame) -> _Sink:
+        """What takes the frames, once the first one tells their size."""
+        height, width = frame.pixels.shape[:2]
+        if isinstance(self._place, FolderPlace):
+            if self._audio:
+                self._audio.warn_left_out("a folder of pictures has no sound")
+            return PictureFolder(self.partial)
+        film = Film(
+            self.partial,
+            size=(width, height),
+            first=frame.time,
+            info=self._info,
+            quality=self._quality,
+            audio=self._audio,
+        )
+        if film.padded:
+            what = f"{self.path}: {width} x {height} is padded to even sides by repeating the edge"
+            warnings.warn(what, VisWarning, stacklevel=4)
+        return film
+
+    def _finish(self) -> bool:
+        """Close everything; True if there is a video, else no part file remains."""
+        self._open = False
+        try:
+            if self._sink is not None:
+                with output_errors(self.path):
+                    self._sink.close()
+            self._whole = True
+        finally:
+            if self._audio is not None:
+                self._audio.close()
+            if not self._frames:
+                self._place.discard()
+        return self._frames > 0
+
+
+def _place(path: str, *, overwrite: bool) -> FilePlace | FolderPlace:
+    """What kind of output a name means."""
+    name = Path(path)
+    if "\0" in path or name.name in ("", ".."):
+        raise UsageError("not a name for an output", where=path, remedy="Name a file or folder")
+    suffix = name.suffix.lower()
+    if path.endswith(("/", os.sep)) or not suffix:
+        return FolderPlace(name, overwrite=overwrite)
+    if suffix not in FILMS:
+        known = " ".join(FILMS)
+        raise UsageError(
+            f"no video of kind {suffix!r} is written",
+            where=path,
+            remedy=f"End the name in one of {known}, or in a slash for a folder of pictures",
+        )
+    return FilePlace(name, overwrite=overwrite)
