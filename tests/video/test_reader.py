@@ -221,6 +221,22 @@ def test_frames_ahead_are_bounded_by_memory_too():
     assert limits.frames_ahead(8, 32000, 32000) == 1
 
 
+def test_no_frame_outlives_its_use(films):
+    """A decoded picture must not wait for the garbage collector: a long video would fill the memory."""
+    import av
+
+    gc.collect()
+    gc.disable()
+    try:
+        with open_video(films("h264_one_group"), ahead=2) as reader:
+            for _ in reader:
+                pass
+        alive = [thing for thing in gc.get_objects() if type(thing) is av.VideoFrame]
+    finally:
+        gc.enable()
+    assert len(alive) <= 1  # the first one, whose display matrix was read
+
+
 def test_a_reader_is_read_once(films):
     with open_video(films("h264")) as reader:
         assert len(list(reader)) == 60

@@ -21,7 +21,8 @@ from av.video.stream import VideoStream
 from vis.errors import UsageError, VideoError
 from vis.records import Pixels
 from vis.video import limits
-from vis.video.decoder import FAULTS, decode, open_file, orientation_of
+from vis.video.decoder import FAULTS, decode, open_file
+from vis.video.orientation import Orientation
 from vis.video.pixels import fitted, rgb
 from vis.video.stamps import Stamps
 
@@ -86,11 +87,15 @@ class FileAccess:
     Args:
         path: the file.
         size: width and height that every picture is fitted into (the first frame's).
+        orientation: how pictures are turned upright (the first frame's).
         threads: decoding threads; 0 lets FFmpeg choose.
     """
 
-    def __init__(self, path: str, size: tuple[int, int], *, threads: int = 0) -> None:
+    def __init__(
+        self, path: str, size: tuple[int, int], orientation: Orientation, *, threads: int = 0
+    ) -> None:
         self._path, self._size, self._threads = path, size, threads
+        self._orientation = orientation
         self._index = scan(path)
         self._cursor: _Cursor | None = None
 
@@ -111,8 +116,8 @@ class FileAccess:
         out = np.empty((len(indices), height, width, 3), np.uint8)
         for index in sorted(set(indices)):
             frame = self._at(index)
-            upright = orientation_of(frame).upright(rgb(frame, where=self._path))
-            out[[i == index for i in indices]] = fitted(upright, width, height)
+            picture = self._orientation.upright(rgb(frame, where=self._path))
+            out[[i == index for i in indices]] = fitted(picture, width, height)
         return out
 
     def close(self) -> None:

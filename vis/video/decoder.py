@@ -148,7 +148,11 @@ def describe(
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:
-    """The orientation that the frame's display matrix asks for."""
+    """The orientation that the frame's display matrix asks for.
+
+    To ask ties the frame into a reference cycle: it then lives, with its picture, until the garbage
+    collector comes by. So it is asked of first frames and where `frame.rotation` changes.
+    """
     matrix = frame.side_data.get("DISPLAYMATRIX")
     return Orientation() if matrix is None else from_display_matrix(bytes(cast("Buffer", matrix)))
 

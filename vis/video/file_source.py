@@ -14,7 +14,6 @@ from vis.records import Frame, Pixels
 from vis.video import limits
 from vis.video.damage import Ledger, ReadReport
 from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
-from vis.video.orientation import Orientation
 from vis.video.pixels import fitted, rgb
 from vis.video.stamps import Stamps
 
@@ -48,9 +47,9 @@ class FileSource:
                 where=path,
                 remedy="Copy or download it again",
             )
-        self.info, self._orientation = describe(path, self._container, self._stream, first)
+        self.info, self.orientation = describe(path, self._container, self._stream, first)
         self._waiting: VideoFrame | None = first
-        self._first_shape = (first.width, first.height)
+        self._stored = _stored(first)
 
     @property
     def report(self) -> ReadReport:
@@ -120,17 +119,12 @@ class FileSource:
         return index / (self.info.frame_rate or Fraction(25))
 
     def _pixels(self, frame: VideoFrame, time: Fraction) -> Pixels:
-        orientation = orientation_of(frame)
-        if (frame.width, frame.height) == self._first_shape and orientation == self._orientation:
-            return self._orientation.upright(rgb(frame, where=self._ledger.name))
-        self._note_change(frame, orientation, time)
-        pixels = orientation.upright(rgb(frame, where=self._ledger.name))
+        if _stored(frame) != self._stored:
+            self._stored, self.orientation = _stored(frame), orientation_of(frame)
+            width, height = self.orientation.size(frame.width, frame.height)
+            self._ledger.problem(f"the picture changes to {width} x {height}", time)
+        pixels = self.orientation.upright(rgb(frame, where=self._ledger.name))
         return fitted(pixels, self.info.width, self.info.height)
-
-    def _note_change(self, frame: VideoFrame, orientation: Orientation, time: Fraction) -> None:
-        width, height = orientation.size(frame.width, frame.height)
-        self._first_shape, self._orientation = (frame.width, frame.height), orientation
-        self._ledger.problem(f"the picture changes to {width} x {height}", time)
 
     def _compare_with_header(self) -> None:
         ledger = self._ledger
@@ -150,3 +144,8 @@ class FileSource:
         if missing > max(3 * step, Fraction(1, 5)):
             what = f"the header declares {float(duration):.2f} s, the file ends"
             self._ledger.problem(what, last, lost=round(missing / step))
+
+
+def _stored(frame: VideoFrame) -> tuple[int, int, int]:
+    """What a decoded picture must keep from frame to frame."""
+    return frame.width, frame.height, frame.rotation

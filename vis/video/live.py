@@ -18,7 +18,7 @@ from vis.errors import InputError, VideoError
 from vis.records import Frame
 from vis.video import limits
 from vis.video.damage import Ledger, ReadReport
-from vis.video.decoder import FAULTS, choose_stream, decode, describe, flush, orientation_of
+from vis.video.decoder import FAULTS, choose_stream, decode, describe, flush
 from vis.video.pixels import fitted, rgb
 
 URL_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "rtmp://", "udp://")
@@ -125,8 +125,8 @@ class LiveSource:
             return None  # seen before the break
         self._last, self._failures = time, 0
         index = self._ledger.frame(None, tick)
-        upright = orientation_of(frame).upright(rgb(frame, where=self._name))
-        return Frame(index, time, fitted(upright, self.info.width, self.info.height))
+        picture = self._orientation.upright(rgb(frame, where=self._name))
+        return Frame(index, time, fitted(picture, self.info.width, self.info.height))
 
     def _is_complete(self) -> bool:
         """Whether all has come: the stated length, or over HTTP an end without an error."""

@@ -99,8 +99,12 @@ def open_video(
     if backend != "av":
         return _open_with(backend, name, strict=strict, ahead=ahead)
     file = FileSource(name, strict=strict, threads=threads)
-    size = file.info.width, file.info.height
-    return VideoReader(file, access=lambda: FileAccess(name, size, threads=threads), ahead=ahead)
+    size, upright = (file.info.width, file.info.height), file.orientation
+
+    def access() -> Access:
+        return FileAccess(name, size, upright, threads=threads)
+
+    return VideoReader(file, access=access, ahead=ahead)
 
 
 class VideoReader(Iterator[Frame]):
