@@ -63,6 +63,14 @@ def test_stem_and_first_stage_do_not_train_and_no_norm_does():
     assert not [p for norm in norms for p in norm.parameters()]
 
 
+def test_a_dilated_last_stage_keeps_its_stride_and_its_names():
+    usual, dilated = backbones.build("resnet50"), backbones.build("resnet50_dc5")
+    dilated.load_state_dict(usual.state_dict())
+    with torch.no_grad():
+        levels = dilated(torch.randn(1, 3, 64, 96))
+    assert levels[-1].shape == (1, 2048, 4, 6)
+
+
 def test_batch_norms_of_other_networks_are_frozen():
     net = backbones.build("mobilenetv3_small_050").train()
     before = {name: buffer.clone() for name, buffer in net.named_buffers()}

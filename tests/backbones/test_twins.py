@@ -1,12 +1,14 @@
 """Our Twins against timm's, on timm's own keys, and against published numbers."""
 
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
 import timm
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from vis import backbones
 from vis.backbones.twins import Twins, our_key
@@ -79,3 +81,23 @@ def test_parameters_are_as_many_as_the_official_network_has():
         net = backbones.build("twins_svt_small")
     added = sum(p.numel() for i in range(3) for p in net.norms[i].parameters())
     assert sum(p.numel() for p in net.parameters()) - added == 23_547_776
+
+
+def test_no_tensor_has_more_than_four_axes():
+    """Some runtimes that networks are exported to know no more."""
+
+    class Watch(TorchDispatchMode):
+        axes = 0
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            made = func(*args, **(kwargs or {}))
+            parts = made if isinstance(made, (tuple, list)) else (made,)
+            sizes = [part.dim() for part in parts if isinstance(part, torch.Tensor)]
+            Watch.axes = max(Watch.axes, *sizes, 0)
+            return made
+
+    with torch.no_grad(), Watch():
+        backbones.build("twins_svt_small")(torch.randn(2, 3, 64, 96))
+    assert Watch.axes == 4

@@ -6,8 +6,8 @@ import torch
 from vis.layers.canvas import (
     DEVIATION,
     MEAN,
-    Normalise,
     canvas_of,
+    normalised,
     padding_of,
     shrunk,
     to_content,
@@ -43,7 +43,7 @@ def test_normalising_leaves_no_trace_of_the_padding():
     frames = torch.rand(1, 3, 4, 6)
     frames[:, :, 3:] = float("nan")
     padding = padding_of(torch.tensor([[3, 6]]), (4, 8))
-    found = Normalise()(frames, padding)
+    found = normalised(frames, padding, torch.float32)
     expected = (frames[0, :, :3] - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[
         :, None, None
     ]

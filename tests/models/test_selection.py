@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from vis.errors import DataError
 from vis.losses.outputs import LayerOutput
 from vis.models._output import Output
 from vis.models._selection import Selection, majority, mean_probability
@@ -115,3 +116,15 @@ def test_labels_of_targets_and_predictions_are_the_data_sets(small: SimpleNamesp
     always, briefly = made.presence[made.labels.argsort()]
     assert always.min() > 0.9 and briefly[0] > 0.9 and briefly[1] < 0.1
     assert len(nothing.scores) == 0 or nothing.scores.max() < 0.1
+
+
+@pytest.mark.parametrize("label", [-1, 4])
+def test_a_label_without_a_class_is_refused_as_the_data_set_wrote_it(
+    small: SimpleNamespace, case: str, label: int
+):
+    model = small.make(case)
+    clip = small.clip(model)
+    first, empty = small.targets(clip)
+    first.labels[0] = label
+    with torch.no_grad(), pytest.raises(DataError, match=f"label {label} "):
+        model.losses(model(clip), [first, empty])

@@ -27,8 +27,12 @@ RESNETS = {
     "resnext101_64x4d": WIDE,
     "wide_resnet50_2": WIDE,
     "wide_resnet101_2": WIDE,
+    "resnet50_dc5": WIDE,
+    "resnet101_dc5": WIDE,
 }
 """Channels of the four levels of each network."""
+DILATED = "_dc5"
+"""The last stage sees as far by wider kernels instead of a stride: its level has stride 16."""
 
 
 class ResNet(Backbone):
@@ -43,7 +47,12 @@ class ResNet(Backbone):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.channels = RESNETS[name]
-        net = torchvision.models.get_model(name, weights=None, norm_layer=FrozenNorm)
+        net = torchvision.models.get_model(
+            name.removesuffix(DILATED),
+            weights=None,
+            norm_layer=FrozenNorm,
+            replace_stride_with_dilation=[False, False, name.endswith(DILATED)],
+        )
         _fold(net)
         self.conv1, self.relu, self.maxpool = net.conv1, net.relu, net.maxpool
         self.layer1, self.layer2 = net.layer1, net.layer2

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 
 
-class Normalise(nn.Module):
-    """ImageNet's mean and deviation, then zero outside the content."""
+def normalised(frames: Tensor, padding: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """ImageNet's mean and deviation, then zero outside the content.
 
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name, values in (("mean", MEAN), ("deviation", DEVIATION)):
-            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
-
-    def forward(self, frames: Tensor, padding: Tensor | None) -> Tensor:
-        """`[M 3 H W]` RGB 0..1 and `[M H' W']` bool, None for none -> `[M 3 H' W']`."""
-        x = (frames.to(self.mean.dtype) - self.mean) / self.deviation
-        if padding is None:
-            return x
-        # A fill, not a product: the padding may hold NaN.
-        return _extended(x, padding.shape[-2:]).masked_fill(padding[:, None], 0.0)
+    Args:
+        frames: `[M 3 H W]` RGB 0..1.
+        padding: `[M H' W']` bool, at least as large; None where there is none.
+        dtype: of the result.
+    """
+    mean, deviation = (
+        torch.tensor(values, dtype=dtype, device=frames.device)[:, None, None]
+        for values in (MEAN, DEVIATION)
+    )
+    x = (frames.to(dtype) - mean) / deviation
+    if padding is None:
+        return x
+    # A fill, not a product: the padding may hold NaN.
+    return _extended(x, padding.shape[-2:]).masked_fill(padding[:, None], 0.0)
 
 
 def canvas_of(frames: Tensor, multiple: int) -> tuple[int, int]:

@@ -29,11 +29,11 @@ class DeformableConv(nn.Module):
 
         Channels 2k and 2k + 1 of `offsets` are tap k's way down and right, in cells.
         """
-        x, offsets = x.to(self.weight.dtype), offsets.to(self.weight.dtype)
         # Half precision cannot tell places apart that are a fraction of a cell from each other.
-        with torch.autocast(x.device.type, enabled=False):
-            if x.is_cuda or torch.is_grad_enabled():
-                return deform_conv2d(x, offsets, self.weight, padding=1)  # type: ignore[no-any-return]
+        x, offsets = x.to(self.weight.dtype), offsets.to(self.weight.dtype)
+        if x.device.type != "cpu" or torch.is_grad_enabled():
+            return deform_conv2d(x, offsets, self.weight, padding=1)  # type: ignore[no-any-return]
+        with torch.autocast("cpu", enabled=False):
             return deform_by_lookup(x, offsets, self.weight)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from einops import rearrange
@@ -33,6 +34,17 @@ class DenseMasks:
         return self.values[select]
 
 
+class Sight(NamedTuple):
+    """What the backbone saw of every frame."""
+
+    projected: Tensor
+    """`[B*T C h w]` of stride 32."""
+    laterals: list[Tensor]
+    """Of strides 16, 8 and 4, for the masks; empty without them."""
+    padding: Tensor | None
+    """`[B T h w]` bool of stride 32, None for none."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
     """What the mask branch needs to know of a batch of clips."""
@@ -54,7 +66,7 @@ class DeferredMasks:
 
     branch: MaskBranch
     view: View
-    precision: torch.autocast
+    precision: AbstractContextManager[object]
     """As it was when the model looked, wherever the masks are asked for."""
 
     def logits(self, select: Tensor) -> Tensor:
@@ -85,36 +97,24 @@ class MaskBranch(nn.Module):
         del projected
         return memory
 
-    def deferred(
-        self,
-        queries: Tensor,
-        *,
-        projected: Tensor,
-        memory: Tensor,
-        laterals: list[Tensor],
-        padding: Tensor | None,
-    ) -> DeferredMasks:
+    def deferred(self, queries: Tensor, sight: Sight, memory: Tensor) -> DeferredMasks:
         """What is common to all slots is computed, the masks are not yet.
 
         Args:
             queries: `[B T N C]` of the last decoder layer.
-            projected: `[B*T C h w]` before the encoder.
-            memory: `[B*T C h w]` after it.
-            laterals: maps of strides 16, 8 and 4.
-            padding: `[B*T h w]` bool, None for none.
+            sight: what the backbone saw.
+            memory: `[B*T C h w]` after the encoder.
         """
+        padding = sight.padding
+        context = self.context(sight.projected, memory)
         view = View(
             queries=queries,
             keys=self.attention.keys(memory),
             size=memory.shape[-2:],
-            padding=None if padding is None else padding.flatten(1),
-            scene=self.pyramid.scene(self.context(projected, memory), laterals),
+            padding=None if padding is None else rearrange(padding, "b t h w -> (b t) (h w)"),
+            scene=self.pyramid.scene(context, sight.laterals),
         )
-        device = queries.device.type
-        precision = torch.autocast(
-            device, torch.get_autocast_dtype(device), enabled=torch.is_autocast_enabled(device)
-        )
-        return DeferredMasks(self, view, precision)
+        return DeferredMasks(self, view, _precision(queries.device.type))
 
     def forward(self, view: View, slots: Tensor) -> Tensor:
         """`slots [S 2]`, clip and slot of each -> `[S T h w]`."""
@@ -156,3 +156,11 @@ class ImageMaskBranch(MaskBranch):
         """Which of the two maps of stride 32 the pyramid refines."""
         del memory
         return projected
+
+
+def _precision(device: str) -> AbstractContextManager[object]:
+    """The autocast of now, to be entered later."""
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext()
+    enabled = torch.is_autocast_enabled(device)
+    return torch.autocast(device, torch.get_autocast_dtype(device), enabled=enabled)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from vis.errors import UsageError
-from vis.layers.canvas import Normalise, canvas_of, padding_of, shrunk
+from vis.layers.canvas import canvas_of, normalised, padding_of, shrunk
+from vis.layers.masks import GROUPS
 from vis.losses.outputs import LayerOutput
+from vis.losses.targets import check_labels
 from vis.models._contract import Model
-from vis.models._masks import DenseMasks
+from vis.models._masks import DenseMasks, Sight
 from vis.models._output import Output
 from vis.models._selection import VOTES, Selection
 
@@ -87,9 +89,10 @@ def check(settings: Settings, *, masks: bool) -> None:
         raise UsageError(
             f"width {settings.width} is odd or not a multiple of the {settings.heads} heads"
         )
-    if masks and settings.width % MASK_WIDTH:
+    if masks and (settings.width % MASK_WIDTH or settings.heads % GROUPS):
         raise UsageError(
-            f"width {settings.width} is not a multiple of {MASK_WIDTH}, which the masks need"
+            f"width {settings.width} and heads {settings.heads} are not multiples of {MASK_WIDTH}"
+            f" and {GROUPS}, which the masks need"
         )
 
 
@@ -105,15 +108,6 @@ COUNTS = (
     "chunk",
 )
 SHARES = ("dropout", "sine_dropout", "min_score", "min_presence")
-
-
-class Sight(NamedTuple):
-    """What the backbone saw of every frame."""
-
-    projected: Tensor
-    """`[B*T C h w]` of stride 32."""
-    laterals: list[Tensor]
-    """Of strides 16, 8 and 4, for the masks; empty without them."""
 
 
 class SequenceModel(Model[Output]):
@@ -148,7 +142,7 @@ class SequenceModel(Model[Output]):
     ) -> None:
         super().__init__()
         self.config, self.frames = config, frames
-        self.normalise, self.backbone = Normalise(), backbone
+        self.backbone = backbone
         self.projection = nn.Conv2d(backbone.channels[-1], config.width, 1)
         self.positions, self.transformer = positions, transformer
         self.queries = nn.Parameter(torch.randn(frames * config.slots, config.width))
@@ -161,26 +155,13 @@ class SequenceModel(Model[Output]):
         Raises:
             UsageError: the clips have more frames than the model was built for.
         """
-        B, T = self._check(clip)
+        self._check(clip)
         canvas = canvas_of(clip.frames, self.backbone.multiple)
-        padding = padding_of(clip.sizes, canvas)
-        sight = self._see(clip.frames.flatten(0, 1), padding, T)
-        blocked = _blocked(padding, sight.projected, B)
-        states, memory = self._transform(
-            sight.projected, blocked, None if padding is None else ~blocked
-        )
+        sight = self._see(clip.frames, padding_of(clip.sizes, canvas))
+        states, memory = self._transform(sight, len(clip.frames))
         layers = [LayerOutput(self.class_head(s), self.box_head(s).sigmoid()) for s in states]
-        output = Output(layers, None, canvas, clip.sizes)
-        if self.masks is None:
-            return output
-        masks = self.masks.deferred(
-            states[-1],
-            projected=sight.projected,
-            memory=memory,
-            laterals=sight.laterals,
-            padding=None if padding is None else blocked.flatten(0, 1),
-        )
-        output = replace(output, masks=masks)
+        masks = None if self.masks is None else self.masks.deferred(states[-1], sight, memory)
+        output = Output(layers, masks, canvas, clip.sizes)
         return _computed(output) if self.training else output
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
@@ -190,6 +171,10 @@ class SequenceModel(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
+        for target in targets:
+            if len(target.labels):
+                lowest, highest = (int(label) for label in target.labels.aminmax())
+                check_labels(lowest, highest, self.config.classes)
         reserved = self.selection.reserved
         rows = [replace(target, labels=target.labels + reserved) for target in targets]
         return self.loss(output.dense(), rows)
@@ -205,54 +190,52 @@ class SequenceModel(Model[Output]):
         del clip
         return self.selection(output)
 
-    def _check(self, clip: Clip) -> tuple[int, int]:
-        B, T = clip.frames.shape[:2]
-        if self.frames < T:
+    def _check(self, clip: Clip) -> None:
+        if self.frames < clip.frames.shape[1]:
             raise UsageError(
-                f"{self.name} was built for clips of at most {self.frames} frames, not {T}",
+                f"{self.name} was built for clips of at most {self.frames} frames,"
+                f" not {clip.frames.shape[1]}",
                 remedy="Cut the video into shorter windows.",
             )
-        return B, T
 
-    def _see(self, frames: Tensor, padding: Tensor | None, T: int) -> Sight:
-        """`[B*T 3 H W]` a few frames at a time, so that no large map of all frames is kept."""
+    def _see(self, frames: Tensor, padding: Tensor | None) -> Sight:
+        """`[B T 3 H W]` a few at a time, so that the large maps of all frames are never there."""
+        T = frames.shape[1]
+        pixels = frames.flatten(0, 1)
         projected, laterals = [], []
-        rows = torch.arange(len(frames), device=frames.device)
-        for part in torch.split(rows, self.config.chunk):
-            pixels = self.normalise(frames[part], None if padding is None else padding[part // T])
-            levels = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
+        for rows in torch.split(torch.arange(len(pixels), device=frames.device), self.config.chunk):
+            outside = None if padding is None else padding[rows // T]
+            x = normalised(pixels[rows], outside, self.projection.weight.dtype)
+            levels = self.backbone(x.contiguous(memory_format=torch.channels_last))
             projected.append(self.projection(levels[-1]))
             if self.masks is not None:
                 laterals.append(self.masks.pyramid.lateral_maps(levels[:-1]))
-        return Sight(
-            torch.cat(projected), [torch.cat(maps) for maps in zip(*laterals, strict=True)]
-        )
+        maps = torch.cat(projected)
+        if padding is not None:
+            padding = shrunk(padding, maps.shape[-2:])[:, None].expand(-1, T, -1, -1)
+        return Sight(maps, [torch.cat(parts) for parts in zip(*laterals, strict=True)], padding)
 
-    def _transform(
-        self, maps: Tensor, blocked: Tensor, allowed: Tensor | None
-    ) -> tuple[list[Tensor], Tensor]:
+    def _transform(self, sight: Sight, B: int) -> tuple[list[Tensor], Tensor]:
         """States `[B T N C]` of each decoder layer, and the memory as maps `[B*T C h w]`."""
-        B, T, h, _ = blocked.shape
-        tokens = rearrange(maps, "(b t) c h w -> b (t h w) c", b=B)
-        positions = self.positions(blocked).flatten(1, 3).to(tokens.dtype)
-        if allowed is not None:
-            allowed = allowed.flatten(1)[:, None, None]
+        tokens = rearrange(sight.projected, "(b t) c h w -> b t h w c", b=B)
+        T, h = tokens.shape[1:3]
+        padding, allowed = sight.padding, None
+        if padding is None:
+            padding = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=tokens.device)
+        else:
+            allowed = rearrange(~padding, "b t h w -> b 1 1 (t h w)")
+        positions = self.positions(padding).to(tokens.dtype)
         queries = self.queries[: T * self.config.slots]
-        states, memory = self.transformer(tokens, positions, queries, allowed)
+        states, memory = self.transformer(
+            tokens.flatten(1, 3), positions.flatten(1, 3), queries, allowed
+        )
         memory = rearrange(memory, "b (t h w) c -> (b t) c h w", t=T, h=h)
-        return [state.unflatten(1, (T, self.config.slots)) for state in states], memory
-
-
-def _blocked(padding: Tensor | None, maps: Tensor, B: int) -> Tensor:
-    """`[B T h w]` bool, True on cells of padding."""
-    T = len(maps) // B
-    if padding is None:
-        return torch.zeros(B, T, *maps.shape[-2:], dtype=torch.bool, device=maps.device)
-    return shrunk(padding, maps.shape[-2:])[:, None].expand(-1, T, -1, -1)
+        return [rearrange(state, "b (t n) c -> b t n c", t=T) for state in states], memory
 
 
 def _computed(output: Output) -> Output:
     """In training the masks belong to `forward`, where autocast and its wrappers see them."""
     masks = output.dense().masks
-    assert masks is not None
-    return replace(output, masks=DenseMasks(masks.transpose(1, 2)))
+    if masks is None:
+        return output
+    return replace(output, masks=DenseMasks(rearrange(masks, "b t n h w -> b n t h w")))
