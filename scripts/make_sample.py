@@ -59,9 +59,8 @@ class Order:
 
     def __post_init__(self) -> None:
         if self.width % 2 or self.height % 2 or self.height < 72 or self.width < self.height:
-            size = f"{self.width}x{self.height}"
             raise UsageError(
-                f"the size {size} cannot be rendered",
+                f"the size {self.width}x{self.height} cannot be rendered",
                 remedy="Both sides must be even, the height at least 72, the width not smaller",
             )
         if self.seed < 0 or self.frames < 1 or not 0 <= self.crf <= 51:
@@ -77,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("data/sample"), help="folder to write to")
     parser.add_argument("--seed", type=int, default=0, help="which scene")
     parser.add_argument("--frames", type=int, default=96, help="length; 96 is the natural pace")
-    parser.add_argument("--size", type=_size, default=(640, 360), help="WIDTHxHEIGHT")
+    parser.add_argument("--size", type=size, default=(640, 360), help="WIDTHxHEIGHT")
     parser.add_argument("--crf", type=int, default=20, help="quality, 0 (lossless) to 51")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     given = parser.parse_args(arguments)
@@ -150,7 +149,8 @@ def _rendered(order: Order) -> Iterator[tuple[Pixels, Masks]]:
     return render(order.seed, frames=order.frames, width=order.width, height=order.height)
 
 
-def _size(text: str) -> tuple[int, int]:
+def size(text: str) -> tuple[int, int]:
+    """Width and height of a text such as "640x360"; argparse names this function in its error."""
     width, _, height = text.partition("x")
     return int(width), int(height)
 
