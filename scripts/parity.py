@@ -127,7 +127,10 @@ def vistr_clip(case: Case, inputs: Arrays) -> tuple[Clip, dict[str, object]]:
     """Frames `[B*T 3 H W]` of clips of the case's length."""
     T = case["settings"].get("num_frames", len(inputs["frames"]))
     frames = torch.from_numpy(inputs["frames"]).unflatten(0, (-1, T))
-    return _clip(frames, inputs.get("mask")), {"frames": T} | _stated(case)
+    rows = {key: shape[0] for key, shape, _ in case.get("state_dict", ()) if shape}
+    # Named classes, so that a case of any number of them is not taken for old weights.
+    named = {"class_names": [""] * (rows["vistr.class_embed.weight"] - 2)} if rows else {}
+    return _clip(frames, inputs.get("mask")), {"frames": T} | named | _stated(case)
 
 
 def detr_clip(case: Case, inputs: Arrays) -> tuple[Clip, dict[str, object]]:
