@@ -9,7 +9,7 @@ import torch
 
 from vis import models
 from vis.backbones.twins import TWINS, Size
-from vis.models._contract import Model
+from vis.models import Model
 from vis.records import Clip, ClipTargets
 
 CLASSES = 4

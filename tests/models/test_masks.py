@@ -34,6 +34,26 @@ def test_chunks_change_no_result(small: SimpleNamespace, masked: str, chunk: int
     )
 
 
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_no_more_frames_than_a_chunk_are_held_at_once(
+    small: SimpleNamespace, masked: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+):
+    model = small.make(masked, chunk=chunk)
+    clip = small.clip(model, frames=3)
+    held: list[int] = []
+    for module in (model.backbone, model.masks.pyramid, model.masks.pyramid.end):
+        module.register_forward_pre_hook(lambda _, inputs: held.append(len(inputs[0])))
+
+    def hold_volumes(_: object, inputs: tuple[torch.Tensor]) -> None:
+        slots, _, frames = inputs[0].shape[:3]
+        held.append(slots * frames if slots > 1 else 1)
+
+    model.masks.volume.register_forward_pre_hook(hold_volumes)
+    with torch.inference_mode():
+        model.predictions(model(clip), clip)
+    assert 0 < max(held) <= chunk
+
+
 def test_training_and_use_compute_the_same_masks(small: SimpleNamespace, masked: str):
     model = small.make(masked, dropout=0.0, **({"sine_dropout": 0.0} if masked == "tt_srn" else {}))
     clip = small.clip(model)

@@ -9,11 +9,12 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import UsageError
+from vis.models._contract import Model
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from vis.models._contract import Model
+__all__ = ["Model", "build", "names"]
 
 
 def names() -> list[str]:
