@@ -18,7 +18,7 @@ DECORD = (
 setup(
     name="vis-kit",
     version=VERSION[1],
-    description="Video instance segmentation: find, outline, name and follow every object in a video",
+    description="Video instance segmentation: find, outline, name and follow all objects",
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

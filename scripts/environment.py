@@ -18,7 +18,7 @@ def prepare(extras: str = "") -> str:
     Args:
         extras: such as `[dev]`.
     """
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before anything is checked
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     python = _interpreter()
     stamp = python.parent.parent / f".vis-kit{extras.replace('[', '-').replace(']', '')}"

@@ -25,6 +25,7 @@ def clips(shared: Path) -> Path:
     """The folder of odd real clips."""
     return shared / "data" / "pack_test" / "clips"
 
+
 BITS = 8
 FRAMES = 60
 

@@ -69,7 +69,12 @@ def test_files_and_functions_stay_small(path: Path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
-            length = node.end_lineno - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines())
+            length = (
+                node.end_lineno
+                - node.lineno
+                + 1
+                - len((ast.get_docstring(node) or "").splitlines())
+            )
             assert length <= 40, f"{node.name} has {length} lines"
 
 

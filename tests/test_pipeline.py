@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vis.errors import DamageWarning, DataError, InputError, OutputExistsError, UsageError, VisWarning
+from vis.errors import (
+    DamageWarning,
+    DataError,
+    InputError,
+    OutputExistsError,
+    UsageError,
+    VisWarning,
+)
 from vis.ops import rle
 from vis.pipeline import draw_results, tracks_at
 from vis.records import Frame, Track

@@ -20,7 +20,9 @@ from __future__ import annotations
 
 EXIT_OK = 0
 EXIT_DAMAGED = 1
+EXIT_TEMPORARY = 75
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 class VisError(Exception):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -17,7 +14,12 @@ from vis.errors import DataError, InputError, UsageError, VisWarning
 from vis.formats.ytvis import AnnotationSet, VideoEntry, read_tracks, read_videos
 from vis.ops import rle
 from vis.records import Frame, FrameTracks, Track
-from vis.video import DrawStyle, VideoWriter, draw, open_video
+from vis.video import DEFAULT, DrawStyle, VideoWriter, draw, open_video
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+    from fractions import Fraction
 
 __all__ = ["Drawing", "draw_results", "tracks_at"]
 
@@ -40,7 +42,7 @@ def draw_results(
     truth: str | os.PathLike[str] | None = None,
     entry: str | None = None,
     threshold: float = 0.0,
-    style: DrawStyle = DrawStyle(),
+    style: DrawStyle = DEFAULT,
     quality: Literal["fast", "normal", "high"] = "normal",
     audio: bool = True,
     frame_rate: Fraction | float = 25,

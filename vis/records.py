@@ -1,7 +1,7 @@
 """The records that pass between rooms; nothing else does.
 
-Axes, one legend for the whole package: `B` videos, `T` frames of a clip, `N` instances, `Q` queries,
-`K` classes, `C` channels, `H W` pixels, `h w` feature cells.
+Axes, one legend for the whole package: `B` videos, `T` frames of a clip, `N` instances,
+`Q` queries, `K` classes, `C` channels, `H W` pixels, `h w` feature cells.
 
 Everything up to the tracker is a torch tensor; from the tracker on (pixels, drawing, files) it is a
 numpy array, so that the video road needs no torch.
@@ -9,7 +9,6 @@ numpy array, so that the video road needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
 Pixels = npt.NDArray[np.uint8]
@@ -99,7 +100,7 @@ class FrameTracks:
     boxes: npt.NDArray[np.float32]
     """`[N 4]` xyxy as fractions of the frame."""
     masks: npt.NDArray[np.bool_] | npt.NDArray[np.float32]
-    """`[N h w]` over the whole frame at any resolution: bool, or probabilities (inside is > 0.5)."""
+    """`[N h w]` over the frame at any resolution: bool, or probabilities (inside is > 0.5)."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -109,8 +110,8 @@ class FrameTracks:
 class RLE:
     """A mask as COCO's compressed run lengths, column by column; always canonical.
 
-    Canonical: the runs cover the picture exactly and only the first may be zero. `vis.ops.rle` alone
-    makes these, so whoever holds one need not check it.
+    Canonical: the runs cover the picture exactly and only the first may be zero. `vis.ops.rle`
+    alone makes these, so whoever holds one need not check it.
     """
 
     height: int

@@ -109,5 +109,6 @@ def test_a_signal_leaves_nothing_under_the_final_name(number, code, clips, tmp_p
     _, errors = process.communicate(timeout=30)
     assert process.returncode == code
     assert "Traceback" not in errors
+    assert str(part) in errors
     assert not output.exists()
     assert part.exists()

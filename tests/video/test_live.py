@@ -4,6 +4,7 @@ import http.server
 import threading
 import time
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,24 +69,24 @@ def test_a_stream_is_read_like_a_file(serve, films, read_code):
 @pytest.mark.parametrize("stall", [False, True])
 def test_a_broken_stream_of_known_length_goes_on_where_it_stopped(serve, films, read_code, stall):
     url = serve(films("h264_variable"), breaks=3, stall=stall)
-    with open_video(url, live=LiveSettings(timeout=0.5, backoff=0.05), ahead=64) as reader:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DamageWarning)  # only some breaks show as errors
-            numbers = [read_code(frame.pixels) for frame in reader]
+    settings = LiveSettings(timeout=0.5, backoff=0.05)
+    with open_video(url, live=settings, ahead=64) as reader, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamageWarning)  # only some breaks show as errors
+        numbers = [read_code(frame.pixels) for frame in reader]
     assert numbers == list(range(60))
 
 
 def test_times_go_forward_when_an_endless_stream_starts_anew(serve, films):
     url = serve(films("transport"), breaks=1, stall=True)
     settings = LiveSettings(timeout=0.5, backoff=0.05)
-    with open_video(url, live=settings, ahead=64) as reader:
-        with pytest.warns(DamageWarning, match="the connection broke"):
-            frames = list(reader)
+    broke = pytest.warns(DamageWarning, match="the connection broke")
+    with open_video(url, live=settings, ahead=64) as reader, broke:
+        frames = list(reader)
     assert 90 <= len(frames) <= 110  # two thirds of the film, then all of it
     times = [frame.time for frame in frames]
     assert times == sorted(set(times))
     assert [frame.index for frame in frames] == list(range(len(frames)))
-    steps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(times)]
     assert set(steps[-59:]) == {steps[0]}  # the second showing keeps its own steps
     assert steps[-60] > steps[0]  # and follows the first after a gap
 

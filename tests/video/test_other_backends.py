@@ -19,7 +19,9 @@ def test_decord_agrees_frame_by_frame(name, films, read_code):
         assert [read_code(p) for p in reader.clip(order)] == order
 
 
-@pytest.mark.parametrize("name", ["transport", "transport_mpeg2", "av1", "gif", "h264_open_groups", "mpeg4", "mpeg4_avi"])
+@pytest.mark.parametrize(
+    "name", ["transport", "transport_mpeg2", "av1", "gif", "h264_open_groups", "mpeg4", "mpeg4_avi"]
+)
 def test_decord_is_refused_where_it_is_wrong(name, films):
     with pytest.raises(UsageError, match=r"decord returns wrong frames for") as caught:
         open_video(films(name), backend="decord")

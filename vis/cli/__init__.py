@@ -1,4 +1,4 @@
-"""The command line: `vis COMMAND ...`; one file a command, each a thin shell over one public function.
+"""The command line: `vis COMMAND ...`; one file a command, a thin shell over a public function.
 
 Only the named command's module is imported, so that help and errors come at once.
 """
@@ -12,8 +12,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from vis import __version__
 from vis.cli.arguments import Command, Group, overview, parse
@@ -21,12 +20,18 @@ from vis.errors import (
     EXIT_DAMAGED,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    EXIT_TEMPORARY,
+    EXIT_TERMINATED,
     DamageWarning,
     UsageError,
     VisError,
     VisWarning,
     printable,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import FrameType
 
 COMMANDS = {
     "draw": "draw a result or annotation file onto its video",
@@ -71,15 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VisError as error:
         _complain(str(error), debug)
         return error.exit_code
-    except KeyboardInterrupt:
-        _complain("interrupted. Files under their final names are whole.", debug)
-        return EXIT_INTERRUPTED
+    except (KeyboardInterrupt, _Terminated) as stop:
+        words = ["interrupted" if isinstance(stop, KeyboardInterrupt) else "terminated"]
+        _complain(". ".join([*words, *getattr(stop, "__notes__", [])]) + ".", debug)
+        return EXIT_INTERRUPTED if isinstance(stop, KeyboardInterrupt) else EXIT_TERMINATED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # silences Python's exit
         return EXIT_OK
     except MemoryError:
         _complain("out of memory. Close other programs or take a smaller input.", debug)
-        return EXIT_OK + 75
+        return EXIT_TEMPORARY
     except Exception as error:  # noqa: BLE001 - the last line of defence; --debug shows all
         what = f"a fault of vis itself ({type(error).__name__}: {error})"
         _complain(f"{what}. Run again with --debug and report what it prints.", debug)
@@ -137,5 +143,9 @@ def _complain(line: str, debug: bool) -> None:
     print(f"{colour[0]}vis: {line}{colour[1]}", file=sys.stderr)  # noqa: T201
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+class _Terminated(BaseException):
+    """SIGTERM, so that every `with` on the way closes its files."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise _Terminated

@@ -1,4 +1,4 @@
-"""From a typed function to its command line and manual page; types and defaults are read by jsonargparse."""
+"""From a typed function to its command line and manual page, by jsonargparse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import inspect
 import sys
 import typing
 from argparse import ArgumentError, RawDescriptionHelpFormatter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from textwrap import indent
 from typing import Any
@@ -16,6 +15,9 @@ import docstring_parser
 from jsonargparse import ArgumentParser
 
 from vis.errors import UsageError
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _SHORT = {"output": "-o", "config": "-c"}
 
@@ -89,9 +91,7 @@ def _page(command: Command) -> docstring_parser.Docstring:
     return docstring_parser.parse(inspect.getdoc(command.function) or "")
 
 
-def _add(
-    parser: ArgumentParser, parameter: inspect.Parameter, kind: Any, sentence: str
-) -> None:
+def _add(parser: ArgumentParser, parameter: inspect.Parameter, kind: Any, sentence: str) -> None:
     if parameter.default not in (inspect.Parameter.empty, None, False):
         sentence = f"{sentence} (default: {parameter.default})"
     is_list = typing.get_origin(kind) is list

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from vis.cli.arguments import Command
 from vis.errors import EXIT_DAMAGED, EXIT_OK, VisError
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from vis.video import ProbeReport
 
 _HEAD = ("source", "size", "rate", "turn", "codec", "sound", "declared", "decoded", "problems")
@@ -21,12 +22,12 @@ def probe(sources: list[str], /, *, max_frames: int | None = None, as_json: bool
     """Tell what videos are and whether they are whole.
 
     Every frame is decoded, so that what is lost is found. One line a source: size of the upright
-    picture, frames per second ("~" where the steps between frames vary), rotation that the file asks
-    for, codec and pixel format, audio streams, frames that the header declares, frames that could be
-    decoded, and every problem. The exit code is 1 if a source is damaged or cannot be read.
+    picture, frames per second ("~" where the steps between frames vary), rotation that the file
+    asks for, codec and pixel format, audio streams, frames that the header declares, frames that
+    could be decoded, and every problem. The exit code is 1 if a source is damaged or unreadable.
 
     Args:
-        sources: Video files, folders or globs of pictures, GIFs, a camera number, or rtsp/http URLs.
+        sources: Video files, folders or globs of pictures, GIFs, a camera number, rtsp/http URLs.
         max_frames: Stop after so many frames; give it for a camera or an endless stream.
         as_json: Print JSON, one object a source, instead of a table.
     """

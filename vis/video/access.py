@@ -1,30 +1,35 @@
 """Random access to the frames of a file, exact on every file: by presentation time, never by count.
 
-A scan of the packets, without decoding, lists the times. A frame is reached by decoding from the last
-key frame at or before it; only if exactly its time comes out is it returned, else decoding starts
-further back, at last from the very beginning, which is always right.
+A scan of the packets, without decoding, lists the times. A frame is reached by decoding from the
+last key frame at or before it; only if exactly its time comes out is it returned, else decoding
+starts further back, at last from the very beginning, which is always right.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-from av.container import InputContainer
-from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from vis.errors import UsageError, VideoError
-from vis.records import Pixels
 from vis.video import limits
 from vis.video.decoder import FAULTS, decode, open_file
-from vis.video.orientation import Orientation
 from vis.video.pixels import fitted, rgb
 from vis.video.stamps import Stamps
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+    from vis.records import Pixels
+    from vis.video.orientation import Orientation
 
 _NO_SEEKING = frozenset({"gif"})
 """Containers whose packets all call themselves key frames though each builds on the one before."""
@@ -40,7 +45,7 @@ class FrameIndex:
     stamps: tuple[int, ...]
     """Ticks, ascending; frame i is shown at `stamps[i]`."""
     keys: tuple[tuple[int, int], ...]
-    """Presentation and decoding stamp of each key frame, ascending; empty where seeking is not safe."""
+    """Presentation and decoding stamp of each key frame; empty where seeking is unsafe."""
     tick: Fraction
     """Seconds."""
     timed: bool
@@ -76,7 +81,9 @@ def scan(path: str) -> FrameIndex:
         if keys:  # what leads the first key frame has no reference
             stated = [stamp for stamp in stated if stamp >= keys[0][0]]
         seekable = not stamps.by_decoding and container.format.name not in _NO_SEEKING
-        return FrameIndex(tuple(sorted(stated)), tuple(sorted(keys)) if seekable else (), tick, True)
+        return FrameIndex(
+            tuple(sorted(stated)), tuple(sorted(keys)) if seekable else (), tick, True
+        )
     finally:
         container.close()
 
@@ -156,9 +163,7 @@ class FileAccess:
 class _Cursor:
     """A decoder under way from a key frame, or from the beginning."""
 
-    def __init__(
-        self, path: str, key: tuple[int, int] | None, timed: bool, threads: int
-    ) -> None:
+    def __init__(self, path: str, key: tuple[int, int] | None, timed: bool, threads: int) -> None:
         self._container, self._stream = open_file(path, threads=threads)
         self._path, self._key, self._timed = path, key, timed
         self._frames = self._decode()

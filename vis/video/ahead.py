@@ -54,8 +54,8 @@ class Ahead(Iterator[T]):
     """Runs `items` in a thread, at most `depth` of them ahead of the reader.
 
     An error inside `items` is raised by `next` after the items before it. Closing, or dropping the
-    last reference, stops the thread. With `drop_oldest` a full belt loses its oldest item instead of
-    waiting, which is right for a camera: see `dropped`.
+    last reference, stops the thread. With `drop_oldest` a full belt loses its oldest item instead
+    of waiting, which is right for a camera: see `dropped`.
     """
 
     def __init__(self, items: Iterator[T], *, depth: int, drop_oldest: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Opening a file with PyAV and decoding it packet by packet, so that one bad packet costs one frame."""
+"""Opening a file with PyAV and decoding it packet by packet: one bad packet costs one frame."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import os
 import stat
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import av
-from av.buffer import Buffer
-from av.container import InputContainer
 from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from vis.errors import InputError, VideoError
 from vis.records import Colour, VideoInfo
 from vis.video import limits
 from vis.video.orientation import Orientation, from_display_matrix
+
+if TYPE_CHECKING:
+    from av.buffer import Buffer
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 FAULTS = (av.error.FFmpegError, IndexError, UnicodeDecodeError, ValueError, OverflowError)
 """What PyAV raises on damaged input; IndexError and UnicodeDecodeError are its own slips."""
@@ -34,7 +36,9 @@ _KINDS = (
 )
 
 
-def open_file(path: str | os.PathLike[str], *, threads: int = 0) -> tuple[InputContainer, VideoStream]:
+def open_file(
+    path: str | os.PathLike[str], *, threads: int = 0
+) -> tuple[InputContainer, VideoStream]:
     """Open a regular file and choose its video stream, by the allow-lists of `limits`.
 
     Args:
@@ -87,12 +91,11 @@ def choose_stream(container: InputContainer, name: str, *, threads: int = 0) -> 
     return stream
 
 
-def decode(
-    packet: Packet[VideoStream], stream: VideoStream
-) -> tuple[list[VideoFrame], int]:
+def decode(packet: Packet[VideoStream], stream: VideoStream) -> tuple[list[VideoFrame], int]:
     """The frames that a packet sets free, and how many errors the decoder made on the way.
 
-    An empty packet flushes the decoder. Flushing is repeated after an error, since the frames behind a broken one are still to come.
+    An empty packet flushes the decoder. Flushing is repeated after an error, since the frames
+    behind a broken one are still to come.
     """
     frames: list[VideoFrame] = []
     errors = 0
@@ -159,7 +162,7 @@ def orientation_of(frame: VideoFrame) -> Orientation:
 
 def _check_regular(name: str) -> None:
     try:
-        status = os.stat(name)
+        status = Path(name).stat()
         readable = os.access(name, os.R_OK)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

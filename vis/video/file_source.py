@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
 from fractions import Fraction
-
-from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
+from typing import TYPE_CHECKING
 
 from vis.errors import VideoError
 from vis.records import Frame, Pixels
@@ -16,6 +12,14 @@ from vis.video.damage import Ledger, ReadReport
 from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
 from vis.video.pixels import fitted, rgb
 from vis.video.stamps import Stamps
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
 
 class FileSource:
     """One pass over a video file; the first frame is decoded at once, so `info` is the truth.

@@ -1,4 +1,4 @@
-"""What `vis` agrees to open: formats, codecs, protocols and sizes; everything else is refused by name.
+"""What `vis` agrees to open: formats, codecs, protocols and sizes; all else is refused by name.
 
 FFmpeg carries some 400 demuxers and 300 decoders; every one is a way in for a crafted file. A video
 is opened only if its container and codec are on these lists, whatever its suffix says.
@@ -10,9 +10,7 @@ import math
 
 from vis.errors import VideoError
 
-FILE_FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,asf,ogg,ivf,h264,hevc"
-)
+FILE_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,asf,ogg,ivf,h264,hevc"
 """Containers of files. No playlist, no concatenation list, no image sequence is among them."""
 
 STREAM_FORMATS = FILE_FORMATS + ",rtsp,sdp,mpjpeg,mjpeg"
@@ -22,9 +20,10 @@ FILE_PROTOCOLS = "file"
 STREAM_PROTOCOLS = "rtsp,rtp,udp,tcp,tls,http,https"
 
 CODECS = frozenset(
-    "av1 libdav1d libaom-av1 h264 hevc vp8 vp9 libvpx libvpx-vp9 mpeg4 mpeg2video mpeg1video mjpeg"
-    " prores gif msmpeg4v1 msmpeg4 msmpeg4v2 msmpeg4v3 h263 flv wmv1 wmv2 wmv3 vc1 dnxhd ffv1"
-    " theora rawvideo png apng qtrle huffyuv ffvhuff cinepak svq3".split()
+    {"av1", "libdav1d", "libaom-av1", "h264", "hevc", "vp8", "vp9", "libvpx", "libvpx-vp9"}
+    | {"mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores", "dnxhd", "ffv1", "gif", "h263"}
+    | {"msmpeg4v1", "msmpeg4v2", "msmpeg4", "msmpeg4v3", "wmv1", "wmv2", "wmv3", "vc1", "flv"}
+    | {"theora", "rawvideo", "png", "apng", "qtrle", "huffyuv", "ffvhuff", "cinepak", "svq3"}
 )
 """Decoders by FFmpeg's name."""
 

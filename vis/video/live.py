@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import av
-from av.container import InputContainer
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from vis.errors import InputError, VideoError
 from vis.records import Frame
@@ -21,9 +18,20 @@ from vis.video.damage import Ledger, ReadReport
 from vis.video.decoder import FAULTS, choose_stream, decode, describe, flush
 from vis.video.pixels import fitted, rgb
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
 URL_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "rtmp://", "udp://")
 
-_CAMERAS = {"Linux": ("v4l2", "/dev/video{}"), "Darwin": ("avfoundation", "{}"), "Windows": ("dshow", "video={}")}
+_CAMERAS = {
+    "Linux": ("v4l2", "/dev/video{}"),
+    "Darwin": ("avfoundation", "{}"),
+    "Windows": ("dshow", "video={}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,9 @@ class LiveSettings:
     """Attempts in a row before giving up; a new frame starts the count again."""
     backoff: float = 0.5
     """Seconds before the first attempt; doubled each time, 20 s at most."""
+
+
+PATIENT = LiveSettings()
 
 
 class LiveSource:
@@ -59,7 +70,7 @@ class LiveSource:
         self,
         name: str,
         *,
-        settings: LiveSettings = LiveSettings(),
+        settings: LiveSettings = PATIENT,
         camera: int | None = None,
         strict: bool = False,
     ) -> None:
@@ -82,6 +93,8 @@ class LiveSource:
             raise VideoError("not one frame came", where=name, remedy="Check that it is sending")
         info, self._orientation = describe(name, self._container, self._stream, first)
         self._endless = camera is not None or info.duration is None
+        if self._endless and first.pts is not None:  # their clocks start anywhere
+            self._shift = -first.pts * info.time_base
         self.info = replace(info, live=True)
         self._waiting: VideoFrame | None = first
 
@@ -198,7 +211,10 @@ class LiveSource:
                     "rtsp_transport": "tcp",
                 }
                 container = av.open(
-                    self._name, options=options, timeout=(timeout, timeout), metadata_errors="replace"
+                    self._name,
+                    options=options,
+                    timeout=(timeout, timeout),
+                    metadata_errors="replace",
                 )
         except FAULTS as error:
             raise self._no_connection(error) from error

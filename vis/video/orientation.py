@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vis.records import Pixels
+if TYPE_CHECKING:
+    from vis.records import Pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,7 @@ number of frames, and times are always those of the scan.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +17,10 @@ from vis.video.access import FrameIndex, check_indices, scan
 from vis.video.damage import Ledger, ReadReport
 from vis.video.decoder import open_file
 from vis.video.file_source import FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from fractions import Fraction
 
 _BATCH = 8
 """Frames fetched by one call into the library."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -18,6 +19,9 @@ from vis.video import limits
 from vis.video.access import check_indices
 from vis.video.damage import Ledger, ReadReport
 from vis.video.pixels import fitted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 """Endings of the files that are taken from a folder."""
@@ -183,7 +187,7 @@ def _times(pictures: Sequence[Path]) -> list[Fraction] | None:
         raise DataError(
             f"not a list of times ({error})", where=str(path), remedy="Delete it"
         ) from error
-    rising = all(a < b for a, b in zip(times, times[1:], strict=False))
+    rising = all(a < b for a, b in pairwise(times))
     if len(times) != len(pictures) or not rising:
         raise DataError(
             f"{len(times)} times for {len(pictures)} pictures, or times that do not rise",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from av.error import FFmpegError
-from av.video.frame import VideoFrame
 from PIL import Image
 
 from vis.errors import VideoError
-from vis.records import Pixels
 from vis.video.limits import letterbox
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+    from vis.records import Pixels
 
 
 def rgb(frame: VideoFrame, *, where: str) -> Pixels:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from vis.errors import DamageWarning
-from vis.records import VideoInfo
-from vis.video.damage import Problem
 from vis.video.reader import open_video
+
+if TYPE_CHECKING:
+    import os
+
+    from vis.records import VideoInfo
+    from vis.video.damage import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Any video as an iterator of frames with exact times, decoded ahead in a thread of bounded length."""
+"""Any video as an iterator of frames with exact times, decoded ahead in a bounded thread."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from vis.errors import DamageWarning, UsageError, VideoError
 from vis.records import Frame, Pixels, VideoInfo
 from vis.video import limits
 from vis.video.access import FileAccess
 from vis.video.ahead import Ahead
-from vis.video.damage import ReadReport
 from vis.video.file_source import FileSource
-from vis.video.live import URL_SCHEMES, LiveSettings, LiveSource
+from vis.video.live import PATIENT, URL_SCHEMES, LiveSettings, LiveSource
 from vis.video.pictures import SUFFIXES, PicturesSource, find_pictures
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from vis.video.damage import ReadReport
 
 Backend = Literal["av", "decord", "torchcodec"]
 
@@ -61,7 +64,7 @@ def open_video(
     ahead: int = 8,
     frame_rate: Fraction | float = 25,
     threads: int = 0,
-    live: LiveSettings = LiveSettings(),
+    live: LiveSettings = PATIENT,
 ) -> VideoReader:
     """Open a video for reading; its first frame is decoded at once, so that `info` is the truth.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from av.container import InputContainer
-from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 _DECODE_TIMES_ONLY = frozenset({"avi"})
 """Containers whose presentation stamps are guesses: frames are placed by decoding time there."""
