@@ -157,9 +157,18 @@ def test_dropped_names_are_listed_with_reasons(tmp_path: Path) -> None:
     tensors = published("detr", small("detr"))
     tensors["backbone.0.body.bn1.num_batches_tracked"] = torch.tensor(5)
     source = write(tmp_path / "x.pth", tensors)
-    _, dropped = weights.convert("detr", source, tmp_path / "y")
+    card, dropped = weights.convert("detr", source, tmp_path / "y")
+    assert card.settings["backbone"] == "resnet18"
     (row,) = dropped
     assert row[0].endswith("num_batches_tracked") and "frozen" in row[1]
+
+
+def test_dilation_is_stated_as_shapes_do_not_tell_it(tmp_path: Path) -> None:
+    model = small("detr", backbone="resnet50_dc5")
+    source = write(tmp_path / "x.pth", published("detr", model))
+    for stated, backbone in (({}, "resnet50"), ({"backbone": "resnet50_dc5"}, "resnet50_dc5")):
+        weights.convert("detr", source, tmp_path / "y", overwrite=True, **stated)
+        assert weights.load(tmp_path / "y").config.backbone == backbone
 
 
 def test_nothing_is_converted_in_part(tmp_path: Path) -> None:

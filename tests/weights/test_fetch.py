@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from vis.backbones.resnet import RESNETS
 from vis.errors import DataError, InputError, OutputError, UsageError
 from vis.weights import fetch
 from vis.weights.fetch import imagenet_file, weights_folder
@@ -137,6 +138,14 @@ def test_a_folder_that_cannot_be_made_is_named(
     serve(monkeypatch, Answer(CONTENT))
     with pytest.raises(OutputError, match="Not a directory"):
         get(tmp_path / "file" / "folder")
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_every_resnet_has_an_address_with_a_hash(folder: Path, name: str) -> None:
+    with pytest.raises(
+        InputError, match=r"fetch https://download\.pytorch\.org/.*-[0-9a-f]{8}\.pth"
+    ):
+        imagenet_file(name, download=False)
 
 
 def test_a_backbone_without_published_weights_is_named(folder: Path) -> None:

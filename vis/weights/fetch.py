@@ -12,7 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from vis.backbones.resnet import RESNETS
+from vis.backbones.resnet import DILATED, RESNETS
 from vis.errors import DataError, InputError, OutputError, UsageError, VisError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _address(backbone: str) -> str:
     if backbone in RESNETS:
         import torchvision
 
-        known = torchvision.models.get_model_weights(backbone)
+        known = torchvision.models.get_model_weights(backbone.removesuffix(DILATED))
         return str(known["IMAGENET1K_V1"].url)
     import timm
 
