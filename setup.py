@@ -34,6 +34,8 @@ setup(
         "numpy>=2",
         "scipy>=1.11",
         "einops>=0.8",
+        "timm>=1.0.20",
+        "safetensors>=0.4.5",
         "pycocotools>=2.0.8",
         "pillow>=12.3",
         "jsonargparse[signatures]>=4.45,<5",
@@ -42,6 +44,7 @@ setup(
     ],
     extras_require={
         "torchcodec": ["torchcodec>=0.10"],
+        "web": ["gradio>=5.49,<7"],
         "dev": [
             "hypothesis>=6.100",
             "mypy>=1.15",

@@ -121,6 +121,8 @@ class Ledger:
         self._booked.clear()
         if rest and self.decoded:
             self.problem(_frames(len(rest)) + " at the end", rest[0] * tick, lost=len(rest))
+        if self.undecodable and not self.problems:
+            self.problem(_packets(self.undecodable))
 
     def report(self, declared: int | None) -> ReadReport:
         """The result so far."""
