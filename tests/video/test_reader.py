@@ -123,6 +123,14 @@ def test_damage_in_the_middle_costs_frames_not_their_numbers(films, read_code, t
     assert all(frame.time == Fraction(frame.index, 25) for frame in frames)
 
 
+@pytest.mark.parametrize("kept", [0.3, 0.7, 0.99])
+def test_a_cut_gif_is_told(kept, films, tmp_path):
+    whole = films("gif").read_bytes()
+    (tmp_path / "cut.gif").write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.warns(DamageWarning, match=r"cut\.gif: .*lost"):
+        assert list(open_video(tmp_path / "cut.gif"))
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "message"),
     [

@@ -10,6 +10,7 @@ from vis.records import Frame, Pixels
 from vis.video import limits
 from vis.video.damage import Ledger, ReadReport
 from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
+from vis.video.gif import is_whole
 from vis.video.pixels import fitted, rgb
 from vis.video.stamps import Stamps
 
@@ -40,6 +41,7 @@ class FileSource:
         self._tick = self._stream.time_base or Fraction(1, 90_000)
         self._ledger = Ledger(path, strict)
         self._last: Fraction | None = None
+        self._end = Fraction(0)
         self._decoded = self._decode()
         first = next(self._decoded, None)
         if first is None:
@@ -113,6 +115,7 @@ class FileSource:
             return None  # its place was booked as lost when a later one came
         index = self._ledger.frame(stamp, self._tick)
         self._last = time = self._time(stamp, index)
+        self._end = time + max(self._step(), (frame.duration or 0) * self._tick)
         if frame.is_corrupt:
             self._ledger.problem("a frame is damaged", time)
         return Frame(index, time, self._pixels(frame, time))
@@ -133,21 +136,23 @@ class FileSource:
     def _compare_with_header(self) -> None:
         ledger = self._ledger
         ledger.settle_rest(self._tick)
-        found = ledger.packets + ledger.discarded
-        declared = self._stream.frames
-        if declared > found:
-            ledger.problem(f"the header declares {declared} frames", lost=declared - found)
-        elif declared:
-            return
-        if self.info.duration is not None and self._last is not None:
-            self._compare_with_duration(self.info.duration, self._last)
+        missing = self._stream.frames - ledger.packets - ledger.discarded
+        if missing > 0:
+            ledger.problem(f"the header declares {self._stream.frames} frames", lost=missing)
+        elif self.info.duration is not None:
+            self._compare_with_duration(self.info.duration)
+        if self.info.container == "gif" and not is_whole(ledger.name):
+            ledger.problem("the GIF breaks off or its blocks do not fit together")
 
-    def _compare_with_duration(self, duration: Fraction, last: Fraction) -> None:
-        step = 1 / self.info.frame_rate if self.info.frame_rate else Fraction(1, 25)
-        missing = duration - (last + step)
+    def _compare_with_duration(self, duration: Fraction) -> None:
+        step = self._step()
+        missing = duration - self._end
         if missing > max(3 * step, Fraction(1, 5)):
             what = f"the header declares {float(duration):.2f} s, the file ends"
-            self._ledger.problem(what, last, lost=round(missing / step))
+            self._ledger.problem(what, self._end, lost=round(missing / step))
+
+    def _step(self) -> Fraction:
+        return 1 / self.info.frame_rate if self.info.frame_rate else Fraction(1, 25)
 
 
 def _stored(frame: VideoFrame) -> tuple[int, int, int]:
