@@ -67,16 +67,19 @@ def _corners(offsets: Tensor) -> tuple[Tensor, Tensor]:
     y, y_share = _neighbours(offsets[..., 0] + down, H)
     x, x_share = _neighbours(offsets[..., 1] + right, W)
     first = axis[0][:, None, None, None] * (H * W * TAPS) + axis[3]
-    y = y.mul_(W * TAPS).add_(first[..., None])
-    rows = y[..., :, None] + x.mul_(TAPS)[..., None, :]
-    shares = y_share[..., :, None] * x_share[..., None, :]
+    y = y.mul_(W * TAPS).add_(first[..., None, :])
+    rows = y[..., :, None, :] + x.mul_(TAPS)[..., None, :, :]
+    shares = y_share[..., :, None, :] * x_share[..., None, :, :]
     return rows.reshape(M * H * W, -1), shares.reshape(M * H * W, -1)
 
 
 def _neighbours(place: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The two cells around a place on an axis and their shares, none beyond its ends: `[... 2]`."""
+    """The two cells around each place on an axis, `[... P]` -> `[... 2 P]`, and their shares.
+
+    A cell beyond the ends has none.
+    """
     below = place.floor()
-    cells = torch.stack((below, below + 1), dim=-1)
-    shares = 1 - (place[..., None] - cells).abs()
+    cells = torch.stack((below, below + 1), dim=-2)
+    shares = 1 - (place[..., None, :] - cells).abs()
     inside = (cells >= 0) & (cells < size)
     return cells.clamp_(0, size - 1).int(), shares.mul_(inside)

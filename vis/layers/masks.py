@@ -158,6 +158,8 @@ class Pyramid(nn.Module):
     def forward(self, maps: Tensor, scene: Scene, frames: Tensor) -> Tensor:
         """`maps [M heads h w]` of the frames `[M]` of `scene` -> `[M D 4h 4w]` or so."""
         first = self._first()
+        # One layout throughout: adding maps of two layouts takes longer than convolving them.
+        maps = maps.contiguous(memory_format=torch.channels_last)
         x = functional.conv2d(maps, first.conv.weight[:, self.width :], padding=1)
         x = first.finish(x.add_(scene.start[frames]))
         x = self.stages[1](x)
