@@ -13,7 +13,7 @@ from tqdm import tqdm
 from vis.errors import DataError, InputError, UsageError, VisWarning
 from vis.formats.ytvis import AnnotationSet, VideoEntry, read_tracks, read_videos
 from vis.ops import rle
-from vis.records import Frame, FrameTracks, Track
+from vis.records import Frame, FrameTracks, Track, VideoInfo
 from vis.video import DEFAULT, DrawStyle, VideoWriter, draw, open_video
 
 if TYPE_CHECKING:
@@ -82,19 +82,18 @@ def draw_results(
     for job in _jobs(Path(video), found, Path(output), entry, str(results)):
         tracks = [track for track in job.tracks if track.score >= threshold]
         with open_video(job.source, frame_rate=frame_rate) as reader:
+            _check_sizes(tracks, reader.info, str(results))
             sound = str(job.source) if audio and reader.info.audio_streams else None
-            _check_sizes(tracks, reader.info.width, reader.info.height, str(results))
+            frames = tqdm(reader, job.name, reader.info.frames, disable=None if progress else True)
             with VideoWriter(
                 job.output, info=reader.info, audio_from=sound, quality=quality, overwrite=overwrite
             ) as writer:
-                last = -1
-                total = reader.info.frames
-                for frame in tqdm(reader, job.name, total, disable=None if progress else True):
-                    shown = tracks_at(frame, tracks)
-                    writer.write(draw(frame, shown, names=names, style=style))
-                    last = frame.index
-            _check_lengths(job, last + 1)
-            drawings.append(Drawing(writer.path, reader.report.decoded, len(tracks)))
+                written = 0
+                for frame in frames:
+                    writer.write(draw(frame, tracks_at(frame, tracks), names=names, style=style))
+                    written += 1
+            _check_lengths(job, frame.index + 1)
+        drawings.append(Drawing(writer.path, written, len(tracks)))
     return drawings
 
 
@@ -179,17 +178,21 @@ def _frames_of(entry: VideoEntry, folder: Path) -> list[Path]:
     return paths
 
 
-def _check_sizes(tracks: Sequence[Track], width: int, height: int, results: str) -> None:
-    """Refuse masks of another shape than the video's; another scale is fine."""
+def _check_sizes(tracks: Sequence[Track], info: VideoInfo, results: str) -> None:
+    """Refuse masks of another shape than the video's; another scale is fine.
+
+    One mask a track is enough: reading the file has made sure that all are of one size.
+    """
     for track in tracks:
-        for index, mask in track.masks.items():
-            if abs(mask.width * height - mask.height * width) > 2 * max(width, height):
-                raise DataError(
-                    f"the mask is {mask.width} x {mask.height}, the video {width} x {height}",
-                    where=f"{results}: track {track.id}, frame {index}",
-                    remedy="Check that the file belongs to this video",
-                )
-            break  # a reader has checked that all masks of a video are of one size
+        index, mask = next(iter(track.masks.items()), (0, None))
+        skew = 0 if mask is None else abs(mask.width * info.height - mask.height * info.width)
+        if mask is not None and skew > 2 * max(info.width, info.height):
+            video = f"{info.width} x {info.height}"
+            raise DataError(
+                f"the mask is {mask.width} x {mask.height}, the video {video}",
+                where=f"{results}: track {track.id}, frame {index}",
+                remedy="Check that the file belongs to this video",
+            )
 
 
 def _check_lengths(job: _Job, frames: int) -> None:
