@@ -1,12 +1,17 @@
-"""Speed of single parts, in CPU time of one thread: `python scripts/benchmark.py draw`."""
+"""Speed of single parts: `python scripts/benchmark.py draw forward`."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +44,36 @@ def benchmark_draw() -> None:
     )
 
 
-BENCHMARKS = {"draw": benchmark_draw}
+def benchmark_forward() -> None:
+    """Masks and all of one clip of 36 frames of 300 x 540, a process each."""
+    print(f"{'model':24} {'seconds':>8} {'peak GB':>8}   (published VisTR: 137 s and 4.3 GB)")
+    for model, chunk in (("vistr", 12), ("vistr", 4), ("tt_srn", 12), ("tt_srn", 4)):
+        code = f"import benchmark; benchmark.forward({model!r}, {chunk})"
+        here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        subprocess.run([sys.executable, "-c", code], check=True, env=here)
+
+
+def forward(model: str, chunk: int) -> None:
+    """Time the second of two passes of a fresh model, all of its slots kept."""
+    import torch
+
+    from vis import models
+    from vis.records import Clip
+
+    torch.manual_seed(0)
+    network = models.build(model, classes=40, chunk=chunk).eval()
+    clip = Clip(torch.rand(1, 36, 3, 300, 540), torch.tensor([[300, 540]]))
+    seconds = 0.0
+    with torch.inference_mode():
+        for _ in range(2):
+            start = time.perf_counter()
+            network(clip).dense()
+            seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"{f'{model}, chunk {chunk}':24} {seconds:8.1f} {peak:8.2f}", flush=True)
+
+
+BENCHMARKS = {"draw": benchmark_draw, "forward": benchmark_forward}
 
 
 def table(rows: Sequence[tuple[str, Sequence[float]]]) -> None:
