@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from vis.errors import DataError
+from vis.ops.rle_checks import LONGEST_SIDE, MOST_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +89,42 @@ def json_list(record: Mapping[str, Any], key: str, length: int | None = None) ->
 def is_number(value: object) -> TypeGuard[float]:
     """Whether `value` is a finite number; true and false are none."""
     return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def known_id(record: Mapping[str, Any], key: str, table: Mapping[int, object], listed: str) -> int:
+    """An id that the table of the records called `listed` holds.
+
+    Raises:
+        DataError: it is missing, no id, or not in the table.
+    """
+    value = integer(record, key)
+    if value not in table:
+        raise DataError(
+            f"{key} {value} names no sound record among {listed}",
+            remedy=f"Add it there, or correct {key}.",
+        )
+    return value
+
+
+def sides(record: Mapping[str, Any]) -> tuple[int, int]:
+    """(height, width) of a picture.
+
+    Raises:
+        DataError: a side is missing or no mask may be so large.
+    """
+    height = integer(record, "height", low=1, high=LONGEST_SIDE)
+    width = integer(record, "width", low=1, high=LONGEST_SIDE)
+    if width * height > MOST_PIXELS:
+        raise DataError(
+            f"width x height is {width} x {height}, more than {MOST_PIXELS} pixels",
+            remedy="Correct the size.",
+        )
+    return height, width
+
+
+def beyond(record: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+    """The keys that we do not know, to be kept as they are."""
+    return {key: value for key, value in record.items() if key not in known}
 
 
 def check_frame_name(name: object) -> None:

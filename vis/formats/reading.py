@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vis.errors import DataError
 from vis.formats.fields import kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+class Identified(Protocol):
+    """A record with an id of its own."""
+
+    @property
+    def id(self) -> int:
+        """Unique among the records of its list."""
+
 
 Record = TypeVar("Record")
+Listed = TypeVar("Listed", bound=Identified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +50,49 @@ class Reading:
             else:
                 yield record
 
+    def by_id(
+        self, values: Sequence[object], name: str, parse: Callable[[object], Listed]
+    ) -> dict[int, Listed]:
+        """The sound records of the list `name` by their ids; an id that is taken is a fault.
+
+        Raises:
+            DataError: as `records`.
+        """
+        table: dict[int, Listed] = {}
+        for record in self.records(values, name, lambda value: new(parse(value), table)):
+            table[record.id] = record
+        return table
+
     def _keep(self, error: DataError, place: str) -> None:
         placed = error.at(f"{self.path}: {place}")
         assert isinstance(placed, DataError)
         if self.faults is None:
             raise placed from None
         self.faults.append(placed)
+
+
+def new(record: Listed, taken: Mapping[int, object]) -> Listed:
+    """`record`, if its id is not among the taken ones.
+
+    Raises:
+        DataError: it is.
+    """
+    if record.id in taken:
+        raise DataError(
+            f"id {record.id} belongs to an earlier record already",
+            remedy="Give each record an id of its own.",
+        )
+    return record
+
+
+@contextmanager
+def before_writing(path: str | Path) -> Iterator[None]:
+    """Place a fault of what shall be written in the file that then is not."""
+    try:
+        yield
+    except DataError as error:
+        error.done = "Nothing was written."
+        raise error.at(str(path)) from None
 
 
 def _id_of(value: object) -> str:

@@ -8,14 +8,13 @@ as the value.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.json_file import read_json, write_json
-from vis.formats.reading import Reading
+from vis.formats.reading import Reading, before_writing, new
 from vis.formats.ytvis_kinds import annotation_lists, is_results, result_list
 from vis.formats.ytvis_parse import (
     Annotation,
@@ -29,7 +28,7 @@ from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.formats.ytvis_values import annotations_value, results_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from vis.records import Track
@@ -47,8 +46,6 @@ __all__ = [
 ]
 
 Faults = list[DataError]
-Listed = TypeVar("Listed", Category, VideoEntry)
-Identified = TypeVar("Identified", Category, VideoEntry, Annotation)
 
 _TABLES = ("videos", "categories")
 _OURS = {*_TABLES, "annotations"}
@@ -118,7 +115,7 @@ def write_annotations(
         OutputError: it cannot be written.
         DataError: it would not be read again; nothing was written.
     """
-    with _before_writing(path):
+    with before_writing(path):
         value = annotations_value(annotation_set)
         _annotations(value, Reading("the new file"))
     write_json(path, value, overwrite=overwrite)
@@ -146,26 +143,17 @@ def write_results(
         OutputError: it cannot be written.
         DataError: it would not be read again; nothing was written.
     """
-    with _before_writing(path):
+    with before_writing(path):
         value = results_value(tracks, lengths)
         _results(value, None, Reading("the new file"))
     write_json(path, value, overwrite=overwrite)
 
 
-@contextmanager
-def _before_writing(path: str | Path) -> Iterator[None]:
-    try:
-        yield
-    except DataError as error:
-        error.done = "Nothing was written."
-        raise error.at(str(path)) from None
-
-
 def _videos(value: Any, reading: Reading) -> AnnotationSet:
     lists = annotation_lists(value, reading.path, _TABLES)
-    videos = _by_id(lists["videos"], "videos", parse_video, reading=reading)
+    videos = reading.by_id(lists["videos"], "videos", parse_video)
     return AnnotationSet(
-        categories=_by_id(lists["categories"], "categories", parse_category, reading=reading),
+        categories=reading.by_id(lists["categories"], "categories", parse_category),
         videos=videos,
         tracks={video_id: [] for video_id in videos},
         extra={key: entry for key, entry in value.items() if key not in _OURS},
@@ -179,31 +167,13 @@ def _annotations(value: Any, reading: Reading) -> AnnotationSet:
     extra: dict[int, Extra] = {}
 
     def parse(entry: object) -> Annotation:
-        return _new(parse_annotation(entry, frame.videos, frame.categories), extra)
+        return new(parse_annotation(entry, frame.videos, frame.categories), extra)
 
     for annotation in reading.records(lists["annotations"], "annotations", parse):
         tracks[annotation.video_id].append(annotation.track)
         extra[annotation.id] = annotation.extra
     beyond = {track_id: keys for track_id, keys in extra.items() if keys}
     return replace(frame, tracks=tracks, track_extra=beyond)
-
-
-def _by_id(
-    entries: Sequence[object], name: str, parse: Callable[[object], Listed], *, reading: Reading
-) -> dict[int, Listed]:
-    table: dict[int, Listed] = {}
-    for record in reading.records(entries, name, lambda entry: _new(parse(entry), table)):
-        table[record.id] = record
-    return table
-
-
-def _new(record: Identified, taken: Mapping[int, object]) -> Identified:
-    if record.id in taken:
-        raise DataError(
-            f"id {record.id} belongs to an earlier record already",
-            remedy="Give each record an id of its own.",
-        )
-    return record
 
 
 def _results(value: Any, truth: AnnotationSet | None, reading: Reading) -> dict[int, list[Track]]:

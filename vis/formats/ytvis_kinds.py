@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ANNOTATIONS = "YouTube-VIS annotations"
 RESULTS = "YouTube-VIS results"
+PICTURES = "COCO annotations of single pictures"
 
 
 def is_results(value: object) -> bool:
@@ -25,14 +26,16 @@ def annotation_lists(value: object, path: str, keys: Sequence[str]) -> dict[str,
     Raises:
         DataError: the file is of another kind, or one of the lists is missing or empty.
     """
-    what = _kind_of_file(value)
-    if what != ANNOTATIONS or not isinstance(value, dict):
-        raise DataError(
-            f"this is {what}, not {ANNOTATIONS}",
-            where=path,
-            remedy="Give the file that holds videos, categories and annotations.",
-        )
-    return {key: _list(value, key, path) for key in keys}
+    return _named_lists(value, path, keys, ANNOTATIONS)
+
+
+def picture_lists(value: object, path: str, keys: Sequence[str]) -> dict[str, list[Any]]:
+    """The named top-level lists of a COCO annotation file.
+
+    Raises:
+        DataError: the file is of another kind, or one of the lists is missing or empty.
+    """
+    return _named_lists(value, path, keys, PICTURES)
 
 
 def result_list(value: object, path: str) -> list[Any]:
@@ -54,6 +57,20 @@ def result_list(value: object, path: str) -> list[Any]:
 _PICTURE_RESULTS = "COCO results of single pictures"
 
 
+def _named_lists(
+    value: object, path: str, keys: Sequence[str], wanted: str
+) -> dict[str, list[Any]]:
+    what = _kind_of_file(value)
+    if what != wanted or not isinstance(value, dict):
+        first = "images" if wanted == PICTURES else "videos"
+        raise DataError(
+            f"this is {what}, not {wanted}",
+            where=path,
+            remedy=f"Give the file that holds {first}, categories and annotations.",
+        )
+    return {key: _list(value, key, path) for key in keys}
+
+
 def _kind_of_file(value: object) -> str:
     if isinstance(value, dict):
         return _kind_of_object(value)
@@ -72,7 +89,7 @@ def _kind_of_object(value: dict[str, Any]) -> str:
         named = any(isinstance(entry, dict) and "file_names" in entry for entry in entries)
         return ANNOTATIONS if named or not value.get("images") else "CocoVID annotations by frame"
     if "images" in value:
-        return "COCO annotations of single pictures"
+        return PICTURES
     keys = ", ".join(map(repr, list(value)[:5]))
     return f"an object with the keys {keys:.200}" if keys else "an empty object"
 
@@ -82,7 +99,7 @@ def _list(value: dict[str, Any], key: str, path: str) -> list[Any]:
     if key == "annotations" and entries is None:
         stated = "null" if key in value else "missing"
         raise DataError(
-            f"annotations is {stated}: the truth of these videos is not in this file",
+            f"annotations is {stated}: the truth is not in this file",
             where=path,
             remedy="Use a split whose annotations are public.",
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 """(height, width)."""
-_REMEDY = "Correct it, or leave bboxes and areas out: the masks say it too."
+_REMEDY = "Correct it, or leave boxes and areas out: the masks say it too."
 
 
 def parse_masks(frames: Sequence[object], size: Size) -> dict[int, RLE]:
@@ -75,42 +75,74 @@ def frame_areas(masks: Mapping[int, RLE], length: int) -> list[int | None]:
 
 
 def check_boxes(stated: Sequence[object], masks: Mapping[int, RLE]) -> None:
-    """Refuse boxes that are none, and boxes that contradict the masks on what is visible.
+    """Check the box of each frame.
 
     Raises:
         DataError: which box, and why.
     """
     for frame, value in enumerate(stated):
-        shown = _is_shown(value, frame)
-        if shown and frame not in masks:
-            raise DataError(f"frame {frame} has a box but no mask", remedy=_REMEDY)
-        if not shown and frame in masks and area(masks[frame]):
-            raise DataError(f"frame {frame} has a mask but no box", remedy=_REMEDY)
+        try:
+            check_box(value, masks.get(frame))
+        except DataError as error:
+            raise error.at(f"frame {frame}") from None
 
 
 def check_areas(stated: Sequence[object]) -> None:
-    """Refuse areas that are neither null nor a number of pixels.
+    """Check the area of each frame.
 
     Raises:
         DataError: which area, and why.
     """
     for frame, value in enumerate(stated):
-        if value is not None and not (is_number(value) and value >= 0):
-            raise DataError(
-                f"areas[{frame}] is {kind(value)}, not null or a number of pixels", remedy=_REMEDY
-            )
+        try:
+            check_area(value)
+        except DataError as error:
+            raise error.at(f"frame {frame}") from None
 
 
-def _is_shown(value: object, frame: int) -> bool:
-    """Whether a stated box, null or [x, y, width, height], has any extent."""
+def check_box(value: object, mask: RLE | None) -> None:
+    """Refuse a box that is none, lies outside the picture or contradicts the mask on visibility.
+
+    Raises:
+        DataError: why.
+    """
+    numbers = _numbers(value)
+    shown = max(numbers[2:]) > 0
+    if shown and mask is None:
+        raise DataError("there is a box but no mask", remedy=_REMEDY)
+    if mask is None:
+        return
+    if not shown and area(mask):
+        raise DataError("there is a mask but no box", remedy=_REMEDY)
+    x, y, width, height = numbers
+    # a pixel more is how others round
+    if min(x, y) < -1 or x + width > mask.width + 1 or y + height > mask.height + 1:
+        raise DataError(
+            f"the box {numbers} leaves the picture of {mask.width} x {mask.height}", remedy=_REMEDY
+        )
+
+
+def check_area(value: object) -> None:
+    """Refuse an area that is neither null nor a number of pixels.
+
+    Raises:
+        DataError: what it is.
+    """
+    if value is not None and not (is_number(value) and value >= 0):
+        raise DataError(
+            f"the area is {kind(value)}, not null or a number of pixels", remedy=_REMEDY
+        )
+
+
+def _numbers(value: object) -> list[float]:
+    """A stated box [x, y, width, height]; null has no extent."""
     if value is None:
-        return False
+        return [0.0] * 4
     numbers = value if isinstance(value, list) and all(map(is_number, value)) else []
     if len(numbers) != 4 or min(numbers[2:]) < 0:
-        raise DataError(
-            f"bboxes[{frame}] is {kind(value)}, not null or [x, y, width, height]", remedy=_REMEDY
-        )
-    return bool(max(numbers[2:]) > 0)
+        said = f"{numbers}" if len(numbers) == 4 else kind(value)
+        raise DataError(f"the box is {said}, not null or [x, y, width, height]", remedy=_REMEDY)
+    return numbers
 
 
 def _drawn(polygons: list[Any], size: Size, frame: int) -> RLE:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.fields import (
+    beyond,
     check_frame_name,
     integer,
     json_list,
     json_object,
+    known_id,
     score,
+    sides,
     text,
 )
 from vis.formats.ytvis_masks import (
@@ -24,7 +27,6 @@ from vis.formats.ytvis_masks import (
     stated_size,
 )
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
-from vis.ops.rle_checks import LONGEST_SIDE, MOST_PIXELS
 from vis.records import RLE, Track
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def parse_category(value: object) -> Category:
     """
     record = json_object(value)
     return Category(
-        id=integer(record, "id"), name=text(record, "name"), extra=_rest(record, _OF_CATEGORY)
+        id=integer(record, "id"), name=text(record, "name"), extra=beyond(record, _OF_CATEGORY)
     )
 
 
@@ -77,7 +79,7 @@ def parse_video(value: object) -> VideoEntry:
     """
     record = json_object(value)
     video_id, length = integer(record, "id"), integer(record, "length", low=1)
-    height, width = _sides(record)
+    height, width = sides(record)
     names = json_list(record, "file_names", length)
     for frame, name in enumerate(names):
         try:
@@ -92,7 +94,7 @@ def parse_video(value: object) -> VideoEntry:
         height=height,
         length=length,
         file_names=tuple(names),
-        extra=_rest(record, _OF_VIDEO),
+        extra=beyond(record, _OF_VIDEO),
     )
 
 
@@ -106,8 +108,8 @@ def parse_annotation(
     """
     record = json_object(value)
     annotation_id = integer(record, "id")
-    video = videos[_known(record, "video_id", videos, listed="videos")]
-    label = _known(record, "category_id", categories, listed="categories")
+    video = videos[known_id(record, "video_id", videos, "videos")]
+    label = known_id(record, "category_id", categories, "categories")
     if "iscrowd" in record:
         integer(record, "iscrowd", high=1)
     _check_sides(record, video)
@@ -134,37 +136,14 @@ def parse_result(value: object, track_id: int, truth: AnnotationSet | None) -> R
         frames = json_list(record, "segmentations")
         size = stated_size(frames)
     else:
-        video_id = _known(record, "video_id", truth.videos, listed="the videos of the truth")
-        label = _known(
-            record, "category_id", truth.categories, listed="the categories of the truth"
-        )
+        video_id = known_id(record, "video_id", truth.videos, "the videos of the truth")
+        label = known_id(record, "category_id", truth.categories, "the categories of the truth")
         video = truth.videos[video_id]
         frames = json_list(record, "segmentations", video.length)
         size = (video.height, video.width)
     masks = {} if size is None else parse_masks(frames, size)
     track = Track(id=track_id, label=label, score=score(record, "score"), masks=masks)
     return Result(video_id=video_id, track=track, length=len(frames), size=size)
-
-
-def _sides(record: dict[str, Any]) -> Size:
-    height = integer(record, "height", low=1, high=LONGEST_SIDE)
-    width = integer(record, "width", low=1, high=LONGEST_SIDE)
-    if width * height > MOST_PIXELS:
-        raise DataError(
-            f"width x height is {width} x {height}, more than {MOST_PIXELS} pixels",
-            remedy="Correct the size.",
-        )
-    return height, width
-
-
-def _known(record: dict[str, Any], key: str, table: Mapping[int, object], *, listed: str) -> int:
-    value = integer(record, key)
-    if value not in table:
-        raise DataError(
-            f"{key} {value} names no sound record among {listed}",
-            remedy=f"Add it there, or correct {key}.",
-        )
-    return value
 
 
 def _check_sides(record: dict[str, Any], video: VideoEntry) -> None:
@@ -178,7 +157,7 @@ def _check_sides(record: dict[str, Any], video: VideoEntry) -> None:
 
 def _beyond_masks(record: dict[str, Any], masks: dict[int, RLE], length: int) -> Extra:
     """The keys that say more than the masks: unknown ones, and boxes and areas that differ."""
-    extra = _rest(record, _OF_TRACK)
+    extra = beyond(record, _OF_TRACK)
     if "bboxes" in record:
         stated = json_list(record, "bboxes", length)
         check_boxes(stated, masks)
@@ -190,7 +169,3 @@ def _beyond_masks(record: dict[str, Any], masks: dict[int, RLE], length: int) ->
         if stated == frame_areas(masks, length):
             del extra["areas"]
     return extra
-
-
-def _rest(record: dict[str, Any], known: set[str]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in known}

@@ -1,0 +1,206 @@
+"""COCO instance files: the truth of single pictures, each of them a video of one frame.
+
+A fault is an error with the file, the record and a remedy. Who passes a list as `faults` gets every
+faulty record in it, and the sound ones as the value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vis.errors import DataError
+from vis.formats.fields import (
+    beyond,
+    check_frame_name,
+    integer,
+    json_object,
+    kind,
+    known_id,
+    sides,
+)
+from vis.formats.json_file import read_json, write_json
+from vis.formats.reading import Reading, before_writing, new
+from vis.formats.ytvis_kinds import picture_lists
+from vis.formats.ytvis_masks import check_area, check_box, frame_boxes
+from vis.formats.ytvis_parse import parse_category
+from vis.formats.ytvis_records import AnnotationSet, Extra, VideoEntry
+from vis.ops.polygons import rasterise
+from vis.ops.rle import area, parse_rle, to_coco
+from vis.records import RLE, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_LISTS = ("images", "categories", "annotations")
+_OF_PICTURE = {"id", "file_name", "width", "height"}
+_OF_OBJECT = {"id", "image_id", "category_id", "iscrowd", "segmentation", "bbox", "area"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """One entry of `annotations`."""
+
+    id: int
+    image_id: int
+    track: Track
+    extra: Extra
+
+
+def read_coco(path: str | Path, faults: list[DataError] | None = None) -> AnnotationSet:
+    """The truth of a set of pictures: video i is picture i, track i is annotation i.
+
+    Polygons become masks by COCO's own rule. A picture is named by its file. Boxes and areas are in
+    `track_extra` where the mask says otherwise, as those of polygons mostly do.
+
+    Raises:
+        InputError: the file cannot be read.
+        DataError: it is of another kind, or a record is faulty and `faults` does not take it.
+    """
+    return _pictures(read_json(path), Reading(str(path), faults))
+
+
+def write_coco(path: str | Path, annotation_set: AnnotationSet, *, overwrite: bool = False) -> None:
+    """Write the truth of a set of pictures, masks as run lengths; read again, it is equal.
+
+    Raises:
+        OutputExistsError: `path` is there and `overwrite` is not set.
+        OutputError: it cannot be written.
+        DataError: a video has several frames, or the file would not be read again.
+    """
+    with before_writing(path):
+        value = _value(annotation_set)
+        _pictures(value, Reading("the new file"))
+    write_json(path, value, overwrite=overwrite)
+
+
+def _pictures(value: Any, reading: Reading) -> AnnotationSet:
+    lists = picture_lists(value, reading.path, _LISTS)
+    videos = reading.by_id(lists["images"], "images", _picture)
+    categories = reading.by_id(lists["categories"], "categories", parse_category)
+    tracks: dict[int, list[Track]] = {video_id: [] for video_id in videos}
+    extra: dict[int, Extra] = {}
+
+    def parse(entry: object) -> _Object:
+        return new(_object(entry, videos, categories), extra)
+
+    for found in reading.records(lists["annotations"], "annotations", parse):
+        tracks[found.image_id].append(found.track)
+        extra[found.id] = found.extra
+    return AnnotationSet(
+        categories=categories,
+        videos=videos,
+        tracks=tracks,
+        track_extra={track_id: keys for track_id, keys in extra.items() if keys},
+        extra=beyond(value, set(_LISTS)),
+    )
+
+
+def _picture(value: object) -> VideoEntry:
+    record = json_object(value)
+    picture_id = integer(record, "id")
+    height, width = sides(record)
+    name = record.get("file_name")
+    check_frame_name(name)
+    return VideoEntry(
+        id=picture_id,
+        name=str(name),
+        width=width,
+        height=height,
+        length=1,
+        file_names=(str(name),),
+        extra=beyond(record, _OF_PICTURE),
+    )
+
+
+def _object(
+    value: object, videos: Mapping[int, VideoEntry], categories: Mapping[int, Any]
+) -> _Object:
+    record = json_object(value)
+    object_id = integer(record, "id")
+    picture = videos[known_id(record, "image_id", videos, "images")]
+    label = known_id(record, "category_id", categories, "categories")
+    crowd = "iscrowd" in record and integer(record, "iscrowd", high=1) == 1
+    mask = _mask(record, picture)
+    track = Track(id=object_id, label=label, score=1.0, masks={0: mask}, crowd=crowd)
+    return _Object(object_id, picture.id, track, _beyond_mask(record, mask))
+
+
+def _mask(record: Mapping[str, Any], picture: VideoEntry) -> RLE:
+    """The mask of one object: polygons, or run lengths compressed or listed."""
+    value = record.get("segmentation")
+    if value is None or value == []:
+        stated = kind(value) if "segmentation" in record else "missing"
+        raise DataError(
+            f"segmentation is {stated}, not a mask",
+            remedy="Draw the mask, or take the annotation out: a box alone says too little.",
+        )
+    if isinstance(value, list):
+        return rasterise(value, picture.height, picture.width)
+    return parse_rle(value, (picture.height, picture.width))
+
+
+def _beyond_mask(record: Mapping[str, Any], mask: RLE) -> Extra:
+    """The keys that say more than the mask: unknown ones, and a box and area that differ."""
+    extra = beyond(record, _OF_OBJECT)
+    box_stated, area_stated = record.get("bbox"), record.get("area")
+    if box_stated is not None:
+        check_box(box_stated, mask)
+    check_area(area_stated)
+    if box_stated not in (None, frame_boxes({0: mask}, 1)[0]):
+        extra["bbox"] = box_stated
+    if area_stated not in (None, area(mask)):
+        extra["area"] = area_stated
+    return extra
+
+
+def _value(annotation_set: AnnotationSet) -> dict[str, Any]:
+    videos = annotation_set.videos.values()
+    annotations = [
+        _annotation(track, video) | dict(annotation_set.track_extra.get(track.id, {}))
+        for video in videos
+        for track in annotation_set.tracks.get(video.id, [])
+    ]
+    return {
+        **annotation_set.extra,
+        "categories": [
+            {"id": category.id, "name": category.name, **category.extra}
+            for category in annotation_set.categories.values()
+        ],
+        "images": [_image(video) for video in videos],
+        "annotations": annotations,
+    }
+
+
+def _image(video: VideoEntry) -> dict[str, Any]:
+    if video.length != 1:
+        raise DataError(
+            f"video {video.id} has {video.length} frames; a COCO file holds single pictures",
+            remedy="Write it as YouTube-VIS.",
+        )
+    return {
+        "id": video.id,
+        "file_name": video.file_names[0],
+        "width": video.width,
+        "height": video.height,
+        **video.extra,
+    }
+
+
+def _annotation(track: Track, video: VideoEntry) -> dict[str, Any]:
+    if set(track.masks) != {0}:
+        raise DataError(
+            f"track {track.id} of video {video.id} has masks in frames {sorted(track.masks)}, "
+            "not in frame 0 alone",
+            remedy="Give each object of a picture one mask.",
+        )
+    return {
+        "id": int(track.id),
+        "image_id": video.id,
+        "category_id": int(track.label),
+        "iscrowd": int(track.crowd),
+        "segmentation": to_coco(track.masks[0]),
+        "bbox": frame_boxes(track.masks, 1)[0],
+        "area": area(track.masks[0]),
+    }
