@@ -1,0 +1,1 @@
+"""The road of training: configuration, loop, optimiser, checkpoints, logs."""

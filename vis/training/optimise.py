@@ -1,0 +1,127 @@
+"""Optimisers, and which parameter learns at which rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from vis.errors import DataError, UsageError
+from vis.training.schedules import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BACKBONE = "backbone."
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimisation:
+    """How parameters change; the defaults are VisTR's."""
+
+    kind: Literal["adamw", "sgd"] = "adamw"
+    rate: float = 1e-4
+    """Learning rate before the schedule."""
+    backbone_rate: float = 1e-5
+    """The backbone's; at 0 it stays as it is."""
+    decay: float = 1e-4
+    """Weight decay."""
+    decay_norms: bool = True
+    """Whether scales, shifts and biases decay too."""
+    momentum: float = 0.9
+    """Of sgd."""
+    clip: float = 0.1
+    """The gradient's norm is brought down to it; 0 for never."""
+    schedule: Schedule = field(default_factory=Schedule)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no optimiser takes."""
+        for name in ("rate", "backbone_rate", "decay", "momentum", "clip"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UsageError(
+                    f"optimisation.{name} is {getattr(self, name)}, below 0 or no number"
+                )
+
+
+def optimiser_of(model: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:
+    """An optimiser of every trainable parameter; each group holds its rate as `base`."""
+    groups = parameter_groups(model, settings)
+    if settings.kind == "sgd":
+        return torch.optim.SGD(groups, momentum=settings.momentum)
+    return torch.optim.AdamW(groups)
+
+
+def parameter_groups(model: nn.Module, settings: Optimisation) -> list[dict[str, Any]]:
+    """At most four groups: backbone or not, decayed or not; names in `names`.
+
+    Without `decay_norms`, norms and biases do not decay. A backbone rate of 0 freezes it.
+    """
+    sparing = _undecayed(model) if not settings.decay_norms else set()
+    groups: dict[tuple[float, float], dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        rate = settings.backbone_rate if name.startswith(BACKBONE) else settings.rate
+        if not rate:
+            parameter.requires_grad_(False)
+        if not parameter.requires_grad:
+            continue
+        decay = 0.0 if name in sparing else settings.decay
+        fresh = {"params": [], "names": [], "lr": rate, "base": rate, "weight_decay": decay}
+        group = groups.setdefault((rate, decay), fresh)
+        group["params"].append(parameter)
+        group["names"].append(name)
+    if not groups:
+        raise UsageError("no parameter would be trained", remedy="Set optimisation.rate above 0.")
+    return list(groups.values())
+
+
+def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
+    """Every group's rate is its own times `factor`."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["base"] * factor
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What the optimiser remembers, as `PARAMETER/WORD`; rates are functions of the step."""
+    tensors = {}
+    for name, parameter in _parameters(optimiser).items():
+        for word, value in optimiser.state[parameter].items():
+            if value is not None:
+                assert isinstance(value, Tensor)
+                tensors[f"{name}/{word}"] = value
+    return tensors
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Undo `optimiser_tensors`.
+
+    Raises:
+        DataError: a tensor belongs to no parameter, or has another shape.
+    """
+    parameters = _parameters(optimiser)
+    for key, tensor in tensors.items():
+        name, _, word = key.rpartition("/")
+        parameter = parameters.get(name)
+        if parameter is None or tensor.shape not in ((), parameter.shape):
+            raise DataError(f"the optimiser's {key!r:.80} belongs to another model")
+        # a count of steps stays where the optimiser makes it: on the CPU
+        place = tensor if word == "step" else tensor.to(parameter.device)
+        optimiser.state[parameter][word] = place.clone()
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> dict[str, nn.Parameter]:
+    return {
+        name: parameter
+        for group in optimiser.param_groups
+        for name, parameter in zip(group["names"], group["params"], strict=True)
+    }
+
+
+def _undecayed(model: nn.Module) -> set[str]:
+    found = {name for name, _ in model.named_parameters() if name.endswith("bias")}
+    for place, module in model.named_modules():
+        if isinstance(module, NORMS):
+            found |= {f"{place}.{name}" for name, _ in module.named_parameters(recurse=False)}
+    return found

@@ -1,0 +1,64 @@
+"""Learning rates as pure functions of the step: resuming a run is asking for a later step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from vis.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What the learning rates are multiplied with in the course of a run."""
+
+    kind: Literal["constant", "step", "cosine", "poly"] = "constant"
+    """How the factor falls from 1: not at all, at `drops`, along half a cosine, as a power."""
+    drops: tuple[int, ...] = ()
+    """Steps at which the factor is multiplied by `drop` (step)."""
+    drop: float = 0.1
+    power: float = 0.9
+    """Of the share of the run that is left (poly)."""
+    floor: float = 0.0
+    """The factor at the end (cosine, poly)."""
+    warmup: int = 0
+    """Steps over which the factor rises in a line to 1, whatever the kind."""
+    warmup_from: float = 0.01
+    """The factor of the first step of the warm-up."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are no schedule."""
+        if self.kind == "step" and not self.drops:
+            raise UsageError("schedule.kind is step, but schedule.drops names no step")
+        if list(self.drops) != sorted(set(self.drops)) or min(self.drops, default=1) < 1:
+            raise UsageError(f"schedule.drops {self.drops} are not rising steps from 1")
+        if self.warmup < 0 or self.power <= 0:
+            raise UsageError("schedule.warmup must not be below 0, and schedule.power be above 0")
+        for name in ("drop", "floor", "warmup_from"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"schedule.{name} is {getattr(self, name)}, not within 0..1")
+
+
+def factor(schedule: Schedule, step: int, steps: int) -> float:
+    """What the rates of `step` (0 is the first) are multiplied with in a run of `steps` steps."""
+    assert 0 <= step < steps
+    rising = 1.0
+    if step < schedule.warmup:
+        share = step / schedule.warmup
+        rising = schedule.warmup_from + (1 - schedule.warmup_from) * share
+    return rising * _falling(schedule, step, steps)
+
+
+def _falling(schedule: Schedule, step: int, steps: int) -> float:
+    if schedule.kind == "constant":
+        return 1.0
+    if schedule.kind == "step":
+        return float(schedule.drop ** sum(step >= drop for drop in schedule.drops))
+    begin = min(schedule.warmup, steps - 1)
+    done = max(0, step - begin) / max(1, steps - begin)
+    if schedule.kind == "cosine":
+        left = (1 + math.cos(math.pi * done)) / 2
+    else:
+        left = (1 - done) ** schedule.power
+    return schedule.floor + (1 - schedule.floor) * left
