@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import deform_conv2d
@@ -31,10 +32,31 @@ class DeformableConv(nn.Module):
         """
         # Half precision cannot tell places apart that are a fraction of a cell from each other.
         x, offsets = x.to(self.weight.dtype), offsets.to(self.weight.dtype)
-        if x.device.type != "cpu" or torch.is_grad_enabled():
+        if x.device.type != "cpu":
             return deform_conv2d(x, offsets, self.weight, padding=1)  # type: ignore[no-any-return]
+        deform = deform_by_sampling if torch.is_grad_enabled() else deform_by_lookup
         with torch.autocast("cpu", enabled=False):
-            return deform_by_lookup(x, offsets, self.weight)
+            return deform(x, offsets, self.weight)
+
+
+def deform_by_sampling(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
+    """The same as `deform_conv2d(x, offsets, weight, padding=1)`; its gradient is faster on a CPU.
+
+    Args:
+        x: `[M C h w]`.
+        offsets: `[M 18 h w]`.
+        weight: `[D C 3 3]`.
+    """
+    H, W = x.shape[2:]
+    tap, row, column = (torch.arange(size, device=x.device) for size in (TAPS, H, W))
+    down, right = offsets[:, 0::2], offsets[:, 1::2]
+    y = down + row[:, None] + (tap // KERNEL - 1)[:, None, None]
+    z = right + column + (tap % KERNEL - 1)[:, None, None]
+    # grid_sample places the middle of the first cell at 1 / size - 1
+    grid = torch.stack(((2 * z + 1) / W - 1, (2 * y + 1) / H - 1), dim=-1).flatten(1, 2)
+    samples = functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
+    taps = rearrange(samples, "m c (tap h) w -> m c tap h w", tap=TAPS)
+    return torch.einsum("mcthw,dct->mdhw", taps, weight.flatten(2))
 
 
 def deform_by_lookup(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
