@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from vis.errors import OutputError, OutputExistsError
-from vis.formats.whole_file import write_whole
+from vis.formats.whole_file import whole_folder, write_whole
 
 
 def test_the_file_holds_the_content_and_nothing_lies_beside_it(tmp_path):
@@ -86,3 +86,21 @@ def test_places_that_cannot_be_written_are_named(tmp_path, name, said):
     with pytest.raises(OutputError, match=said):
         write_whole(tmp_path / name, b"new", overwrite=True)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "out") as folder:
+        (folder / "half").touch()
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    with whole_folder(tmp_path / "out") as folder:
+        (folder / "all").touch()
+        assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "all"]
+
+
+def test_a_folder_that_holds_something_is_not_replaced(tmp_path):
+    (tmp_path / "kept").touch()
+    with pytest.raises(OutputExistsError), whole_folder(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

@@ -46,7 +46,7 @@ class Reading:
             try:
                 record = parse(value)
             except DataError as error:
-                self._keep(error, f"{name}[{index}]{_id_of(value)}")
+                self.keep(error, f"{name}[{index}]{_id_of(value)}")
             else:
                 yield record
 
@@ -63,7 +63,12 @@ class Reading:
             table[record.id] = record
         return table
 
-    def _keep(self, error: DataError, place: str) -> None:
+    def keep(self, error: DataError, place: str) -> None:
+        """Collect a fault of the record at `place`, or raise it.
+
+        Raises:
+            DataError: the error, placed in the file, unless faults are collected.
+        """
         placed = error.at(f"{self.path}: {place}")
         assert isinstance(placed, DataError)
         if self.faults is None:

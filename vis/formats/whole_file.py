@@ -1,10 +1,11 @@
-"""Writing a file whole or not at all: beside its place, then renamed."""
+"""Writing a file or a folder whole or not at all: beside its place, then renamed."""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
+import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,31 @@ def write_whole(path: str | Path, content: bytes, *, overwrite: bool = False) ->
 
 
 @contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """A new folder to fill; it gets the name `path` when the block ends, and is gone if it fails.
+
+    The folder around it is made where it is not there.
+
+    Raises:
+        OutputExistsError: `path` is there and no empty folder.
+        OutputError: the disk is full, or a folder is missing or may not be written.
+    """
+    path = Path(path)
+    with _output_errors(path):
+        beside = path.with_name(f".{secrets.token_hex(8)}.part")
+        _refuse_filled(path)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            beside.mkdir()
+            yield beside
+            # onto an empty folder alone; anything else fails
+            beside.replace(path)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
 def _output_errors(path: Path) -> Iterator[None]:
     try:
         yield
@@ -68,6 +94,16 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
             where=str(path),
             done=_NOTHING,
             remedy="Choose another name, or say that it may be overwritten.",
+        )
+
+
+def _refuse_filled(path: Path) -> None:
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputExistsError(
+            "it is there already and not an empty folder",
+            where=str(path),
+            done=_NOTHING,
+            remedy="Choose another name.",
         )
 
 

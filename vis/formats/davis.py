@@ -1,0 +1,129 @@
+"""DAVIS folders: `Annotations/VIDEO/00000.png` beside `JPEGImages/VIDEO/00000.jpg`.
+
+A pixel's number is that of its object, 0 is background, 255 is a region that nobody judged. There
+are no categories: every object is an "object".
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vis.errors import DataError
+from vis.formats.index_pictures import EIGHT_BITS, palette_png
+from vis.formats.layered import LayeredVideo, Layout, read_layered, write_layered
+from vis.formats.numbering import extra_number, numbered
+from vis.formats.places import pictures, subfolders
+from vis.formats.reading import Reading
+from vis.formats.whole_file import whole_folder
+from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
+from vis.records import Track
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UNJUDGED = 255
+_OBJECT = Category(1, "object")
+
+
+def read_davis(root: str | Path, faults: list[DataError] | None = None) -> AnnotationSet:
+    """The truth of the videos in a DAVIS folder, or in one of folders of PNG pictures alone.
+
+    Videos and tracks are counted from 1 in the order of their names and numbers. A number that is
+    not the object's place is kept in `track_extra`.
+
+    Raises:
+        InputError: there is no such folder.
+        DataError: a picture is faulty or missing and `faults` does not take it; no video at all.
+    """
+    reading = Reading(str(root), faults)
+    layout = davis_layout(root)
+    found = [read_layered(folder.name, layout, reading) for folder in subfolders(layout.marks)]
+    videos: dict[int, VideoEntry] = {}
+    tracks: dict[int, list[Track]] = {}
+    extra: dict[int, Extra] = {}
+    ids = count(1)
+    for video_id, video in enumerate((video for video in found if video), 1):
+        videos[video_id] = entry(video_id, video)
+        tracks[video_id] = []
+        for track, keys in _tracks(video, ids):
+            tracks[video_id].append(track)
+            extra |= {track.id: keys} if keys else {}
+        if video.objects and all(track.crowd for track in tracks[video_id]):
+            reading.keep(_binary(), video.name)
+    return AnnotationSet(
+        categories={_OBJECT.id: _OBJECT}, videos=videos, tracks=tracks, track_extra=extra
+    )
+
+
+def write_davis(root: str | Path, annotation_set: AnnotationSet) -> None:
+    """Write the folder `root/Annotations`; `root` is made where it is not there.
+
+    Where objects overlap, the one of the higher score is on top, at equal scores the earlier one.
+
+    Raises:
+        OutputExistsError: `root/Annotations` is there and not empty.
+        OutputError: it cannot be written.
+        DataError: a video has more than 254 objects; nothing was written.
+    """
+    root = Path(root)
+    with whole_folder(root / "Annotations") as folder:
+        for video in annotation_set.videos.values():
+            found = annotation_set.tracks.get(video.id, [])
+            objects = [track for track in found if not track.crowd]
+            pairs = numbered(objects, annotation_set.track_extra, UNJUDGED - 1)
+            crowds = [(UNJUDGED, track) for track in found if track.crowd]
+            write_layered(folder, video, [*pairs, *crowds], palette_png)
+
+
+def davis_layout(root: str | Path) -> Layout:
+    """Where the folders of a DAVIS data set lie; of several resolutions, `480p` is taken.
+
+    Raises:
+        InputError: there is no such folder.
+        DataError: it holds no folder of PNG pictures.
+    """
+    root = Path(root)
+    marks, frames = root, None
+    if (root / "Annotations").is_dir():
+        marks, frames = root / "Annotations", root / "JPEGImages"
+    inner = subfolders(marks)
+    if not any(pictures(folder, {".png"}) for folder in inner):
+        sizes = [folder.name for folder in inner if subfolders(folder)]
+        size = "480p" if "480p" in sizes else sizes[0] if len(sizes) == 1 else None
+        if size is None:
+            raise DataError(
+                "there are no folders of PNG pictures",
+                where=str(marks),
+                remedy="Give the folder that holds Annotations and JPEGImages.",
+            )
+        marks, frames = marks / size, frames / size if frames else None
+    there = frames if frames and frames.is_dir() else None
+    return Layout(marks=marks, frames=there, modes=EIGHT_BITS, empty_if_missing=False)
+
+
+def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
+    """A video that was read from PNG pictures, as data sets list it."""
+    return VideoEntry(
+        id=video_id,
+        name=video.name,
+        width=video.width,
+        height=video.height,
+        length=len(video.file_names),
+        file_names=video.file_names,
+    )
+
+
+def _tracks(video: LayeredVideo, ids: Iterator[int]) -> Iterator[tuple[Track, Extra]]:
+    for place, (number, masks) in enumerate(video.objects.items(), 1):
+        crowd = number == UNJUDGED
+        track = Track(next(ids), _OBJECT.id, 1.0, masks, crowd)
+        yield track, {} if crowd else extra_number(number, place)
+
+
+def _binary() -> DataError:
+    return DataError(
+        f"all marked pixels are {UNJUDGED}, which means not judged",
+        remedy="These may be masks of one object (DAVIS 2016): write 1 for its pixels.",
+    )

@@ -1,0 +1,152 @@
+"""Videos as folders of PNG pictures, one a frame, whose pixels are numbers of objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vis.errors import DataError, InputError
+from vis.formats.index_pictures import Numbers, layers, paint, read_numbers
+from vis.formats.places import frame_places, inside, pictures
+from vis.formats.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from vis.formats.reading import Reading
+    from vis.formats.ytvis_records import VideoEntry
+    from vis.records import RLE, Track
+
+
+@dataclass(frozen=True, slots=True)
+class LayeredVideo:
+    """One video, read."""
+
+    name: str
+    height: int
+    width: int
+    file_names: tuple[str, ...]
+    """Of its pictures, relative to the folder of the pictures."""
+    objects: Mapping[int, Mapping[int, RLE]]
+    """Number -> frame -> mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the pictures of a data set lie and what their pixels mean."""
+
+    marks: Path
+    """Folder of the folders of PNG pictures."""
+    frames: Path | None
+    """Folder of the folders of the videos' own pictures, where it is there."""
+    modes: tuple[str, ...]
+    """Pixel formats of the PNG pictures."""
+    empty_if_missing: bool
+    """Whether a frame without PNG shows no object, or was forgotten."""
+
+
+def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | None:
+    """The video `name`, or None where not one of its PNG pictures is sound; "" is `marks` itself.
+
+    Raises:
+        InputError: a folder cannot be listed.
+        DataError: a PNG picture is faulty, or missing, and `reading` does not collect it.
+    """
+    marked = pictures(layout.marks / name, {".png"})
+    named = _frame_names(name, layout, marked)
+    for stem in [stem for stem in marked if stem not in named]:
+        reading.keep(_unpaired(stem, "annotation", "picture"), name)
+    size: tuple[int, ...] = ()
+    shown: dict[str, dict[int, RLE]] = {}
+    for stem in named:
+        try:
+            numbers = _numbers(stem, marked.get(stem), layout, size=size)
+        except DataError as error:
+            reading.keep(error, f"{name}/{stem}.png")
+            continue
+        size = size if numbers is None else numbers.shape
+        shown[stem] = {} if numbers is None else layers(numbers)
+    if not size:
+        return None
+    objects: dict[int, dict[int, RLE]] = {}
+    for frame, masks in enumerate(shown.values()):
+        for number, mask in masks.items():
+            objects.setdefault(number, {})[frame] = mask
+    return LayeredVideo(
+        name=name or layout.marks.parent.name,
+        height=size[0],
+        width=size[1],
+        file_names=tuple(named[stem] for stem in shown),
+        objects=dict(sorted(objects.items())),
+    )
+
+
+def write_layered(
+    folder: Path,
+    video: VideoEntry,
+    numbered: Sequence[tuple[int, Track]],
+    to_png: Callable[[Numbers], bytes],
+) -> None:
+    """Write a PNG picture for each frame; of two objects on one pixel the higher score is on top.
+
+    At equal scores the earlier one is; a crowd lies below all.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    name, stems = frame_places(video)
+    (folder / name).mkdir(exist_ok=True)
+    upward = drawing_order(numbered)
+    for frame, stem in enumerate(stems):
+        shown = [(number, track.masks[frame]) for number, track in upward if frame in track.masks]
+        numbers = paint(shown, video.height, video.width)
+        write_whole(folder / name / f"{stem}.png", to_png(numbers))
+
+
+def drawing_order(numbered: Sequence[tuple[int, Track]]) -> list[tuple[int, Track]]:
+    """From the bottom to the top."""
+    later_first = numbered[::-1]
+    return sorted(later_first, key=lambda pair: (not pair[1].crowd, pair[1].score))
+
+
+def _frame_names(name: str, layout: Layout, marked: Mapping[str, Path]) -> dict[str, str]:
+    """File name of each frame by its name without ending, in order."""
+    folder = f"{name}/" if name else ""
+    if layout.frames is None or not (layout.frames / name).is_dir():
+        return {stem: f"{folder}{stem}.jpg" for stem in marked}
+    found = pictures(layout.frames / name)
+    return {stem: f"{folder}{path.name}" for stem, path in found.items()}
+
+
+def _numbers(
+    stem: str, path: Path | None, layout: Layout, *, size: tuple[int, ...]
+) -> Numbers | None:
+    """The numbers of one frame; None where a missing picture says that nothing is there."""
+    if path is None:
+        if layout.empty_if_missing:
+            return None
+        raise _unpaired(stem, "picture", "annotation")
+    inside(layout.marks, path.relative_to(layout.marks).as_posix())
+    try:
+        numbers = read_numbers(path, layout.modes)
+    except InputError as error:
+        # listed, yet not there: a link to nowhere
+        raise DataError(error.what, remedy=error.remedy) from None
+    if size and numbers.shape != size:
+        raise DataError(
+            f"the picture is {_size(numbers.shape)}, those before it {_size(size)}",
+            remedy="Make all pictures of a video the same size.",
+        )
+    return numbers
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"
+
+
+def _unpaired(stem: str, there: str, missing: str) -> DataError:
+    return DataError(
+        f"frame {stem} has no {missing} to its {there}",
+        remedy=f"Add the {missing}, or take the {there} away.",
+    )

@@ -1,0 +1,102 @@
+"""Names of files to places inside the folder of a data set, and the folders themselves."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vis.errors import DataError, InputError
+from vis.formats.fields import check_frame_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from vis.formats.ytvis_records import VideoEntry
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+def inside(root: Path, name: str) -> Path:
+    """The file `name` of the data set in the folder `root`.
+
+    Raises:
+        DataError: the name leads out of `root`, by itself or through a link.
+    """
+    check_frame_name(name)
+    path = root / name
+    try:
+        led_out = not path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        led_out = True  # links in a circle
+    if led_out:
+        raise DataError(
+            f"{name} leads out of its folder through a link",
+            remedy="Put the file itself there, or give the folder that the link points to.",
+        )
+    return path
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in `folder` in natural order, without hidden ones.
+
+    Raises:
+        InputError: there is no such folder, or it cannot be listed.
+    """
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def pictures(folder: Path, suffixes: Iterable[str] = PICTURE_SUFFIXES) -> dict[str, Path]:
+    """The pictures in `folder` in natural order, by their names without ending.
+
+    Raises:
+        InputError: there is no such folder, or it cannot be listed.
+        DataError: two of them differ in the ending alone.
+    """
+    known = set(suffixes)
+    found: dict[str, Path] = {}
+    for path in _entries(folder):
+        if path.suffix.lower() not in known:
+            continue
+        if path.stem in found:
+            raise DataError(
+                f"{found[path.stem].name} and {path.name} are the same frame twice",
+                where=str(folder),
+                remedy="Keep one of the two.",
+            )
+        found[path.stem] = path
+    return found
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A sorting key by which `frame2` comes before `frame10`."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)]
+
+
+def frame_places(video: VideoEntry) -> tuple[str, list[str]]:
+    """The folder of a video, one level deep, and the name of each frame without ending.
+
+    Those of its files where they allow it, else the video's id and running numbers.
+    """
+    folders = {name.rpartition("/")[0] for name in video.file_names}
+    stems = [name.rpartition("/")[2].rpartition(".")[0] for name in video.file_names]
+    folder = folders.pop() if len(folders) == 1 else ""
+    if not folder and video.length == 1:
+        folder = stems[0]
+    plain = bool(folder) and not folder.startswith(".") and "/" not in folder
+    if not plain or not all(stems) or stems != sorted(set(stems), key=natural):
+        return str(video.id), [f"{frame:05d}" for frame in range(video.length)]
+    return folder, stems
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise InputError(
+            f"the folder cannot be listed ({error.strerror})",
+            where=str(folder),
+            remedy="Check the path.",
+        ) from None
+    return sorted(found, key=lambda path: natural(path.name))
