@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from vis.video import draw as draw
     from vis.video import open_video as open_video
     from vis.video import probe as probe
+    from vis.weights import load as load
 
 _HOME = {
     "Clip": "vis.records",
@@ -59,6 +60,7 @@ _HOME = {
     "VisWarning": "vis.errors",
     "draw": "vis.video",
     "draw_results": "vis.pipeline",
+    "load": "vis.weights",
     "open_video": "vis.video",
     "probe": "vis.video",
 }

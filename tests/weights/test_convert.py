@@ -1,6 +1,7 @@
 """Published names and shapes become ours without a remainder, or nothing is written."""
 
 import argparse
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ def _published_name(family: str, name: str) -> str:
 _KINDS = (("conv", "lay"), ("norm", "gn"))
 
 
+@functools.cache
 def small(family: str, **settings: Any) -> Any:
+    """Shared by the tests, none of which changes it."""
     torch.manual_seed(0)
     shape = {"slots": 3, "classes": 40} if family == "detr" else {"frames": 2, "classes": 40}
     return models.build(family, **(SMALL | shape | settings))
@@ -167,8 +170,8 @@ def test_dilation_is_stated_as_shapes_do_not_tell_it(tmp_path: Path) -> None:
     model = small("detr", backbone="resnet50_dc5")
     source = write(tmp_path / "x.pth", published("detr", model))
     for stated, backbone in (({}, "resnet50"), ({"backbone": "resnet50_dc5"}, "resnet50_dc5")):
-        weights.convert("detr", source, tmp_path / "y", overwrite=True, **stated)
-        assert weights.load(tmp_path / "y").config.backbone == backbone
+        card, _ = weights.convert("detr", source, tmp_path / "y", overwrite=True, **stated)
+        assert card.settings["backbone"] == backbone
 
 
 def test_nothing_is_converted_in_part(tmp_path: Path) -> None:
@@ -197,8 +200,10 @@ def test_nothing_is_converted_in_part(tmp_path: Path) -> None:
 
 def test_wrong_families_and_settings_are_usage_errors(tmp_path: Path) -> None:
     source = write(tmp_path / "x.pth", published("detr", small("detr")))
-    with pytest.raises(UsageError, match=r"no family 'dtr'.*detr, vistr"):
+    with pytest.raises(UsageError, match=r"no family 'dtr'.*mean 'detr'"):
         weights.convert("dtr", source, tmp_path / "y")
+    with pytest.raises(UsageError, match=r"no family 'x'.*detr, vistr"):
+        weights.convert("x", source, tmp_path / "y")
     with pytest.raises(DataError, match="not of this family"):
         weights.convert("vistr", source, tmp_path / "y")
     with pytest.raises(UsageError, match="no setting 'slotz'"):

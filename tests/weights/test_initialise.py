@@ -76,7 +76,7 @@ def test_a_transformer_of_another_width_is_refused_with_the_shapes(tmp_path: Pat
     model = small("tt_srn")
     before = copy_of(model)
     path = saved(tmp_path / "x", small("vistr", width=256))
-    with pytest.raises(DataError, match=r"\(768, 256\) is not \(384, 128\).*VisTR 384"):
+    with pytest.raises(DataError, match=r"\(768,\) is not \(384,\).*VisTR 384"):
         weights.initialise(model, path)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "draw": "draw a result or annotation file onto its video",
     "probe": "tell what a video is and whether it is whole",
+    "weights": "convert published weights, or tell what a weight file holds",
 }
 
 _HELP = """\

@@ -6,10 +6,10 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from vis.cli.arguments import Command
-from vis.errors import EXIT_OK, DataError, InputError, UsageError, printable
+from vis.cli.arguments import Command, Group
+from vis.errors import EXIT_OK, DataError, InputError, printable
 
 if TYPE_CHECKING:
     from vis.weights import Summary
@@ -18,9 +18,10 @@ MAX_NAMES = 1_000_000
 """Bytes of a file of class names."""
 
 
-def weights(
-    action: Literal["convert", "inspect"],
-    names: list[str],
+def convert(
+    family: str,
+    source: str,
+    destination: str,
     /,
     *,
     frames: int | None = None,
@@ -28,35 +29,28 @@ def weights(
     heads: int | None = None,
     backbone: str | None = None,
     classes: str | None = None,
-    tensors: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Convert published weights, or tell what a weight file holds.
+    """Convert a published checkpoint into a file that vis loads.
 
-    `convert FAMILY IN OUT` turns a published checkpoint (.pth, .pkl or safetensors) of the family
-    detr or vistr into a file that `vis` loads. Nothing in IN is executed. Every name in it is
-    mapped, or dropped for a stated reason, every parameter is filled; or nothing is written.
-    `inspect FILE` reads any weight file and tells its format, its model and its tensors.
+    Nothing in the source is executed. Every name in it is mapped, or dropped for a stated reason,
+    and every parameter of the model is filled; or nothing is written.
 
     Args:
-        action: `convert` or `inspect`.
-        names: FAMILY IN OUT for `convert`, FILE for `inspect`.
+        family: What was published: detr or vistr.
+        source: The published file: .pth, .pkl or safetensors.
+        destination: The file to write.
         frames: Frames of a clip that the model was trained with, if not as published (VisTR 36).
         slots: Instances of a clip that the model was trained with, if not as published (VisTR 10).
         heads: Attention heads, if not 8.
         backbone: Name of the backbone, where shapes do not tell it (dilated ones).
         classes: A text file with one class name a line, if the classes are not the published ones.
-        tensors: List every tensor of the file (inspect).
-        overwrite: Replace OUT if it is there (convert).
+        overwrite: Replace the destination if it is there.
     """
-    if action == "inspect":
-        (path,) = _taken(names, "FILE")
-        return _inspect(path, tensors)
-    family, source, destination = _taken(names, "FAMILY", "IN", "OUT")
-    from vis.weights import convert
+    import vis.weights
 
     stated = {"frames": frames, "slots": slots, "heads": heads, "backbone": backbone}
-    card, dropped = convert(
+    card, dropped = vis.weights.convert(
         family,
         source,
         destination,
@@ -70,20 +64,19 @@ def weights(
     return EXIT_OK
 
 
-def _taken(names: list[str], *wanted: str) -> list[str]:
-    if len(names) != len(wanted):
-        raise UsageError(
-            f"{len(names)} names where {len(wanted)} are expected: {' '.join(wanted)}",
-            remedy="See vis weights --help",
-        )
-    return names
+def inspect(file: str, /, *, tensors: bool = False) -> int:
+    """Tell the format, the model and the tensors of a weight file.
 
+    Any weight file is read, published ones too, and nothing in it is executed.
 
-def _inspect(path: str, tensors: bool) -> int:
-    from vis.weights import inspect
+    Args:
+        file: The weight file.
+        tensors: List every tensor with its type and shape.
+    """
+    import vis.weights
 
-    summary = inspect(path)
-    _say(f"{path}: {summary.format}, {len(summary.tensors)} tensors, {summary.numbers:,} numbers")
+    summary = vis.weights.inspect(file)
+    _say(f"{file}: {summary.format}, {len(summary.tensors)} tensors, {summary.numbers:,} numbers")
     if summary.card is not None:
         _say(f"model     {summary.card.model}")
         _say(f"settings  {_pairs(summary.card.settings)}")
@@ -130,12 +123,23 @@ def _say(line: str) -> None:
     sys.stdout.write(f"{printable(line)}\n")
 
 
-COMMAND = Command(
-    weights,
-    """
-    vis weights convert vistr vistr_r50.pth vistr_r50.safetensors
-    vis weights convert detr detr-r50-panoptic-00ce5173.pth detr.safetensors
-    vis weights convert vistr mine.pth mine.safetensors --frames 12 --classes names.txt
-    vis weights inspect vistr_r50.safetensors --tensors
-    """,
+COMMAND = Group(
+    "Convert published weights, or tell what a weight file holds.",
+    {
+        "convert": Command(
+            convert,
+            """
+            vis weights convert vistr vistr_r50.pth vistr_r50.safetensors
+            vis weights convert detr detr-r50-panoptic-00ce5173.pth detr.safetensors
+            vis weights convert vistr mine.pth mine.safetensors --frames 12 --classes names.txt
+            """,
+        ),
+        "inspect": Command(
+            inspect,
+            """
+            vis weights inspect vistr_r50.safetensors
+            vis weights inspect detr-r50-e632da11.pth --tensors
+            """,
+        ),
+    },
 )

@@ -11,7 +11,7 @@ import torch
 from vis import models
 from vis.errors import DataError, UsageError, VisError
 from vis.weights import agreement, families
-from vis.weights.files import Card, read_card, save
+from vis.weights.files import KEY, Card, read_card, save
 from vis.weights.rename import rename
 from vis.weights.sniff import kind_of, open_regular
 from vis.weights.tensor_file import read_header, read_safetensors
@@ -76,7 +76,7 @@ def is_ours(path: str | Path) -> bool:
     """
     with open_regular(path) as file:
         try:
-            return read_header(file).metadata.get("format") == "vis"
+            return KEY in read_header(file).metadata
         except DataError:
             return False  # whoever reads it next says what it is
 

@@ -51,7 +51,7 @@ def read_pickle(stream: io.BytesIO) -> tuple[object, dict[str, Storage]]:
     machine = _Machine(budget=stream.seek(0, 2) - start)
     stream.seek(start)
     for name, argument in _scan(stream):
-        machine.obey(name, argument)
+        _OPERATIONS[name](machine, argument)
     return machine.result(), machine.storages
 
 
@@ -100,11 +100,8 @@ class _Machine:
     """Bytes that may still be made; every byte of an honest file is made into a value once."""
     stack: list[object] = field(default_factory=list)
     marked: list[list[object]] = field(default_factory=list)
-    memo: dict[int, object] = field(default_factory=dict)
+    memo: dict[object, object] = field(default_factory=dict)
     storages: dict[str, Storage] = field(default_factory=dict)
-
-    def obey(self, name: str, argument: object) -> None:
-        _OPERATIONS[name](self, argument)
 
     def result(self) -> object:
         value = self.pop()
@@ -141,11 +138,11 @@ class _Machine:
         values = [self.pop() for _ in range(count)]
         self.push(tuple(reversed(values)))
 
-    def remember(self, index: int) -> None:
+    def remember(self, index: object) -> None:
         self.memo[index] = self.top()
 
     def recall(self, index: object) -> None:
-        if not isinstance(index, int) or index not in self.memo:
+        if index not in self.memo:
             raise DataError(f"the pickle recalls number {index}, which it never stored")
         self.push(self.memo[index])
 
@@ -228,26 +225,18 @@ def _protocol(_: _Machine, argument: object) -> None:
         raise DataError(f"it is a pickle of protocol {argument}; 2 to 5 are known")
 
 
-def _put(machine: _Machine, argument: object) -> None:
-    assert isinstance(argument, int)
-    machine.remember(argument)
-
-
-def _push(machine: _Machine, argument: object) -> None:
-    machine.push(argument)
-
-
-def _nothing(_: _Machine, __: object) -> None:
-    return None
-
-
-_OPERATIONS: dict[str, Callable[[_Machine, object], None]] = {
+_VALUES = (
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINSTRING", "SHORT_BINSTRING"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+)
+_OPERATIONS: dict[str, Callable[[_Machine, object], object]] = {
     "PROTO": _protocol,
-    "FRAME": _nothing,
-    "STOP": _nothing,
+    "FRAME": lambda *_: None,
+    "STOP": lambda *_: None,
     "MARK": lambda machine, _: machine.mark(),
-    "POP": lambda machine, _: _drop(machine),
-    "POP_MARK": lambda machine, _: _drop_group(machine),
+    "POP": lambda machine, _: machine.pop(),
+    "POP_MARK": lambda machine, _: machine.since_mark(),
     "NONE": lambda machine, _: machine.push(None),
     "NEWTRUE": lambda machine, _: machine.push(True),
     "NEWFALSE": lambda machine, _: machine.push(False),
@@ -265,8 +254,8 @@ _OPERATIONS: dict[str, Callable[[_Machine, object], None]] = {
     "SETITEMS": lambda machine, _: machine.set_items(machine.since_mark()),
     "ADDITEMS": lambda machine, _: machine.add_items(machine.since_mark()),
     "MEMOIZE": lambda machine, _: machine.remember(len(machine.memo)),
-    "BINPUT": _put,
-    "LONG_BINPUT": _put,
+    "BINPUT": lambda machine, index: machine.remember(index),
+    "LONG_BINPUT": lambda machine, index: machine.remember(index),
     "BINGET": lambda machine, index: machine.recall(index),
     "LONG_BINGET": lambda machine, index: machine.recall(index),
     "GLOBAL": _global,
@@ -275,16 +264,5 @@ _OPERATIONS: dict[str, Callable[[_Machine, object], None]] = {
     "NEWOBJ": lambda machine, _: machine.call(),
     "BUILD": lambda machine, _: machine.build(),
     "BINPERSID": lambda machine, _: machine.point(),
-    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _push),
-    **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), _push),
-    **dict.fromkeys(("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"), _push),
-    **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING"), _push),
+    **dict.fromkeys(_VALUES, lambda machine, value: machine.push(value)),
 }
-
-
-def _drop(machine: _Machine) -> None:
-    machine.pop()
-
-
-def _drop_group(machine: _Machine) -> None:
-    machine.since_mark()

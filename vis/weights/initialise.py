@@ -15,7 +15,7 @@ from vis.errors import DataError
 from vis.weights import families
 from vis.weights.convert import is_ours, read_foreign
 from vis.weights.fetch import imagenet_file
-from vis.weights.files import read_weights
+from vis.weights.files import check_numbers, read_weights
 from vis.weights.rename import Rows, first_of, rename
 
 if TYPE_CHECKING:
@@ -157,8 +157,7 @@ def _take(model: Model[Any], tensors: Mapping[str, Tensor], left: dict[str, str]
         reason = "; ".join(f"{name}: {why}" for name, why in list(left.items())[:3])
         raise DataError(f"nothing of it fits the model ({reason})")
     for name in taken:
-        if not torch.isfinite(tensors[name]).all():
-            raise DataError(f"tensor {name!r:.80} has numbers that are not finite")
+        check_numbers(name, tensors[name])
     with torch.no_grad():
         for name in taken:
             state[name].copy_(tensors[name])

@@ -1,7 +1,8 @@
-"""Read and write the safetensors format, its header checked number by number.
+"""The safetensors format: we check its header number by number, the library reads the numbers.
 
 Eight bytes (the header's length, little-endian), the header (JSON: name -> type, shape, place),
-then the numbers. https://github.com/huggingface/safetensors states the format.
+then the numbers. https://github.com/huggingface/safetensors states the format. The library alone
+takes repeated names, and seconds and gigabytes for a long list of empty tensors.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
 
 from vis.errors import DataError
 from vis.weights.sniff import kind_of, open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from torch import Tensor
 
 MAX_HEADER = 10_000_000
 MAX_TENSORS = 20_000
@@ -36,7 +39,6 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-_WORD = {dtype: word for word, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,6 @@ class Header:
     entries: dict[str, Entry]
     """In the order of the numbers."""
     metadata: dict[str, str]
-    raw: bytes
-    """The header's own bytes."""
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -67,7 +67,7 @@ class Header:
 
 
 def read_header(file: IO[bytes]) -> Header:
-    """Read and check the header; leaves the file at the first number.
+    """Read and check the header.
 
     Raises:
         DataError: it is no safetensors file, or its header does not fit it.
@@ -80,8 +80,7 @@ def read_header(file: IO[bytes]) -> Header:
     if length > min(MAX_HEADER, size - 8):
         raise DataError(f"its header would have {length} bytes; the file is damaged or cut short")
     file.seek(8)
-    raw = file.read(length)
-    metadata, table = _divided(_parsed(raw))
+    metadata, table = _divided(_parsed(file.read(length)))
     entries = dict(sorted(table.items(), key=lambda item: (item[1].begin, item[1].end)))
     place = 0
     for name, entry in entries.items():
@@ -92,23 +91,25 @@ def read_header(file: IO[bytes]) -> Header:
         raise DataError(
             f"it has {size - 8 - length} bytes of numbers, its header describes {place}"
         )
-    return Header(entries, metadata, raw)
+    return Header(entries, metadata)
 
 
-def read_tensors(file: IO[bytes], header: Header) -> Iterator[tuple[str, Tensor]]:
-    """Name and tensor, one after the other, from the file as `read_header` left it.
+def read_tensors(path: str | Path, header: Header) -> Iterator[tuple[str, Tensor]]:
+    """Name and tensor, one after the other, of a file whose header has been checked.
 
     Raises:
-        DataError: a tensor of truth values holds something else.
+        DataError: the library refuses it, or a tensor of truth values holds something else.
     """
-    for name, entry in header.entries.items():
-        content = bytearray(entry.end - entry.begin)
-        if file.readinto(content) != len(content):  # type: ignore[attr-defined]
-            raise DataError(f"the file ends inside tensor {name!r:.80}")
-        if entry.dtype is torch.bool and content.translate(None, b"\0\1"):
-            raise DataError(f"tensor {name!r:.80} of truth values holds other bytes than 0 and 1")
-        flat = torch.frombuffer(content, dtype=entry.dtype) if content else torch.empty(0)
-        yield name, flat.to(entry.dtype).view(entry.shape)
+    try:
+        with safe_open(path, "pt") as file:
+            for name in header.entries:
+                tensor = file.get_tensor(name)
+                if tensor.dtype is torch.bool and (tensor.view(torch.uint8) > 1).any():
+                    what = f"tensor {name!r:.80} of truth values holds other bytes than 0 and 1"
+                    raise DataError(what)
+                yield name, tensor.clone()  # the library's own changes whenever the file does
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"its numbers cannot be read ({error})") from None
 
 
 def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -121,41 +122,9 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str
     with open_regular(path) as file:
         try:
             header = read_header(file)
-            return dict(read_tensors(file, header)), header.metadata
+            return dict(read_tensors(path, header)), header.metadata
         except DataError as error:
             raise error.at(str(path)) from None
-
-
-def header_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """The header of a file that holds `tensors` in their order, padded to eight bytes.
-
-    Letters are written as they are, so that one text has one spelling.
-    """
-    table: dict[str, object] = {"__metadata__": dict(metadata)}
-    place = 0
-    for name, tensor in tensors.items():
-        end = place + tensor.numel() * tensor.element_size()
-        table[name] = {
-            "dtype": _WORD[tensor.dtype],
-            "shape": list(tensor.shape),
-            "data_offsets": [place, end],
-        }
-        place = end
-    text = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
-    return text + b" " * (-len(text) % 8)
-
-
-def file_bytes(header: bytes, tensors: Mapping[str, Tensor]) -> bytes:
-    """A whole file of this header and these tensors, in their order."""
-    parts = (number_bytes(tensor) for tensor in tensors.values())
-    return b"".join([len(header).to_bytes(8, "little"), header, *parts])
-
-
-def number_bytes(tensor: Tensor) -> memoryview:
-    """A tensor's numbers as the file holds them."""
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    content: memoryview = flat.view(torch.uint8).numpy().data
-    return content
 
 
 def _parsed(raw: bytes) -> dict[str, object]:

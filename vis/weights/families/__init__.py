@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ def get(name: str) -> Family:
         UsageError: there is none.
     """
     if name not in names():
-        raise UsageError(f"there is no family {name!r}", remedy=f"One of: {', '.join(names())}.")
+        near = difflib.get_close_matches(name, names(), n=1)
+        remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names())}."
+        raise UsageError(f"there is no family {name!r}", remedy=remedy)
     family: Family = importlib.import_module(f"{__name__}.{name}").FAMILY
     return family
