@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from vis.errors import DataError, UsageError
+from vis.training.config import Optimisation
 from vis.training.optimise import (
-    Optimisation,
     optimiser_of,
     optimiser_tensors,
     parameter_groups,

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from vis.errors import DataError, UsageError
-from vis.training.schedules import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vis.training.config import Optimisation
+
 BACKBONE = "backbone."
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Optimisation:
-    """How parameters change; the defaults are VisTR's."""
-
-    kind: Literal["adamw", "sgd"] = "adamw"
-    rate: float = 1e-4
-    """Learning rate before the schedule."""
-    backbone_rate: float = 1e-5
-    """The backbone's; at 0 it stays as it is."""
-    decay: float = 1e-4
-    """Weight decay."""
-    decay_norms: bool = True
-    """Whether scales, shifts and biases decay too."""
-    momentum: float = 0.9
-    """Of sgd."""
-    clip: float = 0.1
-    """The gradient's norm is brought down to it; 0 for never."""
-    schedule: Schedule = field(default_factory=Schedule)
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that no optimiser takes."""
-        for name in ("rate", "backbone_rate", "decay", "momentum", "clip"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(
-                    f"optimisation.{name} is {getattr(self, name)}, below 0 or no number"
-                )
 
 
 def optimiser_of(model: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:

@@ -1,0 +1,214 @@
+"""What the loop promises of steps, of batches that cannot be learnt from, and of its log."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from vis.errors import DataError, DeviceError, OutputError, UsageError, VisWarning
+from vis.training import checkpoint
+from vis.training.assemble import recompute
+from vis.training.config import Optimisation, Training
+from vis.training.log import duration
+from vis.weights import load
+
+SHORT = Training(steps=2, log_every=1)
+PLAIN = Optimisation(kind="sgd", rate=0.1, backbone_rate=0.1, momentum=0, decay=0, clip=0)
+
+
+def lines(folder: Path, name: str = "log.jsonl") -> list[dict]:
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
+
+
+def parameters(model: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def once(squares, number: int = 0):
+    """A feed that shows one batch again and again."""
+    return lambda start, stop: (batch for _ in range(start, stop) for batch in squares(0, 1))
+
+
+def test_a_small_model_learns_one_batch(squares, tmp_path: Path):
+    training = Training(steps=40, log_every=10, save_every=100)
+    run = squares.loop(
+        tmp_path, training, feed=once(squares.squares), model=squares.small(dropout=0.0)
+    )
+    run()
+    losses = [line["loss"] for line in lines(tmp_path)]
+    assert losses[-1] < 0.75 * losses[0], losses
+    assert [line["step"] for line in lines(tmp_path)] == [10, 20, 30, 40]
+
+
+def test_the_gradients_of_several_batches_are_averaged(squares, tmp_path: Path):
+    """The same batch twice a step teaches what it teaches once a step."""
+    found = []
+    for accumulate in (1, 2):
+        model = squares.small(dropout=0.0, sine_dropout=0.0)
+        training = replace(SHORT, accumulate=accumulate)
+        feed = once(squares.squares)
+        run = squares.loop(
+            tmp_path / str(accumulate), training, feed=feed, model=model, optimisation=PLAIN
+        )
+        run()
+        found.append(parameters(model))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-6)
+
+
+def test_a_clipped_gradient_moves_no_further_than_told(squares, tmp_path: Path):
+    model = squares.small()
+    before = parameters(model)
+    optimisation = replace(PLAIN, rate=0.5, backbone_rate=0.5, clip=0.01)
+    squares.loop(tmp_path, replace(SHORT, steps=1), model=model, optimisation=optimisation)()
+    moved = float((parameters(model) - before).norm())
+    assert moved == pytest.approx(0.5 * 0.01, rel=0.01)
+    assert lines(tmp_path)[0]["norm"] > 0.01
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_learns_and_keeps_whole_parameters(squares, tmp_path: Path, precision: str):
+    model = squares.small()
+    before = parameters(model)
+    run = squares.loop(tmp_path, replace(SHORT, precision=precision), model=model)
+    run()
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+    assert all(math.isfinite(line["loss"]) for line in lines(tmp_path))
+    assert run.state.scaler.is_enabled() == (precision == "fp16")
+    if precision == "fp16":  # the scale begins too high: where it does, it falls and nothing moves
+        scale = run.state.scaler.get_scale()
+        assert scale < 65536 or not torch.equal(parameters(model), before)
+    else:
+        assert not torch.equal(parameters(model), before)
+
+
+def test_computing_again_gives_the_same_gradients(squares):
+    """With dropout, whose draws must be the same the second time."""
+    (batch,) = squares.squares(0, 1)
+    found = []
+    for again in (False, True):
+        model = squares.small().train()
+        if again:
+            recompute(model)
+        torch.manual_seed(3)
+        losses = model.losses(model(batch.clip), batch.targets)
+        torch.stack(list(losses.values())).sum().backward()
+        found.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, msg=name)
+
+
+def test_the_average_is_that_of_the_steps(squares, tmp_path: Path):
+    training = Training(steps=3, save_every=1, keep=9, average=0.5)
+    run = squares.loop(tmp_path, training)
+    run()
+    expected = None
+    for step in (1, 2, 3):
+        path = tmp_path / "checkpoints" / f"step-{step:08d}"
+        now = parameters(load(path / "model.safetensors"))
+        expected = now if expected is None else 0.5 * expected + 0.5 * now
+        torch.testing.assert_close(parameters(load(path / "average.safetensors")), expected)
+    torch.testing.assert_close(parameters(run.state.best), expected)
+
+
+def spoiled(squares, *bad: int):
+    """A feed whose batches of these numbers hold a pixel that is no number."""
+
+    def feed(start, stop):
+        for batch in squares(start, stop):
+            if batch.step in bad:
+                batch.clip.frames[0, 0, 0, 5, 5] = math.nan
+            yield batch
+
+    return feed
+
+
+def test_a_loss_that_is_not_finite_names_step_and_videos_and_changes_nothing(squares, tmp_path):
+    model = squares.small()
+    training = Training(steps=5, save_every=1)
+    run = squares.loop(tmp_path, training, model=model, feed=spoiled(squares.squares, 2))
+    with pytest.raises(
+        DataError, match=r"step 3, square 0, square 1: the loss .*class.* not finite"
+    ):
+        run()
+    saved = checkpoint.newest(tmp_path / "checkpoints")
+    assert saved is not None and saved.step == 2
+    assert torch.equal(parameters(load(saved.path / "model.safetensors")), parameters(model))
+    (record,) = lines(tmp_path, "bad_batches.jsonl")
+    assert record["step"] == 3 and record["names"] == ["square 0", "square 1"]
+    assert record["terms"]["class"] is None
+
+
+def test_told_to_skip_it_goes_on_but_not_after_three_in_a_row(squares, tmp_path: Path):
+    training = Training(steps=4, non_finite="skip", log_every=4)
+    run = squares.loop(tmp_path / "a", training, feed=spoiled(squares.squares, 0, 2))
+    with pytest.warns(VisWarning, match="The step was left out") as warned:
+        run()
+    assert len(warned) == 2
+    assert lines(tmp_path / "a")[-1]["skipped"] == 2
+    assert math.isfinite(lines(tmp_path / "a")[-1]["loss"])
+    run = squares.loop(tmp_path / "b", training, feed=spoiled(squares.squares, 1, 2, 3))
+    with pytest.warns(VisWarning), pytest.raises(DataError, match="step 4"):
+        run()
+
+
+def test_used_up_memory_says_what_to_lower(squares, tmp_path: Path):
+    class Full(torch.nn.Module):
+        def forward(self, clip):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    run = squares.loop(tmp_path, SHORT)
+    run.network = Full()
+    with pytest.raises(DeviceError) as raised:
+        run()
+    words = str(raised.value)
+    for part in ("step 1", "square 0", "[2, 2, 3, 32, 32]", "training.batch (1)", "recompute"):
+        assert part in words
+
+
+def test_a_full_disk_is_borne_twice_but_not_at_the_end(squares, tmp_path: Path, monkeypatch):
+    def full(*_, **__):
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    run = squares.loop(tmp_path / "a", Training(steps=9, save_every=1))
+    with pytest.warns(VisWarning, match="goes on") as warned, pytest.raises(OutputError):
+        run()
+    assert run.state.step == 3 and len(warned) == 2
+    with pytest.raises(OutputError, match="disk is full"):
+        squares.loop(tmp_path / "b", SHORT)()
+
+
+def test_the_log_of_a_run_that_went_on_has_every_step_once(squares, tmp_path: Path):
+    squares.loop(tmp_path, SHORT)()
+    log = tmp_path / "log.jsonl"
+    text = log.read_text()
+    log.write_text(text + text.splitlines()[0].replace('"step": 1', '"step": 3') + "\n" + '{"ste')
+    squares.loop(tmp_path, replace(SHORT, steps=4))()
+    assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4]
+    assert lines(tmp_path)[0].keys() >= {"loss", "terms", "norm", "rate", "seconds", "wait"}
+
+
+def test_tensorboard_holds_the_same_numbers(squares, tmp_path: Path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    squares.loop(tmp_path, replace(SHORT, tensorboard=True))()
+    found = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    values = [event.value for event in found.Scalars("loss/class")]
+    assert values == pytest.approx([line["terms"]["class"] for line in lines(tmp_path)], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (90061, "1 d 01:01:01")],
+)
+def test_durations_read_like_clocks(seconds: float, text: str):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("name", ["steps", "batch", "accumulate", "save_every", "workers"])
+def test_impossible_settings_are_refused(name: str):
+    with pytest.raises(UsageError, match=name):
+        Training(**{name: -1})

@@ -1,0 +1,179 @@
+"""What a run says of itself: a line for people, JSON lines for programs, TensorBoard on request."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from vis.errors import DeviceError
+from vis.formats.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+LOG, BAD, EVENTS = "log.jsonl", "bad_batches.jsonl", "tensorboard"
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Means over the steps since the line before."""
+
+    step: int
+    """Steps that are done."""
+    loss: float
+    terms: dict[str, float]
+    """Their sum is the loss."""
+    norm: float
+    """Of the gradient, before it was clipped."""
+    rate: float
+    """Of the parameters outside the backbone."""
+    seconds: float
+    """Of a step."""
+    wait: float
+    """Seconds of a step that went by waiting for data."""
+    memory: int
+    """Peak bytes: of the GPU, or of this process on the CPU."""
+    skipped: int = 0
+    """Steps that were left out since the line before."""
+
+    def text(self, steps: int) -> str:
+        """For people; `steps` is the length of the run."""
+        terms = ", ".join(f"{name} {value:.3g}" for name, value in self.terms.items())
+        parts = [
+            f"step {self.step}/{steps}",
+            f"loss {self.loss:.4g} ({terms})",
+            f"rate {self.rate:.2g}",
+            f"{self.seconds:.3g} s/step",
+            f"data {100 * self.wait / max(self.seconds, 1e-9):.0f} %",
+            f"{self.memory / GIB:.1f} GiB",
+            f"left {duration(self.seconds * (steps - self.step))}",
+        ]
+        return "  ".join(parts) + (f"  skipped {self.skipped}" if self.skipped else "")
+
+
+class Log:
+    """Writes the lines of one run.
+
+    Args:
+        folder: of the run; None writes nothing, for the other processes.
+        step: steps that are done; what a killed run logged after them is taken back.
+        steps: length of the run.
+        tensorboard: whether to write for TensorBoard too.
+
+    Raises:
+        DeviceError: TensorBoard is wanted but not installed.
+    """
+
+    def __init__(self, folder: Path | None, *, step: int, steps: int, tensorboard: bool) -> None:
+        self._folder, self._steps = folder, steps
+        self._board: Any = None
+        if folder is None:
+            return
+        _take_back(folder / LOG, step)
+        if tensorboard:
+            self._board = _board(folder / EVENTS, step)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._board is not None:
+            self._board.close()
+
+    def write(self, line: Line) -> None:
+        """One line to each place."""
+        if self._folder is None:
+            return
+        _append(self._folder / LOG, {"at": round(time.time(), 3), **asdict(line)})
+        self.say(line.text(self._steps))
+        if self._board is not None:
+            numbers = {f"loss/{name}": value for name, value in line.terms.items()}
+            numbers |= {"loss": line.loss, "norm": line.norm, "rate": line.rate}
+            numbers |= {"time/step": line.seconds, "time/data": line.wait, "memory": line.memory}
+            for name, value in numbers.items():
+                self._board.add_scalar(name, value, line.step)
+
+    def say(self, words: str) -> None:
+        """A line for people alone."""
+        if self._folder is not None:
+            sys.stderr.write(f"{words}\n")
+            sys.stderr.flush()
+
+
+def note_bad_batch(folder: Path, record: dict[str, object]) -> None:
+    """Add a batch to the run's list of those that gave no finite loss or gradient."""
+    _append(folder / BAD, record)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: of the GPU, or of this process on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def duration(seconds: float) -> str:
+    """Such as `4:32` or `2 d 03:10:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours:02}:{minutes:02}:{rest:02}"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _append(path: Path, record: dict[str, object]) -> None:
+    """One write, so that lines of several processes do not mix; NaN is not JSON, so it is null."""
+    text = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False) + "\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    return value
+
+
+def _take_back(path: Path, step: int) -> None:
+    """Drop lines after `step`, and one that a kill cut short."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        with suppress(ValueError, KeyError, TypeError):
+            if line.endswith(b"\n") and json.loads(line)["step"] <= step:
+                kept.append(line)
+    write_whole(path, b"".join(kept), overwrite=True)
+
+
+def _board(folder: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise DeviceError(
+            "TensorBoard is not installed",
+            remedy="Run `pip install tensorboard`, or set training.tensorboard to false.",
+        ) from error
+    return SummaryWriter(str(folder), purge_step=step or None)

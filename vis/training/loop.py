@@ -1,0 +1,158 @@
+"""The loop: steps, a line now and then, checkpoints, and the ways to end early."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from vis.errors import DataError, DeviceError, OutputError, VisWarning
+from vis.training import checkpoint
+from vis.training.log import GIB, Log, note_bad_batch
+from vis.training.meter import Meter
+from vis.training.optimise import set_rates
+from vis.training.schedules import factor
+from vis.training.step import Report, take_step
+from vis.training.stopping import asked_to_stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from torch import nn
+
+    from vis.training.config import Optimisation, Training
+    from vis.training.ranks import Ranks
+    from vis.training.state import State
+    from vis.training.step import Batch
+
+    Feed = Callable[[int, int], Iterator[Batch]]
+
+CHECKPOINTS = "checkpoints"
+PATIENCE = 3
+"""Steps left out, or failed saves, in a row that are too many."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Loop:
+    """One run in one process. Called, it trains until `training.steps` or a signal."""
+
+    state: State
+    """What learns, on the device of `ranks`."""
+    network: nn.Module
+    """Its model, or the wrapper that exchanges gradients between processes."""
+    feed: Feed
+    """`feed(start, stop)` gives the batches of these numbers; step s sees `accumulate` of them,
+    from s * accumulate on."""
+    folder: Path
+    """Gets checkpoints, log and the list of bad batches."""
+    training: Training
+    optimisation: Optimisation
+    ranks: Ranks
+    told: str = ""
+    """The configuration as text, kept in every checkpoint."""
+    _failed: int = field(default=0, init=False)
+
+    def __call__(self) -> None:
+        """Train.
+
+        Raises:
+            DataError: a loss or gradient is not finite, and that is not to be borne.
+            DeviceError: the memory is used up; says what to lower.
+            OutputError: the last checkpoint, or three in a row, could not be written.
+        """
+        state, training, meter = self.state, self.training, Meter(self.ranks)
+        state.model.train()
+        with self._log() as log, asked_to_stop() as asked:
+            batches = self.feed(*(n * training.accumulate for n in (state.step, training.steps)))
+            while state.step < training.steps:
+                report = self._step(batches)
+                meter.add(report)
+                self._judge(report, meter.bad)
+                stop = self.ranks.any(bool(asked)) or state.step == training.steps
+                if stop or state.step % training.log_every == 0:
+                    log.write(meter.line(state))
+                if stop or state.step % training.save_every == 0:
+                    self._save(meter.score(), final=stop)
+                if stop:
+                    break
+            if asked:
+                log.say(f"saved at step {state.step}; --resume {self.folder} goes on")
+
+    def _log(self) -> Log:
+        return Log(
+            self.folder if self.ranks.first else None,
+            step=self.state.step,
+            steps=self.training.steps,
+            tensorboard=self.training.tensorboard,
+        )
+
+    def _step(self, batches: Iterator[Batch]) -> Report:
+        state, report = self.state, Report()
+        share = factor(self.optimisation.schedule, state.step, self.training.steps)
+        set_rates(state.optimiser, share)
+        with _memory_errors(state.step, report, self.training):
+            take_step(
+                state,
+                self.network,
+                batches,
+                report,
+                training=self.training,
+                optimisation=self.optimisation,
+                ranks=self.ranks,
+            )
+        state.step += 1
+        return report
+
+    def _judge(self, report: Report, bad: int) -> None:
+        """Note a step that was left out; stop where told, or when there are too many in a row."""
+        if not report.bad:
+            return
+        step, names = self.state.step, ", ".join(report.names)
+        record = {"step": step, "rank": self.ranks.rank, "bad": report.bad, "names": report.names}
+        note_bad_batch(self.folder, {**record, "terms": report.terms, "norm": report.norm})
+        if self.training.non_finite == "skip" and bad < PATIENCE:
+            words = f"step {step}, {names}: {report.bad} is not finite. The step was left out."
+            warnings.warn(VisWarning(words), stacklevel=3)
+            return
+        raise DataError(
+            f"{report.bad} is not finite",
+            where=f"step {step}, {names}",
+            done=f"The batch is noted in {self.folder}; the last checkpoint is whole.",
+            remedy="Lower optimisation.rate, add a warm-up, look at these videos, or take fp32.",
+        )
+
+    def _save(self, score: float | None, *, final: bool) -> None:
+        """A full disk is borne for a while, but not at the end."""
+        if not self.ranks.first:
+            return
+        folder, files = self.folder / CHECKPOINTS, self.state.files(self.told)
+        try:
+            checkpoint.save(folder, self.state.step, files, score=score, keep=self.training.keep)
+        except OutputError as error:
+            self._failed += 1
+            if final or self._failed == PATIENCE:
+                raise
+            warnings.warn(VisWarning(f"{error} Training goes on."), stacklevel=3)
+        else:
+            self._failed = 0
+
+
+@contextmanager
+def _memory_errors(step: int, report: Report, training: Training) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        peak = torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else 0.0
+        raise DeviceError(
+            f"the memory is used up at frames {list(report.shape)} ({peak:.1f} GiB at the peak)",
+            where=f"step {step + 1}, {', '.join(report.names)}",
+            done="The last checkpoint is whole.",
+            remedy=(
+                f"Lower training.batch ({training.batch}) and raise training.accumulate,"
+                " lower the clips' size or length, set training.recompute, or take bf16."
+            ),
+        ) from error

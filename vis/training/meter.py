@@ -1,0 +1,68 @@
+"""Sums over steps, until a line of the log or a checkpoint asks for their means."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import torch
+
+from vis.training.log import Line, peak_memory
+
+if TYPE_CHECKING:
+    from vis.training.ranks import Ranks
+    from vis.training.state import State
+    from vis.training.step import Report
+
+
+class Meter:
+    """Of one process; forgets what it has told.
+
+    Args:
+        ranks: the processes whose means a line tells.
+    """
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._ranks = ranks
+        self.bad = 0
+        """Steps in a row that were left out."""
+        self._losses: list[float] = []
+        self._restart()
+
+    def _restart(self) -> None:
+        self._good: list[Report] = []
+        self._steps, self._wait, self._begun = 0, 0.0, time.perf_counter()
+
+    def add(self, report: Report) -> None:
+        """One more step."""
+        self._steps += 1
+        self._wait += report.wait
+        self.bad = self.bad + 1 if report.bad else 0
+        if not report.bad:
+            self._good.append(report)
+            self._losses.append(sum(report.terms.values()))
+
+    def line(self, state: State) -> Line:
+        """Means over steps and processes; every process asks at the same step."""
+        names = sorted({name for report in self._good for name in report.terms})
+        rows = [[*(report.terms[name] for name in names), report.norm] for report in self._good]
+        means = torch.tensor(rows or [[float("nan")]], dtype=torch.float64).mean(0)
+        *values, norm = self._ranks.mean(means.to(self._ranks.device)).tolist()
+        line = Line(
+            step=state.step,
+            loss=sum(values) if values else float("nan"),
+            terms=dict(zip(names, values, strict=True)),
+            norm=norm,
+            rate=max(group["lr"] for group in state.optimiser.param_groups),
+            seconds=(time.perf_counter() - self._begun) / max(1, self._steps),
+            wait=self._wait / max(1, self._steps),
+            memory=peak_memory(self._ranks.device),
+            skipped=self._steps - len(self._good),
+        )
+        self._restart()
+        return line
+
+    def score(self) -> float | None:
+        """Minus the mean loss since it was last asked, of this process; None without a step."""
+        losses, self._losses = self._losses, []
+        return -sum(losses) / len(losses) if losses else None
