@@ -89,9 +89,13 @@ def test_places_that_cannot_be_written_are_named(tmp_path, name, said):
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "out") as folder:
-        (folder / "half").touch()
-        raise RuntimeError
+    def fail():
+        with whole_folder(tmp_path / "out") as folder:
+            (folder / "half").touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert not list(tmp_path.iterdir())
     with whole_folder(tmp_path / "out") as folder:
         (folder / "all").touch()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from vis.errors import DataError
 from vis.formats.index_pictures import EIGHT_BITS, palette_png
-from vis.formats.layered import LayeredVideo, Layout, read_layered, write_layered
+from vis.formats.layered import LayeredVideo, Layout, painted, read_layered
 from vis.formats.numbering import extra_number, numbered
-from vis.formats.places import pictures, subfolders
+from vis.formats.places import frame_places, pictures, subfolders
 from vis.formats.reading import Reading
-from vis.formats.whole_file import whole_folder
+from vis.formats.whole_file import whole_folder, write_whole
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.records import Track
 
@@ -35,7 +35,7 @@ def read_davis(root: str | Path, faults: list[DataError] | None = None) -> Annot
 
     Raises:
         InputError: there is no such folder.
-        DataError: a picture is faulty or missing and `faults` does not take it; no video at all.
+        DataError: a picture is faulty or missing and `faults` does not take it.
     """
     reading = Reading(str(root), faults)
     layout = davis_layout(root)
@@ -74,7 +74,10 @@ def write_davis(root: str | Path, annotation_set: AnnotationSet) -> None:
             objects = [track for track in found if not track.crowd]
             pairs = numbered(objects, annotation_set.track_extra, UNJUDGED - 1)
             crowds = [(UNJUDGED, track) for track in found if track.crowd]
-            write_layered(folder, video, [*pairs, *crowds], palette_png)
+            name, stems = frame_places(video)
+            (folder / name).mkdir()
+            for stem, numbers in zip(stems, painted(video, [*pairs, *crowds]), strict=True):
+                write_whole(folder / name / f"{stem}.png", palette_png(numbers))
 
 
 def davis_layout(root: str | Path) -> Layout:

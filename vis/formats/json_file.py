@@ -46,7 +46,7 @@ def read_json(path: str | Path, *, largest: int = LARGEST) -> Any:
         DataError: it is too large, empty, cut off or not JSON; says what it is and where it breaks.
     """
     try:
-        return _parse(_read(Path(path), largest))
+        return _parse(read_regular(Path(path), largest))
     except VisError as error:
         raise error.at(str(path)) from None
 
@@ -68,13 +68,19 @@ def write_json(path: str | Path, value: object, *, overwrite: bool = False) -> N
     write_whole(path, text.encode("ascii"), overwrite=overwrite)
 
 
-def _read(path: Path, largest: int) -> bytes:
+def read_regular(path: Path, largest: int = LARGEST, what: str = "a JSON file") -> bytes:
+    """The content of a regular file; a pipe could wait for ever, a device never end.
+
+    Raises:
+        InputError: there is no such regular file, or it cannot be read.
+        DataError: it is too large.
+    """
     with _input_errors():
         # asked before opening: to open a pipe may already wait for ever
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
-            what = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, socket or device"
-            raise InputError(f"this is {what}, not a JSON file", remedy="Check the path.")
+            found = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, socket or device"
+            raise InputError(f"this is {found}, not {what}", remedy="Check the path.")
         _check_size(state.st_size, largest)
         with path.open("rb") as file:
             raw = file.read(largest + 1)

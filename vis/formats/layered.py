@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from vis.errors import DataError, InputError
 from vis.formats.index_pictures import Numbers, layers, paint, read_numbers
-from vis.formats.places import frame_places, inside, pictures
-from vis.formats.whole_file import write_whole
+from vis.formats.places import inside, pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from vis.formats.reading import Reading
@@ -82,32 +81,16 @@ def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | 
     )
 
 
-def write_layered(
-    folder: Path,
-    video: VideoEntry,
-    numbered: Sequence[tuple[int, Track]],
-    to_png: Callable[[Numbers], bytes],
-) -> None:
-    """Write a PNG picture for each frame; of two objects on one pixel the higher score is on top.
+def painted(video: VideoEntry, numbered: Sequence[tuple[int, Track]]) -> Iterator[Numbers]:
+    """The pixels' numbers, frame by frame; of two objects on one pixel the surer is on top.
 
     At equal scores the earlier one is; a crowd lies below all.
-
-    Raises:
-        OutputError: a file cannot be written.
     """
-    name, stems = frame_places(video)
-    (folder / name).mkdir(exist_ok=True)
-    upward = drawing_order(numbered)
-    for frame, stem in enumerate(stems):
-        shown = [(number, track.masks[frame]) for number, track in upward if frame in track.masks]
-        numbers = paint(shown, video.height, video.width)
-        write_whole(folder / name / f"{stem}.png", to_png(numbers))
-
-
-def drawing_order(numbered: Sequence[tuple[int, Track]]) -> list[tuple[int, Track]]:
-    """From the bottom to the top."""
     later_first = numbered[::-1]
-    return sorted(later_first, key=lambda pair: (not pair[1].crowd, pair[1].score))
+    upward = sorted(later_first, key=lambda pair: (not pair[1].crowd, pair[1].score))
+    for frame in range(video.length):
+        shown = [(number, track.masks[frame]) for number, track in upward if frame in track.masks]
+        yield paint(shown, video.height, video.width)
 
 
 def _frame_names(name: str, layout: Layout, marked: Mapping[str, Path]) -> dict[str, str]:
