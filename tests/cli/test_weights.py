@@ -90,3 +90,28 @@ def test_the_command_line_leads_here(capsys: pytest.CaptureFixture[str]) -> None
         assert main(["weights", name, "--help"]) == 0
         page = capsys.readouterr().out
         assert words in page and f"  vis weights {name} " in page.split("examples:")[1]
+
+
+def test_init_starts_a_model_from_another(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names, start = source.with_name("names.txt"), source.with_name("start.safetensors")
+    names.write_text("cat\ndog\n")
+    given = source.with_name("detr.safetensors")
+    assert run("convert", "detr", str(source), str(given), "--classes", str(_three(names))) == 0
+    sizes = ["width=64", "encoders=0", "decoders=1", "hidden=8", "slots=5", "backbone=resnet18"]
+    order = ("init", "detr", str(given), str(start), "--classes", str(names), "--settings")
+    assert run(*order, *sizes) == 0
+    with pytest.raises(UsageError, match="NAME=VALUE"):
+        run(*order, "width")
+    text = capsys.readouterr().out
+    assert "tensors taken" in text and "class_head" in text
+    fresh, old = weights.load(start), weights.load(given)
+    assert fresh.class_names == ("cat", "dog")
+    taken, whole = fresh.state_dict(), old.state_dict()
+    assert all(torch.equal(taken[n], whole[n]) for n in whole if n.startswith("backbone."))
+    assert taken["queries"].shape[0] == 5
+
+
+def _three(names: Path) -> Path:
+    path = names.with_name("three.txt")
+    path.write_text("a\nb\nc\n")
+    return path

@@ -94,6 +94,7 @@ def _page(command: Command) -> docstring_parser.Docstring:
 def _add(parser: ArgumentParser, parameter: inspect.Parameter, kind: Any, sentence: str) -> None:
     if parameter.default not in (inspect.Parameter.empty, None, False):
         sentence = f"{sentence} (default: {parameter.default})"
+    kind = next((k for k in typing.get_args(kind) if typing.get_origin(k) is list), kind)
     is_list = typing.get_origin(kind) is list
     settings: dict[str, Any] = {"help": sentence.replace("%", "%%")}
     if kind is bool:

@@ -1,4 +1,4 @@
-"""`vis weights`: convert published weights into our files, and tell what a weight file holds."""
+"""`vis weights`: convert published weights, start a model from them, tell what a file holds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vis.cli.arguments import Command, Group
-from vis.errors import EXIT_OK, DataError, InputError, printable
+from vis.errors import EXIT_OK, DataError, InputError, UsageError, printable
 
 if TYPE_CHECKING:
     from vis.weights import Summary
@@ -89,6 +89,46 @@ def inspect(file: str, /, *, tensors: bool = False) -> int:
     return EXIT_OK
 
 
+def init(
+    model: str,
+    source: str,
+    destination: str,
+    /,
+    *,
+    classes: str,
+    settings: list[str] | None = None,
+    download: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Write a fresh model that starts from the weights of another.
+
+    DETR and VisTR give their transformer, mask branch and, where it is the same, backbone; DETR's
+    last convolution becomes the deformable one; classes and queries stay fresh. What was taken,
+    what was left and why is printed.
+
+    Args:
+        model: The model to make: tt_srn, vistr or detr.
+        source: Our file or a published one, or "imagenet" for the backbone's published weights.
+        destination: The file to write.
+        classes: A text file with one class name a line: the data set's classes.
+        settings: Of the model, such as width=384 frames=12 backbone=resnet50; the rest is as it
+            comes. Published DETR has width 256, VisTR 384.
+        download: Fetch "imagenet" weights if they are not there; else nothing is fetched.
+        overwrite: Replace the destination if it is there.
+    """
+    from vis import models, weights
+
+    names = tuple(_lines(Path(classes)))
+    fresh = models.build(model, classes=len(names), **dict(map(_setting, settings or [])))
+    fresh.class_names = names
+    taken = weights.initialise(fresh, source, download=download)
+    weights.save_model(destination, fresh, overwrite=overwrite)
+    for line in str(taken).splitlines():
+        _say(line)
+    _say(f"wrote {destination}")
+    return EXIT_OK
+
+
 def _parts(summary: Summary) -> list[str]:
     """One line for all tensors whose names begin alike."""
     parts = Counter(".".join(name.split(".")[:2]) for name in summary.tensors)
@@ -115,6 +155,17 @@ def _lines(path: Path) -> list[str]:
     return [line.strip() for line in lines]
 
 
+def _setting(text: str) -> tuple[str, Any]:
+    """`width=384`; a value that is no JSON is a word."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is not NAME=VALUE", remedy="Write such as width=384")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 def _pairs(settings: dict[str, object]) -> str:
     return ", ".join(f"{name} {json.dumps(value)}" for name, value in settings.items())
 
@@ -124,7 +175,7 @@ def _say(line: str) -> None:
 
 
 COMMAND = Group(
-    "Convert published weights, or tell what a weight file holds.",
+    "Convert published weights, start a model from them, or tell what a weight file holds.",
     {
         "convert": Command(
             convert,
@@ -132,6 +183,14 @@ COMMAND = Group(
             vis weights convert vistr vistr_r50.pth vistr_r50.safetensors
             vis weights convert detr detr-r50-panoptic-00ce5173.pth detr.safetensors
             vis weights convert vistr mine.pth mine.safetensors --frames 12 --classes names.txt
+            """,
+        ),
+        "init": Command(
+            init,
+            """
+            vis weights init tt_srn detr-r50-panoptic.pth start.safetensors --classes names.txt
+            vis weights init tt_srn vistr_r50.pth a.safetensors --classes a.txt --settings width=384
+            vis weights init tt_srn imagenet start.safetensors --classes names.txt --download
             """,
         ),
         "inspect": Command(
