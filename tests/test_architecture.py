@@ -10,6 +10,7 @@ VIS = Path(__file__).parent.parent / "vis"
 RANKS = {
     "errors": 0,
     "records": 0,
+    "strangers": 0,
     "ops": 1,
     "layers": 1,
     "backbones": 2,

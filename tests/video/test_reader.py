@@ -136,7 +136,7 @@ def test_a_cut_gif_is_told(kept, films, tmp_path):
     [
         (b"", InputError, "empty"),
         (b"just some notes\n" * 30, VideoError, "text, not a video"),
-        (b"<!DOCTYPE html><html><body>404</body></html>", VideoError, "web page"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", VideoError, "HTML or XML page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", VideoError, "Git LFS"),
         (b"#EXTM3U\n#EXTINF:1,\nother.mp4\n", VideoError, "playlist"),
         (bytes(range(256)) * 40, VideoError, "not a video of a known kind"),

@@ -321,8 +321,8 @@ def test_big_endian_numbers_are_refused(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "empty"),
-        (b"\n<!DOCTYPE html><html><body>Quota exceeded</body></html>", "HTML page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "Git-LFS pointer"),
+        (b"\n<!DOCTYPE html><html><body>Quota exceeded</body></html>", "HTML or XML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "Git LFS pointer"),
         (b"\x1f\x8b\x08\0", "gzip"),
         (b'{"model": 1}', "JSON"),
         (b"PK\x03\x04" + bytes(100), "damaged or cut short"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from vis.errors import DataError, InputError, VisError
 from vis.formats.fields import kind
 from vis.formats.whole_file import write_whole
+from vis.strangers import stranger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,14 +24,6 @@ LARGEST = 4 * 2**30
 """Bytes; the value takes about five times as much memory as the file."""
 DEEPEST = 64
 """Lists and objects inside each other."""
-_FOREIGN = [
-    (b"version https://git-lfs", "a Git LFS pointer", "Fetch the file itself: git lfs pull."),
-    (b"<", "an HTML or XML page", "The download went wrong: fetch the file again."),
-    (b"PK\x03\x04", "a zip archive", "Unpack it and give the JSON file inside."),
-    (b"\x1f\x8b", "a gzip archive", "Unpack it first."),
-    (b"\xff\xfe", "text in UTF-16", "Save it again as UTF-8."),
-    (b"\xfe\xff", "text in UTF-16", "Save it again as UTF-8."),
-]
 _UNFINISHED = re.compile(r"tr?u?|fa?l?s?|nu?l?|-|\.|[eE][-+]?|u[0-9a-fA-F]{0,4}|")
 """What is left of a word, number or escape when a file is cut inside it."""
 _MAKE_AGAIN = "Make or fetch it again."
@@ -134,11 +127,10 @@ def _parse(raw: bytes) -> Any:
 
 
 def _refuse_foreign(raw: bytes) -> None:
-    start = raw[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
-    for mark, what, remedy in _FOREIGN:
-        if start.startswith(mark):
-            raise DataError(f"this is {what}, not JSON", remedy=remedy)
-    if not start and not raw.strip(b"\xef\xbb\xbf \t\r\n"):
+    kind = stranger(raw[:200])
+    if kind is not None:
+        raise DataError(f"this is {kind.what}, not JSON", remedy=kind.remedy)
+    if not raw.strip(b"\xef\xbb\xbf \t\r\n"):
         raise DataError("the file is empty", remedy=_MAKE_AGAIN)
     if not raw.strip(b"\0"):
         raise DataError(f"the file is {len(raw)} zero bytes", remedy=_MAKE_AGAIN)

@@ -13,6 +13,7 @@ from av.packet import Packet
 
 from vis.errors import InputError, VideoError
 from vis.records import Colour, VideoInfo
+from vis.strangers import stranger
 from vis.video import limits
 from vis.video.orientation import Orientation, from_display_matrix
 
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 
 FAULTS = (av.error.FFmpegError, IndexError, UnicodeDecodeError, ValueError, OverflowError)
 """What PyAV raises on damaged input; IndexError and UnicodeDecodeError are its own slips."""
-
-_KINDS = (
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "Run `git lfs pull`"),
-    (b"<!doctype html", "a web page, not a video", "Download the file itself"),
-    (b"<html", "a web page, not a video", "Download the file itself"),
-    (b"#extm3u", "a playlist, not a video", "Give the video's own file or address"),
-    (b"[playlist]", "a playlist, not a video", "Give the video's own file or address"),
-    (b"%pdf", "a PDF document, not a video", "Give a video"),
-    (b"pk\x03\x04", "a zip archive, not a video", "Unpack it first"),
-)
 
 
 def open_file(
@@ -183,10 +174,9 @@ def _what_it_is(name: str) -> VideoError:
     """An error that says what a file is that cannot be opened as a video."""
     with Path(name).open("rb") as file:
         head = file.read(4096)
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for sign, kind, remedy in _KINDS:
-        if start.startswith(sign):
-            return VideoError(kind, where=name, remedy=remedy)
+    kind = stranger(head)
+    if kind is not None:
+        return VideoError(f"{kind.what}, not a video", where=name, remedy=kind.remedy)
     if not any(byte < 9 or 13 < byte < 27 for byte in head):
         return VideoError("text, not a video", where=name, remedy="Give a video")
     return VideoError(

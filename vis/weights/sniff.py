@@ -7,6 +7,7 @@ import stat
 from typing import IO, TYPE_CHECKING
 
 from vis.errors import DataError, InputError
+from vis.strangers import stranger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,30 +39,19 @@ def kind_of(head: bytes) -> str:
     Raises:
         DataError: it is something else; says what.
     """
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"PK\x03\x04"):
         return "zip"
     if len(head) > 1 and head[0] == 0x80 and head[1] <= 5:
         return "pickle"
     if len(head) > 8 and head[8:9] == b"{":
         return "safetensors"
-    for start, name, remedy in _STRANGERS:
-        if text.startswith(start):
-            raise DataError(f"it is {name}, not a weight file", remedy=remedy)
+    if head.lstrip().startswith(b"{"):
+        raise DataError("it is a JSON text", remedy="Only torch and safetensors files are read.")
+    kind = stranger(head)
+    if kind is not None:
+        raise DataError(f"it is {kind.what}, not a weight file", remedy=kind.remedy)
     if not head:
         raise DataError("the file is empty", remedy="Fetch it again.")
     if head[257:262] == b"ustar":
         raise DataError("it is a tar archive (perhaps torch before 0.1.10), which is not read")
     raise DataError(f"it is no weight file that vis knows (it begins with {head[:8]!r})")
-
-
-_FETCH = "Fetch the file itself: open the link in a browser, or use the direct address."
-_STRANGERS = (
-    (b"<!doctype html", "an HTML page", _FETCH),
-    (b"<html", "an HTML page", _FETCH),
-    (b"<?xml", "an XML page", _FETCH),
-    (b"version https://git-lfs", "a Git-LFS pointer", "Run `git lfs pull` where it came from."),
-    (b"\x1f\x8b", "a gzip archive", "Unpack it first."),
-    (b"\x89hdf", "an HDF5 file", "Only torch and safetensors files are read."),
-    (b"{", "a JSON text", "Only torch and safetensors files are read."),
-)
