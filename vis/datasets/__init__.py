@@ -1,0 +1,1 @@
+"""From annotations and files to clips with targets: sampling, transforms, mixtures, batches."""

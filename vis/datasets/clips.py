@@ -1,0 +1,111 @@
+"""Clips of an annotated set of videos; a picture is a video of one frame."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from vis.datasets.files import read_frames
+from vis.datasets.footage import Footage, Thing, footage, targets_of
+from vis.datasets.sample import Sample
+from vis.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from vis.datasets.classes import Classes
+    from vis.datasets.sampling import Sampling
+    from vis.datasets.transforms import Transform
+    from vis.formats.ytvis_records import AnnotationSet, VideoEntry
+
+
+class VideoClips:
+    """A `ClipSource`; crowd regions and objects of other categories are background.
+
+    Args:
+        annotations: videos with their truth.
+        folder: of the frames.
+        classes: which category is which class.
+        sampling: which frames make a clip.
+        transforms: in order; each is drawn once for all frames of a clip.
+        keep_unseen: keep the rows of objects that no frame of the clip shows, as VisTR does.
+
+    Raises:
+        DataError: there is no video.
+    """
+
+    def __init__(
+        self,
+        annotations: AnnotationSet,
+        folder: Path,
+        classes: Classes,
+        sampling: Sampling,
+        *,
+        transforms: Sequence[Transform] = (),
+        keep_unseen: bool = False,
+    ) -> None:
+        self.annotations, self.folder, self.classes = annotations, folder, classes
+        self.sampling, self.transforms = sampling, tuple(transforms)
+        self.keep_unseen = keep_unseen
+        self._videos = list(annotations.videos.values())
+        self._ends = list(accumulate(sampling.items(video.length) for video in self._videos))
+        if not self._videos:
+            raise DataError("there is no video in the data set", where=str(folder))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the classes `0..K - 1`."""
+        return self.classes.names
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def sample(self, index: int, random: np.random.Generator) -> Sample:
+        """A clip of item `index`, by the sampling's rule.
+
+        Raises:
+            VisError: a file is missing or wrong; names it.
+        """
+        video, frames, clip = self.raw(index, random)
+        for transform in self.transforms:
+            clip = transform(clip, random)
+        targets = targets_of(clip, keep_unseen=self.keep_unseen)
+        name = f"{video.name}, frames {' '.join(map(str, frames))}"
+        return Sample(clip.frames, targets, name, self.classes.labelled)
+
+    def raw(
+        self, index: int, random: np.random.Generator
+    ) -> tuple[VideoEntry, tuple[int, ...], Footage]:
+        """The video of item `index`, the frames that were drawn, and the clip as its files say.
+
+        Raises:
+            VisError: a file is missing or wrong; names it.
+        """
+        video, item = self._find(index)
+        frames = self.sampling.frames(item, video.length, random)
+        clip = footage(read_frames(self.folder, video, frames), self._things(video, frames))
+        return video, frames, clip
+
+    def where(self, index: int) -> str:
+        """What item `index` is, for messages; touches no file."""
+        video, item = self._find(index)
+        return f"video {video.id} ({video.name}), {self.folder / video.file_names[item]}"
+
+    def _find(self, index: int) -> tuple[VideoEntry, int]:
+        """The video of an item, and the item's number within it."""
+        place = bisect_right(self._ends, index)
+        return self._videos[place], index - (self._ends[place - 1] if place else 0)
+
+    def _things(self, video: VideoEntry, frames: tuple[int, ...]) -> list[Thing]:
+        return [
+            Thing(
+                self.classes.indices[track.label],
+                {t: track.masks[frame] for t, frame in enumerate(frames) if frame in track.masks},
+            )
+            for track in self.annotations.tracks[video.id]
+            if not track.crowd and track.label in self.classes.indices
+        ]

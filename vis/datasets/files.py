@@ -1,0 +1,109 @@
+"""The frames of one video entry, from pictures or from a real video file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from vis.errors import DataError, InputError
+from vis.video import open_video
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from vis.formats.ytvis_records import VideoEntry
+
+FILMS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
+"""Endings of video files that may stand in for a folder of pictures of the same name."""
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
+_FAULTS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises on damaged pictures; SyntaxError is a slip of its PNG reader."""
+
+
+def read_frames(folder: Path, video: VideoEntry, indices: Sequence[int]) -> Tensor:
+    """Frames `[T 3 H W]` uint8 RGB, channels last in memory; a frame that repeats is read once.
+
+    The frames are the pictures that the entry names, below `folder`. Where their own folder is
+    not there but a video file of its name is, as `clip.mp4` for `clip/00000.jpg`, they are the
+    frames of that video: frame i is entry i.
+
+    Raises:
+        InputError: a file is missing.
+        DataError: a file cannot be decoded, or has another size than the entry states.
+    """
+    wanted = sorted(set(indices))
+    film = _film(folder, video)
+    if film is None:
+        found = torch.stack([_picture(folder, video, index) for index in wanted])
+    else:
+        found = _from_film(film, video, wanted)
+    places = {index: place for place, index in enumerate(wanted)}
+    if list(indices) != wanted:
+        found = found[[places[index] for index in indices]]
+    return found.permute(0, 3, 1, 2)
+
+
+def _film(folder: Path, video: VideoEntry) -> Path | None:
+    """The video file in place of the folder of the first frame, where there is one."""
+    own = Path(video.file_names[0]).parent
+    if own == Path() or (folder / own).is_dir():
+        return None
+    films = (folder / own.parent / f"{own.name}{ending}" for ending in FILMS)
+    return next((film for film in films if film.is_file()), None)
+
+
+def _picture(folder: Path, video: VideoEntry, index: int) -> Tensor:
+    """`[H W 3]`."""
+    path = folder / video.file_names[index]
+    place = f"{path} (frame {index} of video {video.id})"
+    if not path.is_file():
+        raise InputError("the frame is missing", where=place, remedy="Check the folder of frames.")
+    try:
+        with Image.open(path, formats=_FORMATS) as picture:
+            _check_size((picture.height, picture.width), video, place)
+            # a turn in the EXIF data is left alone: annotations speak of the picture as stored
+            return torch.from_numpy(np.array(picture.convert("RGB")))
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        cause = f"it is none of {', '.join(_FORMATS)}"
+    except _FAULTS as error:
+        cause = str(error)
+    raise DataError(
+        f"the frame cannot be decoded ({cause})",
+        where=place,
+        remedy="Fetch the file again, or take its record out.",
+    )
+
+
+def _from_film(film: Path, video: VideoEntry, indices: Sequence[int]) -> Tensor:
+    """`[T H W 3]`."""
+    place = f"{film} (video {video.id})"
+    with open_video(film) as reader:
+        held = len(reader.times)
+        if held != video.length:
+            raise DataError(
+                f"the video has {held} frames but its record says {video.length}",
+                where=place,
+                remedy="Correct the record, or fetch the video again.",
+            )
+        frames = reader.clip(indices)
+    _check_size((frames.shape[1], frames.shape[2]), video, place)
+    return torch.from_numpy(frames)
+
+
+def _check_size(found: tuple[int, int], video: VideoEntry, place: str) -> None:
+    height, width = found
+    if found != (video.height, video.width):
+        raise DataError(
+            f"the frame is {height} x {width} (height x width) but its record says "
+            f"{video.height} x {video.width}",
+            where=place,
+            remedy="Correct the record, or fetch the file again.",
+        )

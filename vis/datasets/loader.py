@@ -1,0 +1,223 @@
+"""Batches of a data set by worker processes: a function of seed and step, for any workers.
+
+Sample `(step * world + rank) * size + place` of the training is the same whoever makes it: so a
+run continues at any step, and as many ranks with as much smaller batches see the same samples.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from vis.datasets.collate import as_fractions, stack_frames
+from vis.datasets.order import item_of, random_of
+from vis.errors import DataError, UsageError, VisError
+from vis.records import Clip, ClipTargets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from vis.datasets.sample import ClipSource
+
+PATIENCE = 120.0
+"""Seconds that a batch may take before its workers count as hung."""
+_LOOK = 1.0
+"""Seconds between two looks at whether the workers live."""
+_IDLE = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What one step of the training sees."""
+
+    step: int
+    clip: Clip
+    targets: list[ClipTargets]
+    names: list[str]
+    """Video and frames of each clip, for messages."""
+    labelled: Tensor
+    """`[B K]` bool; where False, the class is not annotated in that clip's data set."""
+    wait: float
+    """Seconds that the step waited for this batch."""
+
+
+def batches(
+    source: ClipSource,
+    *,
+    size: int,
+    seed: int,
+    stop: int,
+    start: int = 0,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    patience: float = PATIENCE,
+) -> Iterator[Batch]:
+    """The batches of steps `start` to `stop - 1`.
+
+    Args:
+        source: of the clips; with workers it must be picklable.
+        size: clips in a batch of one rank.
+        seed: of everything random; 0 or more.
+        stop: the step after the last.
+        start: the first step: 0, or where a run continues.
+        workers: processes that make batches ahead; 0 makes them here, when asked for.
+        rank: which of the processes that train together this is.
+        world: how many there are.
+        patience: seconds that a batch of the workers may take.
+
+    Raises:
+        UsageError: a number is out of its range.
+        VisError: of a sample, as the source raised it; or a worker died or hangs, with the items
+            that were in work.
+    """
+    if not (size >= 1 and 0 <= seed < 1 << 63 and workers >= 0 and 0 <= rank < world):
+        raise UsageError(
+            f"size {size}, seed {seed}, workers {workers}, rank {rank} of {world}",
+            remedy="Sizes are 1 or more, seeds and workers 0 or more, ranks below their number.",
+        )
+    in_work = torch.full((max(1, workers),), _IDLE, dtype=torch.int64)
+    in_work.share_memory_()  # type: ignore[no-untyped-call]
+    steps = _Steps(source, size, seed, rank, world, in_work)
+    return _batches(_loader(steps, range(start, stop), workers), steps, patience)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parcel:
+    """A batch on its way between processes: frames as bytes, a quarter of the memory."""
+
+    step: int
+    frames: Tensor
+    sizes: Tensor
+    targets: list[ClipTargets]
+    names: list[str]
+    labelled: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps(Dataset[_Parcel | VisError]):
+    """Step -> its batch, or the error that kept it from being made."""
+
+    source: ClipSource
+    size: int
+    seed: int
+    rank: int
+    world: int
+    in_work: Tensor
+    """Each worker's item, shared between processes, so that one that dies is known by it."""
+
+    def __getitem__(self, step: int) -> _Parcel | VisError:
+        # errors travel as values: torch would turn them into the text of their traceback
+        try:
+            return self._parcel(step)
+        except VisError as error:
+            return error
+
+    def _parcel(self, step: int) -> _Parcel:
+        worker = get_worker_info()
+        place = 0 if worker is None else worker.id
+        samples = []
+        first = (step * self.world + self.rank) * self.size
+        for number in range(first, first + self.size):
+            item = item_of(self.seed, number, len(self.source))
+            self.in_work[place] = item
+            samples.append(self.source.sample(item, random_of(self.seed, number)))
+        frames, sizes = stack_frames([sample.frames for sample in samples])
+        self.in_work[place] = _IDLE
+        return _Parcel(
+            step=step,
+            frames=frames,
+            sizes=sizes,
+            targets=[sample.targets for sample in samples],
+            names=[sample.name for sample in samples],
+            labelled=torch.stack([sample.labelled for sample in samples]),
+        )
+
+
+def _loader(steps: _Steps, numbers: range, workers: int) -> DataLoader[_Parcel | VisError]:
+    return DataLoader(
+        steps,
+        batch_size=None,
+        sampler=numbers,
+        collate_fn=_as_it_is,
+        num_workers=workers,
+        timeout=_LOOK if workers else 0,
+        multiprocessing_context=_processes() if workers else None,
+        worker_init_fn=_begin_work,
+        # torch draws a seed for its workers; not from the one that dropout draws from
+        generator=torch.Generator(),
+    )
+
+
+def _processes() -> str:
+    """A fork of this process could inherit locked threads; a fork of a bare server cannot."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
+    return "forkserver"
+
+
+def _begin_work(worker: int) -> None:
+    """Ctrl-C reaches every process; the first one decides what becomes of the work."""
+    del worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _batches(
+    loader: DataLoader[_Parcel | VisError], steps: _Steps, patience: float
+) -> Iterator[Batch]:
+    parcels = iter(loader)
+    for _ in range(len(loader)):
+        begun = time.monotonic()
+        parcel = _next(parcels, steps, begun + patience)
+        if isinstance(parcel, VisError):
+            raise parcel
+        clip = Clip(as_fractions(parcel.frames), parcel.sizes)
+        yield Batch(
+            step=parcel.step,
+            clip=clip,
+            targets=parcel.targets,
+            names=parcel.names,
+            labelled=parcel.labelled,
+            wait=time.monotonic() - begun,
+        )
+
+
+def _next(
+    parcels: Iterator[_Parcel | VisError], steps: _Steps, deadline: float
+) -> _Parcel | VisError:
+    while True:
+        try:
+            return next(parcels)
+        except RuntimeError as error:
+            said = str(error).splitlines()[0]
+            # a look that found all workers alive; the iterator can be asked again
+            if said.startswith("DataLoader timed out") and time.monotonic() < deadline:
+                continue
+            if not said.startswith("DataLoader"):
+                raise
+            raise _lost(said, steps) from None
+
+
+def _lost(said: str, steps: _Steps) -> DataError:
+    """What torch says of a worker that died or hangs, with what the workers were at."""
+    items = [item for item in steps.in_work.tolist() if item != _IDLE]
+    hangs = said.startswith("DataLoader timed out")
+    return DataError(
+        "no batch came in time; a worker hangs or is too slow" if hangs else said,
+        where="in work: " + ("; ".join(map(steps.source.where, items)) or "nothing"),
+        remedy="Look at these files; if the machine ran out of memory or of /dev/shm, take fewer "
+        "workers or smaller batches.",
+    )

@@ -1,0 +1,115 @@
+"""Changes of whole clips: each is drawn once and done to all frames, masks included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from vis.datasets.footage import Footage, cropped, flipped, resized
+from vis.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Transform(Protocol):
+    """A change of a clip."""
+
+    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+        """The changed clip; whatever is random in it is drawn from `random`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Left and right exchanged, sometimes."""
+
+    probability: float = 0.5
+
+    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+        """All frames or none."""
+        return flipped(clip) if random.random() < self.probability else clip
+
+
+@dataclass(frozen=True, slots=True)
+class ShortSide:
+    """The short side to one of several lengths, the long one in proportion (DETR's rule)."""
+
+    choices: tuple[int, ...]
+    """Pixels."""
+    longest: int | None = None
+    """Pixels that the long side may have at most."""
+
+    def __post_init__(self) -> None:
+        if not self.choices or min(self.choices) < 1:
+            raise UsageError("the short side needs at least one length", remedy="Write [360].")
+
+    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+        """One choice for all frames."""
+        short = self.choices[int(random.integers(len(self.choices)))]
+        return resized(clip, *size_for(clip.size, short, self.longest))
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """One size for all clips, whatever their proportions."""
+
+    height: int
+    width: int
+
+    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+        """Nothing is random here."""
+        del random
+        return resized(clip, self.height, self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A random window; an object that it leaves out of a frame is not visible there any more."""
+
+    lowest: int
+    highest: int
+    """Pixels of either side of the window, each drawn alone; at most what the clip has."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.lowest <= self.highest:
+            raise UsageError(
+                f"the window goes from {self.lowest} to {self.highest} pixels",
+                remedy="Write 1 or more first, then as much or more.",
+            )
+
+    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+        """One window for all frames."""
+        height, width = (
+            int(random.integers(min(self.lowest, side), min(self.highest, side) + 1))
+            for side in clip.size
+        )
+        top = int(random.integers(clip.size[0] - height + 1))
+        left = int(random.integers(clip.size[1] - width + 1))
+        return cropped(clip, top, left, height=height, width=width)
+
+
+@dataclass(frozen=True, slots=True)
+class Sometimes:
+    """Several changes together, or none of them."""
+
+    transforms: tuple[Transform, ...]
+    probability: float = 0.5
+
+    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+        """In order."""
+        if random.random() < self.probability:
+            for transform in self.transforms:
+                clip = transform(clip, random)
+        return clip
+
+
+def size_for(size: tuple[int, int], short: int, longest: int | None) -> tuple[int, int]:
+    """Height and width with the short side as asked, less where the long one would be too long.
+
+    The long side is cut to whole pixels, as DETR and VisTR do; no side is below 1.
+    """
+    low, high = min(size), max(size)
+    if longest is not None and high / low * short > longest:
+        short = max(1, round(longest * low / high))
+    long = max(1, int(short * high / low))
+    return (short, long) if size[0] <= size[1] else (long, short)
