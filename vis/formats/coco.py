@@ -58,7 +58,7 @@ def read_coco(path: str | Path, faults: list[DataError] | None = None) -> Annota
         InputError: the file cannot be read.
         DataError: it is of another kind, or a record is faulty and `faults` does not take it.
     """
-    return _pictures(read_json(path), Reading(str(path), faults))
+    return pictures_of(read_json(path), Reading(str(path), faults))
 
 
 def write_coco(path: str | Path, annotation_set: AnnotationSet, *, overwrite: bool = False) -> None:
@@ -71,11 +71,16 @@ def write_coco(path: str | Path, annotation_set: AnnotationSet, *, overwrite: bo
     """
     with before_writing(path):
         value = _value(annotation_set)
-        _pictures(value, Reading("the new file"))
+        pictures_of(value, Reading("the new file"))
     write_json(path, value, overwrite=overwrite)
 
 
-def _pictures(value: Any, reading: Reading) -> AnnotationSet:
+def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
+    """The truth that the JSON value of a COCO file holds.
+
+    Raises:
+        DataError: as `read_coco`.
+    """
     lists = picture_lists(value, reading.path, _LISTS)
     videos = reading.by_id(lists["images"], "images", _picture)
     categories = reading.by_id(lists["categories"], "categories", parse_category)

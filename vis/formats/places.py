@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
+FILMS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
+"""Endings of video files that may stand in for a folder of pictures of the same name."""
+
 
 def inside(root: Path, name: str) -> Path:
     """The file `name` of the data set in the folder `root`.
@@ -88,6 +91,20 @@ def frame_places(video: VideoEntry) -> tuple[str, list[str]]:
     if not plain or not all(stems) or stems != sorted(set(stems), key=natural):
         return str(video.id), [f"{frame:05d}" for frame in range(video.length)]
     return folder, stems
+
+
+def film_of(frames: Path, video: VideoEntry) -> Path | None:
+    """The video file in place of the folder of a video's pictures, as `clip.mp4` for `clip/0.jpg`.
+
+    Raises:
+        DataError: the folder's name leads out of `frames`.
+    """
+    folder, slash, _ = video.file_names[0].rpartition("/")
+    if not slash or (frames / folder).is_dir():
+        return None
+    films = (frames / f"{folder}{ending}" for ending in FILMS)
+    found = next((film for film in films if film.is_file()), None)
+    return found and inside(frames, found.relative_to(frames).as_posix())
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -37,6 +37,7 @@ __all__ = [
     "AnnotationSet",
     "Category",
     "VideoEntry",
+    "annotations_of",
     "read_annotations",
     "read_results",
     "read_tracks",
@@ -58,7 +59,7 @@ def read_annotations(path: str | Path, faults: Faults | None = None) -> Annotati
         InputError: the file cannot be read.
         DataError: it is of another kind, or a record is faulty and `faults` does not take it.
     """
-    return _annotations(read_json(path), Reading(str(path), faults))
+    return annotations_of(read_json(path), Reading(str(path), faults))
 
 
 def read_videos(path: str | Path, faults: Faults | None = None) -> AnnotationSet:
@@ -98,7 +99,7 @@ def read_tracks(
     """
     value, reading = read_json(path), Reading(str(path), faults)
     if not is_results(value):
-        return _annotations(value, reading)
+        return annotations_of(value, reading)
     tracks = _results(value, truth, reading)
     if truth is None:
         return AnnotationSet(categories={}, videos={}, tracks=tracks)
@@ -117,7 +118,7 @@ def write_annotations(
     """
     with before_writing(path):
         value = annotations_value(annotation_set)
-        _annotations(value, Reading("the new file"))
+        annotations_of(value, Reading("the new file"))
     write_json(path, value, overwrite=overwrite)
 
 
@@ -160,7 +161,12 @@ def _videos(value: Any, reading: Reading) -> AnnotationSet:
     )
 
 
-def _annotations(value: Any, reading: Reading) -> AnnotationSet:
+def annotations_of(value: Any, reading: Reading) -> AnnotationSet:
+    """The truth that the JSON value of a file holds.
+
+    Raises:
+        DataError: as `read_annotations`.
+    """
     lists = annotation_lists(value, reading.path, (*_TABLES, "annotations"))
     frame = _videos(value, reading)
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in frame.videos}

@@ -20,6 +20,11 @@ def is_results(value: object) -> bool:
     return isinstance(value, list)
 
 
+def is_pictures(value: object) -> bool:
+    """Whether a JSON value has the outer form of COCO annotations."""
+    return _kind_of_file(value) == PICTURES
+
+
 def annotation_lists(value: object, path: str, keys: Sequence[str]) -> dict[str, list[Any]]:
     """The named top-level lists of an annotation file.
 

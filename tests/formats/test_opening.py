@@ -1,0 +1,86 @@
+"""A data set is known by what lies there, and its pictures are found where they are published."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vis.errors import DataError, InputError
+from vis.formats.opening import open_set
+
+
+@pytest.fixture
+def put(tmp_path, truth):
+    """`put(file, folder)` writes the truth at `file` and its pictures below `folder`."""
+
+    def place(file, folder):
+        for video in truth["videos"]:
+            for name in video["file_names"]:
+                path = tmp_path / folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (8, 6)).save(path)
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(truth))
+        return path
+
+    return place
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("instances.json", "JPEGImages"),
+        ("train.json", "train/JPEGImages"),
+        ("instances_train_sub.json", "train/JPEGImages"),
+        ("annotations_train.json", "train"),
+        ("annotations/instances_val2017.json", "val2017"),
+        ("mine.json", "."),
+        ("mine.json", "images"),
+    ],
+)
+def test_pictures_are_found_where_they_are_published(put, tmp_path, file, folder):
+    found = open_set(put(file, folder))
+    assert (found.kind, found.frames) == ("ytvis", tmp_path / folder)
+
+
+def test_a_folder_with_one_file_is_that_file_with_several_none(put, tmp_path):
+    path = put("mine.json", "JPEGImages")
+    assert open_set(tmp_path).path == path
+    shutil.copy(path, tmp_path / "other.json")
+    with pytest.raises(DataError, match=r"2 annotation files: mine.json, other.json"):
+        open_set(tmp_path)
+    shutil.copy(path, tmp_path / "instances.json")
+    assert open_set(tmp_path).path == tmp_path / "instances.json"
+
+
+def test_without_pictures_there_is_no_folder(put, tmp_path):
+    path = put("mine.json", "JPEGImages")
+    shutil.rmtree(tmp_path / "JPEGImages")
+    assert open_set(path).frames is None
+    with pytest.raises(InputError, match="no such folder"):
+        open_set(path, tmp_path / "nowhere")
+
+
+def test_folders_of_png_are_told_apart(tmp_path):
+    davis, mots = tmp_path / "davis", tmp_path / "mots"
+    for folder, pixels in (
+        (davis / "Annotations" / "v", np.ones((3, 4), np.uint8)),
+        (mots / "instances" / "v", np.full((3, 4), 1001, np.uint16)),
+    ):
+        folder.mkdir(parents=True)
+        Image.fromarray(pixels).save(folder / "00000.png")
+    (davis / "JPEGImages" / "v").mkdir(parents=True)
+    Image.new("RGB", (4, 3)).save(davis / "JPEGImages" / "v" / "00000.jpg")
+    found = open_set(davis)
+    assert (found.kind, found.frames) == ("davis", davis / "JPEGImages")
+    found = open_set(mots)
+    assert (found.kind, found.frames) == ("mots", None)
+
+
+def test_one_text_file_is_mots(tmp_path):
+    (tmp_path / "0001.txt").write_text("0 1001 1 3 4 0<\n")
+    assert open_set(tmp_path / "0001.txt").kind == "mots"
+    assert open_set(tmp_path).kind == "mots"

@@ -1,0 +1,166 @@
+"""Everything that is wrong with a data set: its records, its pictures, and what both say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from vis.errors import DataError, VisError
+from vis.formats.census import seen_masks
+from vis.formats.index_pictures import PILLOW_FAULTS
+from vis.formats.opening import DataSet, open_set
+from vis.formats.places import film_of, inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from vis.formats.ytvis_records import AnnotationSet, VideoEntry
+
+    FilmReader = Callable[[Path], tuple[int, int, int]]
+    """(width, height, number of frames) of a video file; raises a VisError."""
+
+_PICTURES = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a check found."""
+
+    found: DataSet | None
+    """The sound part; None where nothing could be read."""
+    faults: list[DataError] = field(default_factory=list)
+    """What must be corrected before the data set can be used whole."""
+    oddities: list[str] = field(default_factory=list)
+    """What is legal, and yet may be a slip."""
+
+
+def check(
+    path: str | Path,
+    frames: str | Path | None = None,
+    *,
+    read_film: FilmReader,
+    decode: bool = False,
+) -> Check:
+    """Read everything and find what is wrong.
+
+    Args:
+        path: a data set, as for `open_set`.
+        frames: the folder of its pictures, where it is not found by itself.
+        read_film: tells the size and length of a video file that stands in for pictures.
+        decode: decode every picture whole, not its header alone.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    faults: list[DataError] = []
+    try:
+        found = open_set(path, frames, faults)
+    except DataError as error:
+        return Check(None, [*faults, error])
+    faults += _same_names(found)
+    if found.frames is None:
+        faults.append(
+            DataError(
+                "its pictures were not found",
+                where=str(found.path),
+                remedy="Give the folder that the file names are relative to with --frames.",
+            )
+        )
+    else:
+        for video in found.annotations.videos.values():
+            faults += _video(found.frames, video, read_film=read_film, decode=decode)
+    return Check(found, faults, list(_oddities(found.annotations)))
+
+
+def _same_names(found: DataSet) -> Iterator[DataError]:
+    names: dict[str, int] = {}
+    for category in found.annotations.categories.values():
+        earlier = names.setdefault(category.name, category.id)
+        if earlier != category.id:
+            yield DataError(
+                f"its name {category.name!r} is that of category {earlier} too",
+                where=f"{found.path}: category {category.id}",
+                remedy="Rename one, or make them one.",
+            )
+
+
+def _video(
+    frames: Path, video: VideoEntry, *, read_film: FilmReader, decode: bool
+) -> Iterator[DataError]:
+    place = f"{frames}: video {video.id} ({video.name})"
+    try:
+        film = film_of(frames, video)
+        if film is not None:
+            _check_film(video, read_film(film))
+            return
+    except VisError as error:
+        yield DataError(error.what, where=place, remedy=error.remedy)
+        return
+    missing = []
+    for index, name in enumerate(video.file_names):
+        try:
+            path = inside(frames, name)
+            if path.is_file():
+                _check_picture(path, video, decode)
+            else:
+                missing.append(name)
+        except DataError as error:
+            where = f"{place}: frame {index}: {name}"
+            yield DataError(error.what, where=where, remedy=error.remedy)
+    if missing:
+        yield DataError(
+            f"{len(missing)} of {video.length} pictures are missing, the first is {missing[0]}",
+            where=place,
+            remedy="Fetch them again, or take the records out.",
+        )
+
+
+def _check_film(video: VideoEntry, found: tuple[int, int, int]) -> None:
+    width, height, length = found
+    if (width, height, length) != (video.width, video.height, video.length):
+        raise DataError(
+            f"the video file has {length} frames of {width} x {height}, its record says "
+            f"{video.length} of {video.width} x {video.height}",
+            remedy="Correct the record, or fetch the file again.",
+        )
+
+
+def _check_picture(path: Path, video: VideoEntry, decode: bool) -> None:
+    try:
+        with Image.open(path, formats=_PICTURES) as picture:
+            size = picture.size
+            if size == (video.width, video.height) and decode:
+                picture.load()
+    except PILLOW_FAULTS as error:
+        raise DataError(
+            f"the picture cannot be read ({type(error).__name__}: {error})",
+            remedy="Fetch it again.",
+        ) from None
+    if size != (video.width, video.height):
+        turned = ", the two sides are swapped" if size == (video.height, video.width) else ""
+        raise DataError(
+            f"the picture is {size[0]} x {size[1]}, its record says "
+            f"{video.width} x {video.height}{turned}",
+            remedy="Correct width and height in the record, or fetch the picture again.",
+        )
+
+
+def _oddities(annotation_set: AnnotationSet) -> Iterator[str]:
+    for video_id, tracks in annotation_set.tracks.items():
+        for track in tracks:
+            seen = seen_masks(track)
+            if not seen:
+                yield f"annotation {track.id} of video {video_id} is seen in no frame"
+            elif len(seen) < len(track.masks):
+                empty = sorted(set(track.masks) - set(seen))
+                yield (
+                    f"annotation {track.id} of video {video_id} has masks without a pixel "
+                    f"in {len(empty)} frames, the first is {empty[0]}"
+                )
+    used = {track.label for tracks in annotation_set.tracks.values() for track in tracks}
+    unused = [c.name for key, c in annotation_set.categories.items() if key not in used]
+    if unused:
+        yield f"{len(unused)} categories have no object: {', '.join(unused[:8])[:120]}"

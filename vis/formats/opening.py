@@ -1,0 +1,118 @@
+"""Any data set from its path: which format it has, what it says, and where its pictures lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vis.errors import DataError, InputError, VisError
+from vis.formats.coco import pictures_of
+from vis.formats.davis import davis_layout, read_davis
+from vis.formats.json_file import read_json
+from vis.formats.mots import mots_pictures, read_mots
+from vis.formats.places import film_of
+from vis.formats.reading import Reading
+from vis.formats.ytvis import annotations_of
+from vis.formats.ytvis_kinds import is_pictures
+
+if TYPE_CHECKING:
+    from vis.formats.ytvis_records import AnnotationSet
+
+Kind = Literal["ytvis", "coco", "davis", "mots"]
+
+_LOOKED_AT = 20
+"""Videos whose first frame is looked for; a data set may lack some."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A data set as it lies on the disk."""
+
+    path: Path
+    """The annotation file, or the folder."""
+    kind: Kind
+    annotations: AnnotationSet
+    frames: Path | None
+    """The folder that the file names are relative to; None if it was not found."""
+
+
+def open_set(
+    path: str | Path, frames: str | Path | None = None, faults: list[DataError] | None = None
+) -> DataSet:
+    """Read a data set, whatever its format.
+
+    Args:
+        path: an annotation file, or a folder with one, or a DAVIS or MOTS folder.
+        frames: the folder that its file names are relative to, where it is not found by itself.
+        faults: takes every faulty record; None: the first one is raised.
+
+    Raises:
+        InputError: there is no such file or folder.
+        DataError: it is no data set, or a record is faulty and `faults` does not take it.
+    """
+    path = _annotation_file(Path(path))
+    if frames is not None and not Path(frames).is_dir():
+        raise InputError("there is no such folder", where=str(frames), remedy="Check the path.")
+    kind, found, beside = _read(path, faults)
+    if frames is not None:
+        beside = Path(frames)
+    elif beside is None and path.suffix.lower() == ".json":
+        beside = _frames_folder(path, found)
+    return DataSet(path=path, kind=kind, annotations=found, frames=beside)
+
+
+def _annotation_file(path: Path) -> Path:
+    """The one JSON file of a folder, where it has one; else the path as it is."""
+    if not path.exists():
+        raise InputError("there is no such file or folder", where=str(path), remedy="Check it.")
+    if not path.is_dir():
+        return path
+    if (path / "instances.json").is_file():
+        return path / "instances.json"
+    found = sorted(file for file in path.glob("*.json") if file.is_file())
+    if len(found) > 1:
+        raise DataError(
+            f"there are {len(found)} annotation files: "
+            f"{', '.join(file.name for file in found[:5])}",
+            where=str(path),
+            remedy="Give one of them.",
+        )
+    return found[0] if found else path
+
+
+def _read(path: Path, faults: list[DataError] | None) -> tuple[Kind, AnnotationSet, Path | None]:
+    if path.is_dir() and not _is_mots(path):
+        return "davis", read_davis(path, faults), davis_layout(path).frames
+    if path.is_dir() or path.suffix.lower() == ".txt":
+        root = path if path.is_dir() else path.parent
+        return "mots", read_mots(path, faults), mots_pictures(root)
+    value, reading = read_json(path), Reading(str(path), faults)
+    if is_pictures(value):
+        return "coco", pictures_of(value, reading), None
+    return "ytvis", annotations_of(value, reading), None
+
+
+def _is_mots(folder: Path) -> bool:
+    named = any((folder / name).is_dir() for name in ("instances", "instances_txt"))
+    return named or bool(next(folder.glob("*.txt"), None))
+
+
+def _frames_folder(path: Path, found: AnnotationSet) -> Path | None:
+    """The likeliest folder in which a first frame is: beside the file, or named as it is."""
+    here = path.parent
+    word = path.stem.removeprefix("instances_").removeprefix("annotations_").removesuffix("_sub")
+    places = [here / "JPEGImages", here / "images", here / word / "JPEGImages", here / word]
+    places += [here.parent / word / "JPEGImages", here.parent / word, here]
+    return next((place for place in places if place.is_dir() and _holds(place, found)), None)
+
+
+def _holds(place: Path, found: AnnotationSet) -> bool:
+    for video in islice(found.videos.values(), _LOOKED_AT):
+        try:
+            if (place / video.file_names[0]).exists() or film_of(place, video):
+                return True
+        except (VisError, OSError):
+            continue
+    return False
