@@ -1,4 +1,4 @@
-"""COCO instance files: the truth of single pictures, each of them a video of one frame.
+"""COCO instance files: the truth of single pictures, each a video of one frame, or of videos.
 
 A fault is an error with the file, the record and a remedy. Who passes a list as `faults` gets every
 faulty record in it, and the sound ones as the value.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
+from vis.formats.coco_video import apart, together
 from vis.formats.fields import (
     beyond,
     check_frame_name,
@@ -51,6 +52,8 @@ class _Object:
 def read_coco(path: str | Path, faults: list[DataError] | None = None) -> AnnotationSet:
     """The truth of a set of pictures: video i is picture i, track i is annotation i.
 
+    Where the file lists videos (CocoVID), they are the videos, and instances are the tracks.
+
     Polygons become masks by COCO's own rule. A picture is named by its file. Boxes and areas are in
     `track_extra` where the mask says otherwise, as those of polygons mostly do.
 
@@ -62,15 +65,19 @@ def read_coco(path: str | Path, faults: list[DataError] | None = None) -> Annota
 
 
 def write_coco(path: str | Path, annotation_set: AnnotationSet, *, overwrite: bool = False) -> None:
-    """Write the truth of a set of pictures, masks as run lengths; read again, it is equal.
+    """Write the truth, masks as run lengths; read again, it is equal.
+
+    Videos of several frames become pictures that name their video, as CocoVID has them; then stated
+    boxes and areas that differ from the masks are left out, and objects without any mask.
 
     Raises:
         OutputExistsError: `path` is there and `overwrite` is not set.
         OutputError: it cannot be written.
-        DataError: a video has several frames, or the file would not be read again.
+        DataError: the file would not be read again.
     """
     with before_writing(path):
-        value = _value(annotation_set)
+        long = any(video.length > 1 for video in annotation_set.videos.values())
+        value = _value(apart(annotation_set) if long else annotation_set)
         pictures_of(value, Reading("the new file"))
     write_json(path, value, overwrite=overwrite)
 
@@ -93,13 +100,14 @@ def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
     for found in reading.records(lists["annotations"], "annotations", parse):
         tracks[found.image_id].append(found.track)
         extra[found.id] = found.extra
-    return AnnotationSet(
+    single = AnnotationSet(
         categories=categories,
         videos=videos,
         tracks=tracks,
         track_extra={track_id: keys for track_id, keys in extra.items() if keys},
         extra=beyond(value, set(_LISTS)),
     )
+    return together(single, reading) if "videos" in value else single
 
 
 def _picture(value: object) -> VideoEntry:
@@ -179,11 +187,6 @@ def _value(annotation_set: AnnotationSet) -> dict[str, Any]:
 
 
 def _image(video: VideoEntry) -> dict[str, Any]:
-    if video.length != 1:
-        raise DataError(
-            f"video {video.id} has {video.length} frames; a COCO file holds single pictures",
-            remedy="Write it as YouTube-VIS.",
-        )
     return {
         "id": video.id,
         "file_name": video.file_names[0],

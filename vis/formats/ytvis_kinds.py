@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ANNOTATIONS = "YouTube-VIS annotations"
 RESULTS = "YouTube-VIS results"
 PICTURES = "COCO annotations of single pictures"
+FRAMES = "CocoVID annotations by frame"
 
 
 def is_results(value: object) -> bool:
@@ -22,7 +23,7 @@ def is_results(value: object) -> bool:
 
 def is_pictures(value: object) -> bool:
     """Whether a JSON value has the outer form of COCO annotations."""
-    return _kind_of_file(value) == PICTURES
+    return _kind_of_file(value) in (PICTURES, FRAMES)
 
 
 def annotation_lists(value: object, path: str, keys: Sequence[str]) -> dict[str, list[Any]]:
@@ -66,7 +67,8 @@ def _named_lists(
     value: object, path: str, keys: Sequence[str], wanted: str
 ) -> dict[str, list[Any]]:
     what = _kind_of_file(value)
-    if what != wanted or not isinstance(value, dict):
+    known = (PICTURES, FRAMES) if wanted == PICTURES else (wanted,)
+    if what not in known or not isinstance(value, dict):
         first = "images" if wanted == PICTURES else "videos"
         raise DataError(
             f"this is {what}, not {wanted}",
@@ -92,7 +94,7 @@ def _kind_of_object(value: dict[str, Any]) -> str:
     if "videos" in value:
         entries = videos if isinstance(videos, list) else []
         named = any(isinstance(entry, dict) and "file_names" in entry for entry in entries)
-        return ANNOTATIONS if named or not value.get("images") else "CocoVID annotations by frame"
+        return ANNOTATIONS if named or not value.get("images") else FRAMES
     if "images" in value:
         return PICTURES
     keys = ", ".join(map(repr, list(value)[:5]))
