@@ -1,0 +1,82 @@
+"""From one format of data sets to another, with a list of what the other cannot say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vis.formats.coco import read_coco, write_coco
+from vis.formats.davis import read_davis, write_davis
+from vis.formats.losses import losses
+from vis.formats.mots import read_mots, write_mots
+from vis.formats.opening import DataSet, Kind, open_set
+from vis.formats.ytvis import read_annotations, write_annotations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vis.formats.ytvis_records import AnnotationSet
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What was converted."""
+
+    found: DataSet
+    written: AnnotationSet
+    """As it is read again."""
+    lost: list[str]
+    """What the new one does not say, or says otherwise."""
+
+
+def convert(
+    path: str | Path,
+    out: str | Path,
+    *,
+    to: Kind,
+    frames: str | Path | None = None,
+    overwrite: bool = False,
+) -> Conversion:
+    """Write a data set in another format, read it again, and compare.
+
+    Pictures are neither copied nor changed.
+
+    Args:
+        path: a data set, as for `open_set`.
+        out: a new file (ytvis, coco) or folder (davis, mots).
+        to: the format.
+        frames: the folder of the pictures, where it is not found by itself.
+        overwrite: whether a file that is there may be replaced; a folder never is.
+
+    Raises:
+        InputError: there is no such data set.
+        DataError: a record is faulty, or does not fit into the format.
+        OutputExistsError: `out` is there.
+        OutputError: it cannot be written.
+    """
+    found = open_set(path, frames)
+    written = write_set(out, found.annotations, to=to, overwrite=overwrite)
+    return Conversion(found=found, written=written, lost=losses(found.annotations, written))
+
+
+def write_set(
+    out: str | Path, annotation_set: AnnotationSet, *, to: Kind, overwrite: bool = False
+) -> AnnotationSet:
+    """Write a data set in a format, and read it again.
+
+    Raises:
+        DataError: it does not fit into the format.
+        OutputExistsError: `out` is there.
+        OutputError: it cannot be written.
+    """
+    if to == "ytvis":
+        write_annotations(out, annotation_set, overwrite=overwrite)
+        return read_annotations(out)
+    if to == "coco":
+        write_coco(out, annotation_set, overwrite=overwrite)
+        return read_coco(out)
+    if to == "davis":
+        write_davis(out, annotation_set)
+        return read_davis(out)
+    write_mots(out, annotation_set)
+    return read_mots(out)

@@ -1,0 +1,93 @@
+"""A data set into parts, by video, with each category in each part by its share."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vis.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vis.formats.ytvis_records import AnnotationSet, VideoEntry
+
+
+def split(
+    annotation_set: AnnotationSet, shares: Mapping[str, float], seed: int = 0
+) -> dict[str, AnnotationSet]:
+    """Divide the videos; the same set, shares and seed give the same parts, in any order of videos.
+
+    The rarest category is dealt out first, each of its videos to the part that lacks it most
+    (iterative stratification: Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011).
+
+    Args:
+        annotation_set: what to divide; every part keeps all categories.
+        shares: share of the videos by name of the part; they sum to 1.
+        seed: another one gives other parts.
+
+    Raises:
+        UsageError: a share is not above 0, or they do not sum to 1.
+    """
+    sum_up = math.isclose(sum(shares.values()), 1, abs_tol=1e-6)
+    if not shares or not sum_up or min(shares.values()) <= 0:
+        said = ", ".join(f"{name} {share:g}" for name, share in shares.items())
+        raise UsageError(
+            f"the shares ({said}) are not all above 0 and 1 together", remedy="Correct them."
+        )
+    order = sorted(annotation_set.videos.values(), key=lambda video: _lot(video, seed))
+    labels = {video.id: _labels(annotation_set, video) for video in order}
+    parts = _deal([video.id for video in order], labels, shares)
+    return {
+        name: _part(annotation_set, {v for v, n in parts.items() if n == name}) for name in shares
+    }
+
+
+def _deal(
+    order: list[int], labels: Mapping[int, frozenset[int]], shares: Mapping[str, float]
+) -> dict[int, str]:
+    """The part of each video."""
+    counts = Counter(label for video in order for label in labels[video])
+    # of videos without any object, nothing is wanted but their number
+    wanted: dict[str, dict[int | None, float]] = {
+        name: {None: 0.0} | {label: share * count for label, count in counts.items()}
+        for name, share in shares.items()
+    }
+    room = {name: share * len(order) for name, share in shares.items()}
+    parts: dict[int, str] = {}
+    while len(parts) < len(order):
+        left = Counter(label for video in order if video not in parts for label in labels[video])
+        rarest = min(left, key=lambda label: (left[label], label)) if left else None
+        for video in order:
+            if video in parts or (rarest is not None and rarest not in labels[video]):
+                continue
+            name = max(shares, key=lambda part: (wanted[part][rarest], room[part]))
+            parts[video] = name
+            room[name] -= 1
+            for label in labels[video]:
+                wanted[name][label] -= 1
+    return parts
+
+
+def _lot(video: VideoEntry, seed: int) -> bytes:
+    """A number drawn for the video, that depends on nothing but its name and the seed."""
+    text = "\0".join([str(seed), video.name, video.file_names[0]])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _labels(annotation_set: AnnotationSet, video: VideoEntry) -> frozenset[int]:
+    return frozenset(track.label for track in annotation_set.tracks.get(video.id, []))
+
+
+def _part(annotation_set: AnnotationSet, kept: set[int]) -> AnnotationSet:
+    tracks = {key: found for key, found in annotation_set.tracks.items() if key in kept}
+    ids = {track.id for found in tracks.values() for track in found}
+    return replace(
+        annotation_set,
+        videos={key: video for key, video in annotation_set.videos.items() if key in kept},
+        tracks=tracks,
+        track_extra={key: said for key, said in annotation_set.track_extra.items() if key in ids},
+    )
