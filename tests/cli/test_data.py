@@ -54,3 +54,60 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(sample, tmp_path
     (tmp_path / "instances.json").write_text(json.dumps(value))
     main(["data", "check", str(tmp_path), "--frames", str(sample)])
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Three pictures with a cat in each."""
+    square = [[1, 1, 3, 1, 3, 3, 1, 3]]
+    value = {
+        "categories": [{"id": 2, "name": "cat"}],
+        "images": [{"id": n, "file_name": f"{n}.jpg", "width": 5, "height": 4} for n in (1, 2, 3)],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": 2, "segmentation": square} for n in (1, 2, 3)
+        ],
+    }
+    (tmp_path / "three.json").write_text(json.dumps(value))
+    return tmp_path / "three.json"
+
+
+def test_convert_lists_what_is_lost(sample, tmp_path, capsys):
+    out = tmp_path / "davis"
+    assert main(["data", "convert", str(sample), str(out), "--to", "davis"]) == EXIT_OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("lost: the names of 8 categories: person, two-wheeler,")
+    assert f"wrote {out} (davis): 1 videos, 8 objects" in lines
+    assert len(list((out / "Annotations" / "clip").iterdir())) == 96
+    again = ["data", "convert", str(sample), str(out), "--to", "davis", "--overwrite"]
+    assert main(again) == 74
+    assert "there already" in capsys.readouterr().err
+
+
+def test_split_writes_the_parts_that_the_shares_say(three, tmp_path, capsys):
+    out = tmp_path / "parts"
+    command = ["data", "split", str(three), str(out), "--parts", "train=0.67", "val=0.33"]
+    assert main(command) == EXIT_OK
+    parts = {path.stem: json.loads(path.read_text()) for path in out.iterdir()}
+    assert {name: len(part["images"]) for name, part in parts.items()} == {"train": 2, "val": 1}
+    said = capsys.readouterr().out
+    assert f"wrote {out / 'val.json'}: 1 videos, 1 objects, 1 categories" in said
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    assert main(command) == 74
+    assert main([*command, "--overwrite"]) == EXIT_OK
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("parts", [["a"], ["a=x"], ["=1"], ["../a=1"], ["a=1", "a=0"], ["a=0.4"]])
+def test_parts_that_are_none_exit_64_and_write_nothing(three, tmp_path, parts, capsys):
+    out = tmp_path / "parts"
+    assert main(["data", "split", str(three), str(out), "--parts", *parts]) == 64
+    assert "vis: " in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_more_parts_than_videos_are_refused(three, tmp_path, capsys):
+    out = tmp_path / "parts"
+    shares = [f"part{n}=0.2" for n in range(5)]
+    assert main(["data", "split", str(three), str(out), "--parts", *shares]) == 65
+    assert "3 videos are too few" in capsys.readouterr().err
+    assert not out.exists()

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 COMMANDS = {
-    "data": "check data sets, convert them, split them, look at them",
+    "data": "check data sets, convert them, split them",
     "draw": "draw a result or annotation file onto its video",
     "probe": "tell what a video is and whether it is whole",
+    "train": "train a model, or go on with a run",
     "weights": "convert published weights, or tell what a weight file holds",
 }
 

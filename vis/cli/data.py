@@ -1,12 +1,12 @@
-"""`vis data`: check data sets, convert them, split them and look at them."""
+"""`vis data`: check data sets, convert them, split them."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vis.cli.arguments import Command, Group
-from vis.errors import EXIT_DAMAGED, EXIT_OK, printable
+from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from vis.errors import DataError
     from vis.formats.census import Census
+    from vis.formats.ytvis_records import AnnotationSet
 
 
 def check(paths: list[str], /, *, frames: str | None = None, decode: bool = False) -> int:
@@ -46,6 +47,95 @@ def check(paths: list[str], /, *, frames: str | None = None, decode: bool = Fals
         verdict = f"{count} fault{'s' * (count > 1)}" if count else "nothing is wrong"
         _say(f"{path} ({kind}): {verdict}")
     return EXIT_DAMAGED if wrong else EXIT_OK
+
+
+def convert(
+    source: str,
+    destination: str,
+    /,
+    *,
+    to: Literal["ytvis", "coco", "davis", "mots"],
+    frames: str | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Convert a data set into another format and list what that format cannot say.
+
+    The new one is read again and compared with the old one, so the list is complete. Pictures are
+    neither copied nor changed. Polygons become masks. DAVIS has no categories; in DAVIS and MOTS
+    one pixel belongs to one object: the one of the higher score, else the earlier one. Frames of
+    videos become COCO pictures that name their video, as CocoVID has them, and come back as videos.
+
+    Args:
+        source: An annotation file or a folder.
+        destination: The new file (ytvis, coco), or the new folder (davis, mots).
+        to: The format.
+        frames: The folder that the file names are relative to, if it is not beside the file.
+        overwrite: Replace the destination if it is a file; a folder is never replaced.
+    """
+    from vis.formats.converting import convert as convert_set
+
+    done = convert_set(source, destination, to=to, frames=frames, overwrite=overwrite)
+    for line in done.lost:
+        _say(f"lost: {line}")
+    counts = f"{len(done.written.videos)} videos, {_objects(done.written)} objects"
+    _say(f"wrote {destination} ({to}): {counts}")
+    if done.found.frames is not None:
+        _say(f"the pictures are where they were: {done.found.frames}")
+    return EXIT_OK
+
+
+def split(
+    source: str,
+    destination: str,
+    /,
+    *,
+    parts: list[str],
+    seed: int = 0,
+    frames: str | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Divide a data set by video into parts in which every category has its share.
+
+    The same data set, parts and seed always give the same videos, in whatever order they are
+    listed. Each part is a file in the folder: as COCO where the source is, else as YouTube-VIS.
+    Pictures are neither copied nor changed.
+
+    Args:
+        source: An annotation file or a folder.
+        destination: The folder for the new files; it is made if it is not there.
+        parts: Names and shares that are 1 together, as train=0.8 val=0.2.
+        seed: Another number gives other parts.
+        frames: The folder that the file names are relative to, if it is not beside the file.
+        overwrite: Replace files that are there.
+    """
+    from vis.formats.splitting import write_parts
+
+    for path, part in write_parts(
+        source, destination, _shares(parts), seed=seed, frames=frames, overwrite=overwrite
+    ):
+        used = {track.label for found in part.tracks.values() for track in found}
+        counts = f"{len(part.videos)} videos, {_objects(part)} objects, {len(used)} categories"
+        _say(f"wrote {path}: {counts}")
+    return EXIT_OK
+
+
+def _shares(parts: list[str]) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for part in parts:
+        name, _, share = part.partition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            name = ""
+        if not name or not name.replace("-", "").replace("_", "").isalnum():
+            raise UsageError(f"{part!r} is no part", remedy="Write a name and a share: val=0.2")
+    if len(shares) < len(parts):
+        raise UsageError("a part is named twice", remedy="Name each part once")
+    return shares
+
+
+def _objects(found: AnnotationSet) -> int:
+    return sum(map(len, found.tracks.values()))
 
 
 def _film(path: Path) -> tuple[int, int, int]:
@@ -107,7 +197,7 @@ def _say(line: str) -> None:
 
 
 COMMAND = Group(
-    "Check data sets, and make others of them.",
+    "Check data sets, convert them, split them.",
     {
         "check": Command(
             check,
@@ -115,6 +205,21 @@ COMMAND = Group(
             vis data check data/sample
             vis data check ytvis/train/instances.json
             vis data check annotations/instances_train2017.json --frames train2017 --decode
+            """,
+        ),
+        "convert": Command(
+            convert,
+            """
+            vis data convert DAVIS davis.json --to ytvis
+            vis data convert ytvis/train/instances.json mots --to mots
+            vis data convert annotations/instances_val2017.json val.json --to ytvis
+            """,
+        ),
+        "split": Command(
+            split,
+            """
+            vis data split instances.json parts --parts train=0.8 val=0.2
+            vis data split instances.json parts --parts train=0.7 val=0.15 test=0.15 --seed 1
             """,
         ),
     },

@@ -6,9 +6,14 @@ import hashlib
 import math
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vis.errors import UsageError
+from vis.errors import DataError, UsageError
+from vis.formats.coco import write_coco
+from vis.formats.opening import open_set
+from vis.formats.whole_file import already_there, make_folder
+from vis.formats.ytvis import write_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +49,44 @@ def split(
     return {
         name: _part(annotation_set, {v for v, n in parts.items() if n == name}) for name in shares
     }
+
+
+def write_parts(
+    path: str | Path,
+    folder: str | Path,
+    shares: Mapping[str, float],
+    *,
+    seed: int = 0,
+    frames: str | Path | None = None,
+    overwrite: bool = False,
+) -> list[tuple[Path, AnnotationSet]]:
+    """Write each part of a data set as `folder/NAME.json`: COCO where it is that, else YouTube-VIS.
+
+    Raises:
+        UsageError: as `split`.
+        InputError: there is no such data set.
+        DataError: a record is faulty, or a part has no video.
+        OutputExistsError: a file is there and `overwrite` is not set.
+        OutputError: a file cannot be written.
+    """
+    found = open_set(path, frames)
+    parts = split(found.annotations, shares, seed)
+    places = {name: Path(folder) / f"{name}.json" for name in parts}
+    for name, place in places.items():
+        if not parts[name].videos:
+            raise DataError(
+                f"{len(found.annotations.videos)} videos are too few: part {name!r} has none",
+                where=str(path),
+                done="Nothing was written.",
+                remedy="Give larger shares or fewer parts.",
+            )
+        if place.exists() and not overwrite:
+            raise already_there(place)
+    make_folder(Path(folder))
+    for name, place in places.items():
+        write = write_coco if found.kind == "coco" else write_annotations
+        write(place, parts[name], overwrite=overwrite)
+    return [(place, parts[name]) for name, place in places.items()]
 
 
 def _deal(

@@ -83,18 +83,33 @@ def _output_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, not those around it; one that is there stays as it is.
+
+    Raises:
+        OutputError: it cannot be made, or something else has its name.
+    """
+    with _output_errors(path):
+        path.mkdir(exist_ok=True)
+
+
+def already_there(path: Path) -> OutputExistsError:
+    """The error for a file that is there and may not be replaced."""
+    return OutputExistsError(
+        "the file is there already",
+        where=str(path),
+        done=_NOTHING,
+        remedy="Choose another name, or say that it may be overwritten.",
+    )
+
+
 def _error(path: Path, what: str, remedy: str) -> OutputError:
     return OutputError(what, where=str(path), done=_NOTHING, remedy=remedy)
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
     if not overwrite and path.exists():
-        raise OutputExistsError(
-            "the file is there already",
-            where=str(path),
-            done=_NOTHING,
-            remedy="Choose another name, or say that it may be overwritten.",
-        )
+        raise already_there(path)
 
 
 def _refuse_filled(path: Path) -> None:
