@@ -32,6 +32,8 @@ class Command:
     function: Callable[..., int]
     examples: str
     """Shown at the end of the manual page."""
+    sheet: Callable[[], str] | None = None
+    """Of settings `--section.name VALUE`; with it, the function gets them as `settings`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +63,52 @@ def parse(command: Command, prog: str, arguments: list[str]) -> inspect.BoundArg
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(parser.format_help())
         return None
+    settings: list[str] = []
+    if command.sheet is not None:
+        arguments, settings = _divided(arguments)
     try:
         found = vars(parser.parse_args(arguments))
     except ArgumentError as error:
         raise UsageError(_readable(str(error), parser), remedy=f"See {prog} --help") from error
+    if command.sheet is not None:
+        found["settings"] = settings
     signature = inspect.signature(command.function)
     positional = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_ONLY]
     return signature.bind(*[found.pop(name) for name in positional], **found)
 
 
+def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Arguments and settings: a setting has a dot in its name, and one value."""
+    rest: list[str] = []
+    settings: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if not name.startswith("--") or "." not in name:
+            rest.append(word)
+            continue
+        settings.append(word)
+        if not equals:
+            settings += [value for value in [next(words, None)] if value is not None]
+    return rest, settings
+
+
 def _parser(command: Command, prog: str) -> ArgumentParser:
     page = _page(command)
     sentences = {argument.arg_name: argument.description or "" for argument in page.params}
+    sheet = "" if command.sheet is None else f"settings:\n{command.sheet()}\n"
     parser = ArgumentParser(
         prog=prog,
         description=f"{page.short_description}\n\n{page.long_description or ''}".rstrip(),
-        epilog=f"examples:\n{indent(inspect.cleandoc(command.examples), '  ')}",
+        epilog=f"{sheet}examples:\n{indent(inspect.cleandoc(command.examples), '  ')}",
         formatter_class=RawDescriptionHelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
     )
     kinds = typing.get_type_hints(command.function)
     for name, parameter in inspect.signature(command.function).parameters.items():
+        if name == "settings" and command.sheet is not None:
+            continue
         _add(parser, parameter, kinds[name], sentences[name])
     return parser
 

@@ -52,7 +52,8 @@ def put(table: dict[str, object], path: str, value: object) -> None:
     """
     *outer, last = path.split(".")
     for depth, name in enumerate(outer):
-        inner = table.setdefault(name, {})
+        inner = {} if table.get(name) is None else table[name]
+        table[name] = inner
         if not isinstance(inner, dict):
             raise UsageError(f"{'.'.join(outer[: depth + 1])} has no settings of its own")
         table = inner

@@ -1,0 +1,235 @@
+"""Runs of whole experiments, from a YAML and a data set on the disk to a weight file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vis import weights
+from vis.cli import main
+from vis.errors import DataError, InputError, OutputError, OutputExistsError, UsageError
+from vis.ops import rle
+from vis.training.experiment import read_experiment, text_of
+from vis.training.lock import locked
+from vis.training.run import begin, go_on, rehearse
+
+ROOT = Path(__file__).parents[2]
+YAML = """
+model: {{name: detr, backbone: pvt_v2_b0, slots: 3, width: 32, heads: 4, encoders: 1, decoders: 1,
+  hidden: 32}}
+data:
+  parts: [{{path: {path}}}]
+  length: 1
+  augmentation: {{colours: null, last: null, fixed: [32, 32]}}
+optimisation: {{rate: 1e-3, schedule: {{kind: cosine, warmup: 2}}}}
+training: {{steps: 4, batch: 2, workers: 0, save_every: 9, log_every: 1, device: cpu}}
+"""
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two videos of a bright square on the move, as a YouTube-VIS file and JPEGs."""
+    folder = tmp_path_factory.mktemp("squares")
+    videos, annotations = [], []
+    for video in (1, 2):
+        names, masks = [], []
+        (folder / "JPEGImages" / f"v{video}").mkdir(parents=True)
+        for t in range(3):
+            picture = np.full((40, 48, 3), 60, np.uint8)
+            mask = np.zeros((40, 48), bool)
+            mask[10 : 10 + 8 * video, 4 + t : 20 + t] = True
+            picture[mask] = 220
+            names.append(f"v{video}/{t:05}.jpg")
+            Image.fromarray(picture).save(folder / "JPEGImages" / names[-1])
+            code = rle.encode(mask)
+            masks.append({"size": [40, 48], "counts": code.counts.decode()})
+        size = {"width": 48, "height": 40, "length": 3}
+        videos.append({"id": video, "file_names": names, **size})
+        boxes = [[4 + t, 10, 16, 8 * video] for t in range(3)]
+        annotations.append(
+            {"id": video, "video_id": video, "category_id": video, "segmentations": masks,
+             "bboxes": boxes, "areas": [128 * video] * 3, "iscrowd": 0, **size}
+        )  # fmt: skip
+    categories = [{"id": 1, "name": "flat"}, {"id": 2, "name": "tall"}]
+    value = {"videos": videos, "annotations": annotations, "categories": categories}
+    (folder / "instances.json").write_text(json.dumps(value))
+    return folder
+
+
+@pytest.fixture
+def config(data: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "squares.yaml"
+    path.write_text(YAML.format(path=json.dumps(str(data / "instances.json"))))
+    return path
+
+
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    return weights.load(path).state_dict()
+
+
+def assert_equal(one: Path, other: Path) -> None:
+    left, right = tensors(one), tensors(other)
+    assert left.keys() == right.keys()
+    assert all(torch.equal(value, right[name]) for name, value in left.items())
+
+
+def test_a_run_ends_with_weights_that_know_their_classes(config: Path, tmp_path: Path):
+    begin(read_experiment(config), tmp_path / "run")
+    model = weights.load(tmp_path / "run" / "model.safetensors")
+    assert model.name == "detr" and model.class_names == ("flat", "tall")
+    again = read_experiment(tmp_path / "run" / "config.yaml")
+    assert again == read_experiment(config)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "checkpoints", "config.yaml", "log.jsonl", "model.safetensors",
+    ]  # fmt: skip
+
+
+def test_gone_on_with_it_equals_what_never_stopped(config: Path, tmp_path: Path):
+    """Ended early by a shorter run of the same schedule, then told the true length."""
+    constant = ["--optimisation.schedule.kind", "constant"]
+    begin(read_experiment(config, constant), tmp_path / "whole")
+    begin(read_experiment(config, [*constant, "--training.steps=2"]), tmp_path / "run")
+    go_on(tmp_path / "run", ["--training.steps", "4"])
+    assert_equal(tmp_path / "run/model.safetensors", tmp_path / "whole/model.safetensors")
+    assert "steps: 4" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_a_started_model_takes_what_fits(config: Path, tmp_path: Path):
+    begin(read_experiment(config, ["--training.steps", "1"]), tmp_path / "first")
+    first = tmp_path / "first" / "model.safetensors"
+    still = ["--optimisation.rate", "1e-30", "--optimisation.backbone_rate", "0"]
+    start = [*still, "--model.start", str(first), "--training.steps=1"]
+    begin(read_experiment(config, start), tmp_path / "second")
+    taken = tensors(tmp_path / "second" / "model.safetensors")
+    for name, value in tensors(first).items():
+        if not name.startswith("class_head"):
+            torch.testing.assert_close(taken[name], value, msg=name)
+
+
+def test_folders_are_not_taken_twice(config: Path, tmp_path: Path):
+    experiment = read_experiment(config, ["--training.steps", "1"])
+    begin(experiment, tmp_path / "run")
+    with pytest.raises(OutputExistsError, match="--resume"):
+        begin(experiment, tmp_path / "run")
+    with locked(tmp_path / "run"), pytest.raises(OutputError, match=f"process {os.getpid()}"):
+        go_on(tmp_path / "run")
+    with pytest.raises(InputError, match=r"no config\.yaml"):
+        go_on(tmp_path / "nothing")
+
+
+def test_another_model_cannot_go_on(config: Path, tmp_path: Path):
+    begin(read_experiment(config, ["--training.steps", "1"]), tmp_path / "run")
+    with pytest.raises(DataError, match="does not fit this run"):
+        go_on(tmp_path / "run", ["--model.slots", "5"])
+
+
+def test_a_class_that_is_not_annotated_is_not_trained_against(config: Path, tmp_path: Path):
+    experiment = read_experiment(config, ["--data.classes", "[flat, tall, round]"])
+    with pytest.raises(UsageError, match=r"'round' is not annotated.*data\.classes"):
+        begin(experiment, tmp_path / "run")
+
+
+def test_a_rehearsal_tells_and_writes_nothing(config: Path, tmp_path: Path):
+    told = rehearse(read_experiment(config))
+    assert told.trained <= told.parameters and told.items == 2
+    assert told.shape == (2, 1, 3, 32, 32)
+    assert told.rates[0] == (0, pytest.approx(1e-5)) and told.rates[-1][0] == 3
+    assert "GiB" in str(told) and "whole run" in str(told)
+    assert [path.name for path in tmp_path.iterdir()] == ["squares.yaml"]
+
+
+def test_the_command_trains_rehearses_and_goes_on(config: Path, tmp_path: Path, capsys):
+    run = str(tmp_path / "run")
+    assert main(["train", "-c", str(config), "--dry-run"]) == 0
+    assert "parameters" in capsys.readouterr().out
+    assert main(["train", "-c", str(config), "-o", run, "--training.steps", "1"]) == 0
+    assert "step 1/1" in capsys.readouterr().err
+    assert main(["train", "--resume", run, "--training.steps=2"]) == 0
+    assert "step 2/2" in capsys.readouterr().err
+    assert main(["train", "-c", str(config), "-o", run]) == 74
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        (["--training.stps", "1"], 64, "training.stps. Did you mean steps"),
+        (["--training.steps", "many"], 64, "training.steps is 'many', not a whole number"),
+        (["--training.steps"], 64, "--training.steps needs a value"),
+        (["--training.steps", "[1"], 64, "not YAML"),
+        (["--training.steps", "0"], 64, "training.steps is 0"),
+        (["--model.slts", "3"], 64, "model.slts. Did you mean slots"),
+        (["--model.slots", "a few"], 64, "model.slots is 'a few'"),
+        (["--model.name", "dter"], 64, "Did you mean detr"),
+        (["--model.classes", "3"], 64, "data set states them"),
+        (["--data.parts", "[{path: nowhere.json}]"], 66, "nowhere.json"),
+        (["--training.device", "abacus"], 69, "no device 'abacus'"),
+        (["--dry-run"], 64, "-o RUN"),
+    ],
+)
+def test_faults_of_the_command_are_one_line(config, tmp_path, capsys, changes, code, words):
+    run = ["-o", str(tmp_path / "run")]
+    assert main(["train", "-c", str(config), *run, *changes]) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and words in lines[0], lines
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_either_config_or_resume(config: Path, capsys):
+    assert main(["train"]) == 64
+    assert main(["train", "-c", str(config), "--resume", "x"]) == 64
+    assert main(["train", "--resume", "x", "--dry-run"]) == 64
+    assert main(["train", "-c", str(config)]) == 64
+    assert len(capsys.readouterr().err.splitlines()) == 4
+
+
+def test_sigterm_saves_and_exits_143(config: Path, tmp_path: Path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vis", "train", "-c", config, "-o", tmp_path / "run",
+         "--training.steps", "100000"],
+        stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("step 2/"):
+            break
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 143, rest
+    assert "saved at step" in rest and "Traceback" not in rest
+    assert not (tmp_path / "run" / "run.lock").exists()
+    saved = int(rest.split("saved at step ")[1].split(";")[0])
+    go_on(tmp_path / "run", ["--training.steps", str(saved + 1)])
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_the_text_of_an_experiment_reads_the_same(config: Path, tmp_path: Path):
+    experiment = read_experiment(config, ["--model.dropout", "0.25", "--data.stride=[1,3]"])
+    (tmp_path / "again.yaml").write_text(text_of(experiment))
+    assert read_experiment(tmp_path / "again.yaml") == experiment
+
+
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_configurations_that_ship_can_be_read(path: Path):
+    experiment = read_experiment(path)
+    assert experiment.data.parts
+
+
+def test_the_page_of_settings_has_a_sentence_for_nearly_each():
+    from vis.training.config import Optimisation, Training
+    from vis.training.sheet import sheet
+
+    page = sheet(Training, "training") + sheet(Optimisation, "optimisation")
+    assert "--optimisation.schedule.warmup\n        Steps over which" in page
+    assert "(default: 42)" in page and "One of fp32, bf16, fp16." in page
+    bare = [line for line in page.splitlines() if line.strip().startswith("(default")]
+    assert len(bare) <= 3

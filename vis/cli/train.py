@@ -1,0 +1,92 @@
+"""`vis train`: train a model by a YAML and settings on the command line, or go on with a run."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from vis.cli.arguments import Command
+from vis.errors import EXIT_OK, UsageError, printable
+
+if TYPE_CHECKING:
+    from vis.training.experiment import Experiment
+
+
+def train(
+    *,
+    config: str | None = None,
+    output: str | None = None,
+    resume: str | None = None,
+    dry_run: bool = False,
+    settings: list[str],
+) -> int:
+    """Train a model, or go on with a run.
+
+    The YAML states what differs from the defaults; any setting may be given by its dotted name
+    too, such as `--training.steps 1000`, and wins. The settings of the model's own file are
+    `--model.NAME VALUE`; lists are written `[1,2]`. The folder of the run gets `config.yaml`,
+    which repeats it, `log.jsonl`, `checkpoints` and, at the end, `model.safetensors`. SIGTERM and
+    Ctrl-C finish the step and save; a run that was killed goes on from its last checkpoint and, on
+    a CPU, ends with the same numbers. Several processes train together under `torchrun`:
+    `torchrun --nproc-per-node 8 -m vis train -c CONFIG.yaml -o RUN`.
+
+    Args:
+        config: YAML of the experiment.
+        output: Folder of a new run.
+        resume: Folder of a run to go on with; settings given beside it hold from now on.
+        dry_run: Take three steps, write nothing, tell size, memory, time and schedule.
+        settings: Dotted names and values.
+    """
+    if (config is None) == (resume is None):
+        raise UsageError(
+            "give either -c CONFIG.yaml or --resume RUN", remedy="See vis train --help"
+        )
+    if config is None and dry_run:
+        raise UsageError("a dry run is of -c CONFIG.yaml, not of --resume")
+    if (output is None) != (config is None or dry_run):
+        raise UsageError("-o RUN names the folder of a new run; -c needs it, nothing else has it")
+    if resume is not None:
+        from vis.training.run import go_on
+
+        go_on(resume, settings)
+        return EXIT_OK
+    assert config is not None
+    from vis.training.experiment import read_experiment
+
+    experiment = read_experiment(config, settings)
+    return _rehearse(experiment) if output is None else _begin(experiment, output)
+
+
+def _begin(experiment: Experiment, output: str) -> int:
+    from vis.training.run import begin
+
+    begin(experiment, output)
+    return EXIT_OK
+
+
+def _rehearse(experiment: Experiment) -> int:
+    from vis.training.run import rehearse
+
+    for line in str(rehearse(experiment)).splitlines():
+        sys.stdout.write(f"{printable(line)}\n")
+    return EXIT_OK
+
+
+def _sheet() -> str:
+    from vis.training.experiment import Experiment
+    from vis.training.sheet import sheet
+
+    return sheet(Experiment).replace("--model.settings", "--model.NAME")
+
+
+COMMAND = Command(
+    train,
+    """
+    vis train -c configs/tt_srn_tiny.yaml -o runs/tiny
+    vis train -c configs/tt_srn_tiny.yaml -o runs/fast --training.steps 300 --model.slots 4
+    vis train -c configs/vistr_youtube_vis_2019.yaml --dry-run
+    vis train --resume runs/tiny --training.steps 2000
+    torchrun --nproc-per-node 8 -m vis train -c configs/detr_coco.yaml -o runs/detr
+    """,
+    sheet=_sheet,
+)

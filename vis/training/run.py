@@ -1,0 +1,222 @@
+"""Runs in folders: begin one, go on with one, rehearse one."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vis import models
+from vis.datasets.loader import batches
+from vis.datasets.open import open_dataset
+from vis.errors import InputError, OutputExistsError, UsageError
+from vis.formats.whole_file import write_whole
+from vis.training import checkpoint
+from vis.training.assemble import assemble, network_of
+from vis.training.experiment import Experiment, read_experiment, text_of
+from vis.training.lock import locked
+from vis.training.log import GIB, duration, peak_memory
+from vis.training.loop import CHECKPOINTS, Loop
+from vis.training.ranks import Ranks, joined
+from vis.training.schedules import factor
+from vis.training.step import Report, take_step
+from vis.weights import initialise, save_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vis.datasets.loader import Batch
+    from vis.datasets.sample import ClipSource
+    from vis.models import Model
+
+CONFIG, RESULT = "config.yaml", "model.safetensors"
+REHEARSED = 3
+"""Steps; the first is slower than the others."""
+
+
+def begin(experiment: Experiment, folder: str | Path) -> None:
+    """Train in a new folder; ends with its `model.safetensors`.
+
+    Raises:
+        OutputExistsError: the folder holds a run.
+        VisError: of data, model, device or training.
+    """
+    folder = Path(folder)
+    text = text_of(experiment)
+    with joined(experiment.training.device) as ranks:
+        if ranks.first:
+            folder.mkdir(parents=True, exist_ok=True)
+        with _owned(folder, ranks):
+            if ranks.first:
+                _write_config(folder, text)
+            _train(experiment, folder, ranks, text)
+
+
+def go_on(folder: str | Path, changes: Sequence[str] = ()) -> None:
+    """Go on with the run of a folder, from its newest valid checkpoint.
+
+    Args:
+        folder: of the run.
+        changes: settings that differ from now on, such as `["--training.steps", "2000"]`.
+
+    Raises:
+        InputError: the folder holds no run.
+        VisError: of data, model, device or training.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"there is no {CONFIG}", where=str(folder), remedy="Begin it with -c.")
+    experiment = read_experiment(folder / CONFIG, changes)
+    text = text_of(experiment)
+    with joined(experiment.training.device) as ranks, _owned(folder, ranks):
+        if ranks.first:
+            checkpoint.sweep(folder / CHECKPOINTS)
+            write_whole(folder / CONFIG, text.encode(), overwrite=True)
+        _train(experiment, folder, ranks, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a run would be like."""
+
+    parameters: int
+    trained: int
+    items: int
+    """Of the data set."""
+    shape: tuple[int, ...]
+    """Of a batch's frames."""
+    seconds: float
+    """Of a step."""
+    wait: float
+    """Of it, for data."""
+    memory: int
+    """Bytes at the peak."""
+    rates: tuple[tuple[int, float], ...]
+    """Step and learning rate, at some steps."""
+    steps: int
+
+    def __str__(self) -> str:
+        """A few lines."""
+        rates = ", ".join(f"{rate:.2g} at {step}" for step, rate in self.rates)
+        return (
+            f"parameters  {self.parameters:,}, of which {self.trained:,} are trained\n"
+            f"data        {self.items:,} items; a batch's frames are {list(self.shape)}\n"
+            f"memory      {self.memory / GIB:.2f} GiB at the peak of a step\n"
+            f"time        {self.seconds:.3g} s a step, {self.wait:.2g} s of it for data\n"
+            f"schedule    {self.steps} steps, rate {rates}\n"
+            f"whole run   {duration(self.seconds * self.steps)}"
+        )
+
+
+def rehearse(experiment: Experiment) -> Rehearsal:
+    """Take a few steps and write nothing."""
+    training, optimisation = experiment.training, experiment.optimisation
+    with joined(training.device) as ranks:
+        source = open_dataset(experiment.data)
+        model = _model(experiment, source)
+        settings: dict[str, Any] = {"training": training, "optimisation": optimisation}
+        state = assemble(model, ranks=ranks, **settings)
+        network = network_of(model, ranks)
+        model.train()
+        feed = _feed(source, experiment, ranks, 0, REHEARSED * training.accumulate)
+        for _ in range(REHEARSED):
+            report, begun = Report(), time.perf_counter()
+            take_step(state, network, feed, report, ranks=ranks, **settings)
+            seconds = time.perf_counter() - begun
+        counts = [(p.numel(), p.requires_grad) for p in model.parameters()]
+        places = sorted({round(n * (training.steps - 1) / 4) for n in range(5)})
+        rates = (factor(optimisation.schedule, step, training.steps) for step in places)
+        return Rehearsal(
+            parameters=sum(count for count, _ in counts),
+            trained=sum(count for count, trained in counts if trained),
+            items=len(source),
+            shape=report.shape,
+            seconds=seconds,
+            wait=report.wait,
+            memory=peak_memory(ranks.device),
+            rates=tuple(zip(places, (optimisation.rate * rate for rate in rates), strict=True)),
+            steps=training.steps,
+        )
+
+
+def _train(experiment: Experiment, folder: Path, ranks: Ranks, text: str) -> None:
+    ranks.agree("configurations", text)
+    source = open_dataset(experiment.data)
+    ranks.agree("data sets", repr((len(source), source.names)))
+    training, optimisation = experiment.training, experiment.optimisation
+    found = checkpoint.newest(folder / CHECKPOINTS)
+    model = _model(experiment, source, start=found is None)
+    state = assemble(model, training=training, optimisation=optimisation, ranks=ranks)
+    if found is not None:
+        state.restore(found)
+    loop = Loop(
+        state=state,
+        network=network_of(model, ranks),
+        feed=partial(_feed, source, experiment, ranks),
+        folder=folder,
+        training=training,
+        optimisation=optimisation,
+        ranks=ranks,
+        told=text,
+    )
+    loop()
+    if ranks.first:
+        save_model(folder / RESULT, state.best, overwrite=True)
+
+
+def _model(experiment: Experiment, source: ClipSource, *, start: bool = True) -> Model[Any]:
+    choice = experiment.model
+    torch.manual_seed(experiment.training.seed)
+    model = models.build(choice.name, classes=len(source.names), **choice.settings)
+    model.class_names = source.names
+    if start and choice.start is not None:
+        initialise(model, choice.start)
+    return model
+
+
+def _feed(
+    source: ClipSource, experiment: Experiment, ranks: Ranks, start: int, stop: int
+) -> Iterator[Batch]:
+    """Batches whose every class is annotated: the losses would punish what is right otherwise."""
+    training = experiment.training
+    made = batches(
+        source,
+        size=training.batch,
+        seed=training.seed,
+        start=start,
+        stop=stop,
+        workers=training.workers,
+        rank=ranks.rank,
+        world=ranks.world,
+    )
+    for batch in made:
+        if not batch.labelled.all():
+            absent = source.names[int((~batch.labelled.all(0)).nonzero()[0])]
+            raise UsageError(
+                f"class {absent!r} is not annotated here, so a model that finds it would be wrong",
+                where=", ".join(batch.names),
+                remedy="Leave the class out of data.classes, or take data that has it.",
+            )
+        yield batch
+
+
+@contextmanager
+def _owned(folder: Path, ranks: Ranks) -> Iterator[None]:
+    with locked(folder) if ranks.first else nullcontext():
+        yield
+
+
+def _write_config(folder: Path, text: str) -> None:
+    if (folder / CONFIG).exists() or (folder / CHECKPOINTS).exists():
+        raise OutputExistsError(
+            "the folder holds a run",
+            where=str(folder),
+            done="Nothing was changed.",
+            remedy=f"Go on with --resume {folder}, or choose another folder.",
+        )
+    write_whole(folder / CONFIG, text.encode())
