@@ -137,3 +137,12 @@ def test_published_pyramid_of_detr(shared):
     scene = head.scene(values["in.src"], head.lateral_maps(levels))
     found = head(values["out.bbox_mask"].flatten(0, 1), scene, rows)
     torch.testing.assert_close(found, values["out.seg_masks"], atol=1e-4, rtol=0)
+
+
+def test_a_fresh_volume_head_gives_its_prior_on_average():
+    torch.manual_seed(0)
+    x = torch.randn(4, 16, 3, 8, 8)
+    logits = volume_head(16, nn.GELU, prior=0.1)(x)
+    unbiased = volume_head(16, nn.GELU, prior=0.5)
+    assert unbiased[-1].bias.item() == 0
+    assert abs(logits.mean().item() + 2.197) < 0.5

@@ -5,6 +5,7 @@ DETR (Carion et al., 2020, figure 8) and VisTR (Wang et al., 2021, section 3.3).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -173,8 +174,16 @@ class Pyramid(nn.Module):
         return first
 
 
-def volume_head(width: int, activation: MakeActivation) -> nn.Sequential:
-    """`[S C T h w] -> [S 1 T h w]` logits from six frames either way (VisTR)."""
+def volume_head(
+    width: int, activation: MakeActivation, *, prior: float | None = None
+) -> nn.Sequential:
+    """`[S C T h w] -> [S 1 T h w]` logits from six frames either way (VisTR).
+
+    Args:
+        width: channels of the refined maps.
+        activation: makes the activation.
+        prior: probability that the fresh head gives a pixel (RetinaNet, 2017, 4.1), or chance.
+    """
     middle = width // 2
     layers: list[nn.Module] = []
     for channels in (width, middle, middle):
@@ -183,7 +192,10 @@ def volume_head(width: int, activation: MakeActivation) -> nn.Sequential:
             nn.GroupNorm(VOLUME_GROUPS, middle),
             activation(),
         ]
-    return nn.Sequential(*layers, nn.Conv3d(middle, 1, 1))
+    last = nn.Conv3d(middle, 1, 1)
+    if prior is not None:
+        nn.init.constant_(_bias(last), math.log(prior / (1 - prior)))
+    return nn.Sequential(*layers, last)
 
 
 def _enlarged(x: Tensor, lateral: Tensor, frames: Tensor) -> Tensor:
@@ -196,6 +208,6 @@ def _start(conv: nn.Conv2d) -> nn.Conv2d:
     return conv
 
 
-def _bias(conv: nn.Conv2d) -> Tensor:
+def _bias(conv: nn.Conv2d | nn.Conv3d) -> Tensor:
     assert conv.bias is not None
     return conv.bias

@@ -13,6 +13,7 @@ from vis.errors import UsageError
 from vis.layers.canvas import canvas_of, normalised, padding_of, shrunk
 from vis.layers.masks import GROUPS
 from vis.losses.outputs import LayerOutput
+from vis.losses.set_loss import Weights
 from vis.losses.targets import check_labels
 from vis.models._contract import Model
 from vis.models._masks import DenseMasks, Sight
@@ -49,6 +50,8 @@ class Settings:
     hidden: int = 2048
     """Width of the transformer's feed-forward parts."""
     dropout: float = 0.1
+    mask_weight: float = 1.0
+    """Of the mask terms in the loss; published 1, where much data and a pre-trained start help."""
     vote: str = "mean"
     """How frames agree on a class: `mean` probability, or `majority` as published."""
     min_score: float = 0.0
@@ -59,6 +62,10 @@ class Settings:
     """The most tracks of a clip that are predicted."""
     chunk: int = 12
     """Maps of one frame that are computed at once; bounds memory, changes no result."""
+
+    def weights(self) -> Weights:
+        """What each term of the loss counts."""
+        return Weights(mask_focal=self.mask_weight, mask_dice=self.mask_weight)
 
     def selection(self, *, reserved: int) -> Selection:
         """Which slots become predictions."""

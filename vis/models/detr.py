@@ -60,7 +60,7 @@ def build(config: Config) -> DETR:
         class_head=nn.Linear(config.width, config.classes + 1),
         box_head=mlp(config.width, 4),
         masks=_mask_branch(config, backbone.channels[:-1]) if config.masks else None,
-        loss=SetLoss(Matcher(DETR_COST)),
+        loss=SetLoss(Matcher(DETR_COST), config.weights()),
         selection=config.selection(reserved=0),
     )
 

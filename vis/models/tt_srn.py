@@ -44,6 +44,9 @@ class Config(Settings):
     box_sines: int = 2
     """Sine layers of the box head."""
     sine_dropout: float = 0.2
+    mask_prior: float | None = None
+    """Probability that a fresh model gives a mask's pixel; None is what comes of chance, about a
+    half, from which training without a pre-trained start needs long to darken the background."""
     w0: float = 1.0
     """Frequency of the sines; SIREN's is 30, with `slow_start`."""
     slow_start: bool = False
@@ -90,10 +93,10 @@ def build(config: Config) -> TTSRN:
                 end=DeformableEnd,
                 activation=nn.GELU,
             ),
-            volume=volume_head(config.width // 16, nn.GELU),
+            volume=volume_head(config.width // 16, nn.GELU, prior=config.mask_prior),
             chunk=config.chunk,
         ),
-        loss=SetLoss(Matcher(VISTR_COST), smoothing=VISTR_COST.smoothing),
+        loss=SetLoss(Matcher(VISTR_COST), config.weights(), smoothing=VISTR_COST.smoothing),
         selection=config.selection(reserved=RESERVED),
     )
 
@@ -124,6 +127,8 @@ def _check(config: Config) -> None:
         if value not in choices:
             raise UsageError(f"{name} is {value!r}", remedy=f"One of: {', '.join(choices)}.")
     deepest = max(config.class_sines, config.box_sines)
+    if config.mask_prior is not None and not 0 < config.mask_prior < 1:
+        raise UsageError(f"mask_prior is {config.mask_prior}, it must be within 0..1")
     if config.w0 <= 0 or min(config.class_sines, config.box_sines) < 1:
         raise UsageError("w0 must be above 0, and each head needs a sine layer")
     if config.sine_width >> deepest < 1:

@@ -72,7 +72,7 @@ def build(config: Config) -> VisTR:
             volume=volume_head(config.width // 16, _relu),
             chunk=config.chunk,
         ),
-        loss=SetLoss(Matcher(VISTR_COST), smoothing=VISTR_COST.smoothing),
+        loss=SetLoss(Matcher(VISTR_COST), config.weights(), smoothing=VISTR_COST.smoothing),
         selection=config.selection(reserved=RESERVED),
     )
 
