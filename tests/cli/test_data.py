@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from vis.cli import main
+from vis.cli.sheet import evenly
 from vis.errors import EXIT_DAMAGED, EXIT_OK
 
 
@@ -111,3 +114,55 @@ def test_more_parts_than_videos_are_refused(three, tmp_path, capsys):
     assert main(["data", "split", str(three), str(out), "--parts", *shares]) == 65
     assert "3 videos are too few" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_show_draws_evenly_spaced_frames_in_a_row(sample, tmp_path, capsys):
+    out = tmp_path / "sheet.png"
+    command = ["data", "show", str(sample), "-o", str(out), "--columns", "3", "--width", "160"]
+    assert main(command) == EXIT_OK
+    assert capsys.readouterr().out == f"wrote {out}: 1 videos\n"
+    sheet = np.asarray(Image.open(out))
+    assert sheet.shape == (4 + 18 + 90 + 4, 4 + 3 * (160 + 4), 3)
+    assert main(command) == 74
+    assert main([*command, "--overwrite", "--entries", "clip"]) == EXIT_OK
+    np.testing.assert_array_equal(np.asarray(Image.open(out)), sheet)
+
+
+def test_show_lays_pictures_side_by_side_and_marks_their_objects(three, tmp_path):
+    (tmp_path / "images").mkdir()
+    for number in (1, 2, 3):
+        Image.new("RGB", (5, 4)).save(tmp_path / "images" / f"{number}.jpg")
+    out = tmp_path / "sheet.png"
+    command = ["data", "show", str(three), "-o", str(out), "--width", "100", "--columns", "2"]
+    assert main(command) == EXIT_OK
+    sheet = np.asarray(Image.open(out))
+    assert sheet.shape == (2 * (18 + 80 + 4) + 4, 2 * 104 + 4, 3)
+    inside, outside = sheet[4 + 18 + 50, 4 + 50], sheet[4 + 18 + 75, 4 + 90]
+    assert inside.max() > 60 and outside.max() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--entries", "nobody"], 64, "no video 'nobody'"),
+        (["--columns", "0"], 64, "1 or more"),
+        (["--width", "100000"], 64, "the sheet could have"),
+        (["--frames", "nowhere"], 66, "no such folder"),
+    ],
+)
+def test_show_refuses_in_one_line_and_writes_nothing(
+    sample, tmp_path, capsys, options, code, words
+):
+    out = tmp_path / "sheet.png"
+    assert main(["data", "show", str(sample), "-o", str(out), *options]) == code
+    assert words in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_places_are_even_and_hold_both_ends():
+    for count in range(1, 30):
+        for most in range(1, 12):
+            places = evenly(count, most)
+            assert places == sorted(set(places))
+            assert len(places) == min(count, most)
+            assert most == 1 or (places[0], places[-1]) == (0, count - 1)

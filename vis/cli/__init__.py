@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 COMMANDS = {
-    "data": "check data sets, convert them, split them",
+    "data": "check data sets, convert them, split them, look at them",
     "draw": "draw a result or annotation file onto its video",
     "probe": "tell what a video is and whether it is whole",
     "train": "train a model, or go on with a run",

@@ -1,4 +1,4 @@
-"""`vis data`: check data sets, convert them, split them."""
+"""`vis data`: check data sets, convert them, split them, look at them."""
 
 from __future__ import annotations
 
@@ -119,6 +119,49 @@ def split(
     return EXIT_OK
 
 
+def show(
+    source: str,
+    /,
+    *,
+    output: str,
+    entries: list[str] | None = None,
+    videos: int = 8,
+    columns: int = 6,
+    width: int = 320,
+    frames: str | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Draw a contact sheet of a data set: frames with masks, names and identities.
+
+    A row is a video, its frames evenly spaced from the first to the last; single pictures lie side
+    by side. A mask has the same colour in all frames of its object.
+
+    Args:
+        source: An annotation file or a folder.
+        output: The PNG file to write.
+        entries: Names or ids of the videos to show.
+        videos: How many are taken, evenly from the whole, where none is named.
+        columns: Frames in a row.
+        width: Longer side of a frame in pixels.
+        frames: The folder that the file names are relative to, if it is not beside the file.
+        overwrite: Replace the output if it is there.
+    """
+    from vis.cli.sheet import write_sheet
+    from vis.formats.opening import open_set
+
+    shown = write_sheet(
+        output,
+        open_set(source, frames),
+        entries=entries or (),
+        most=videos,
+        columns=columns,
+        width=width,
+        overwrite=overwrite,
+    )
+    _say(f"wrote {output}: {shown} videos")
+    return EXIT_OK
+
+
 def _shares(parts: list[str]) -> dict[str, float]:
     shares: dict[str, float] = {}
     for part in parts:
@@ -197,7 +240,7 @@ def _say(line: str) -> None:
 
 
 COMMAND = Group(
-    "Check data sets, convert them, split them.",
+    "Check data sets, convert them, split them, look at them.",
     {
         "check": Command(
             check,
@@ -213,6 +256,13 @@ COMMAND = Group(
             vis data convert DAVIS davis.json --to ytvis
             vis data convert ytvis/train/instances.json mots --to mots
             vis data convert annotations/instances_val2017.json val.json --to ytvis
+            """,
+        ),
+        "show": Command(
+            show,
+            """
+            vis data show data/sample -o sample.png
+            vis data show instances.json -o two.png --entries bear flamingo --columns 8
             """,
         ),
         "split": Command(
