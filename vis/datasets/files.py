@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,17 +9,17 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from vis.errors import DataError, InputError
+from vis.formats.places import film_of, inside
 from vis.video import open_video
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
     from vis.formats.ytvis_records import VideoEntry
 
-FILMS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
-"""Endings of video files that may stand in for a folder of pictures of the same name."""
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 _FAULTS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises on damaged pictures; SyntaxError is a slip of its PNG reader."""
@@ -35,10 +34,11 @@ def read_frames(folder: Path, video: VideoEntry, indices: Sequence[int]) -> Tens
 
     Raises:
         InputError: a file is missing.
-        DataError: a file cannot be decoded, or has another size than the entry states.
+        DataError: a file cannot be decoded, has another size than the entry states, or is reached
+            through a link that leads out of `folder`.
     """
     wanted = sorted(set(indices))
-    film = _film(folder, video)
+    film = film_of(folder, video)
     if film is None:
         found = torch.stack([_picture(folder, video, index) for index in wanted])
     else:
@@ -49,18 +49,9 @@ def read_frames(folder: Path, video: VideoEntry, indices: Sequence[int]) -> Tens
     return found.permute(0, 3, 1, 2)
 
 
-def _film(folder: Path, video: VideoEntry) -> Path | None:
-    """The video file in place of the folder of the first frame, where there is one."""
-    own = Path(video.file_names[0]).parent
-    if own == Path() or (folder / own).is_dir():
-        return None
-    films = (folder / own.parent / f"{own.name}{ending}" for ending in FILMS)
-    return next((film for film in films if film.is_file()), None)
-
-
 def _picture(folder: Path, video: VideoEntry, index: int) -> Tensor:
     """`[H W 3]`."""
-    path = folder / video.file_names[index]
+    path = inside(folder, video.file_names[index])
     place = f"{path} (frame {index} of video {video.id})"
     if not path.is_file():
         raise InputError("the frame is missing", where=place, remedy="Check the folder of frames.")

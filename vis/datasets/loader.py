@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from vis.datasets.collate import as_fractions, stack_frames
+from vis.datasets.collate import as_fractions
 from vis.datasets.order import item_of, random_of
+from vis.datasets.parcel import Parcel, pack, unpack
 from vis.errors import DataError, UsageError, VisError
 from vis.records import Clip, ClipTargets
 
@@ -90,20 +91,8 @@ def batches(
     return _batches(_loader(steps, range(start, stop), workers), steps, patience)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Parcel:
-    """A batch on its way between processes: frames as bytes, a quarter of the memory."""
-
-    step: int
-    frames: Tensor
-    sizes: Tensor
-    targets: list[ClipTargets]
-    names: list[str]
-    labelled: Tensor
-
-
 @dataclass(frozen=True, eq=False)
-class _Steps(Dataset[_Parcel | VisError]):
+class _Steps(Dataset[Parcel | VisError]):
     """Step -> its batch, or the error that kept it from being made."""
 
     source: ClipSource
@@ -114,14 +103,14 @@ class _Steps(Dataset[_Parcel | VisError]):
     in_work: Tensor
     """Each worker's item, shared between processes, so that one that dies is known by it."""
 
-    def __getitem__(self, step: int) -> _Parcel | VisError:
+    def __getitem__(self, step: int) -> Parcel | VisError:
         # errors travel as values: torch would turn them into the text of their traceback
         try:
             return self._parcel(step)
         except VisError as error:
             return error
 
-    def _parcel(self, step: int) -> _Parcel:
+    def _parcel(self, step: int) -> Parcel:
         worker = get_worker_info()
         place = 0 if worker is None else worker.id
         samples = []
@@ -130,19 +119,12 @@ class _Steps(Dataset[_Parcel | VisError]):
             item = item_of(self.seed, number, len(self.source))
             self.in_work[place] = item
             samples.append(self.source.sample(item, random_of(self.seed, number)))
-        frames, sizes = stack_frames([sample.frames for sample in samples])
+        parcel = pack(step, samples)
         self.in_work[place] = _IDLE
-        return _Parcel(
-            step=step,
-            frames=frames,
-            sizes=sizes,
-            targets=[sample.targets for sample in samples],
-            names=[sample.name for sample in samples],
-            labelled=torch.stack([sample.labelled for sample in samples]),
-        )
+        return parcel
 
 
-def _loader(steps: _Steps, numbers: range, workers: int) -> DataLoader[_Parcel | VisError]:
+def _loader(steps: _Steps, numbers: range, workers: int) -> DataLoader[Parcel | VisError]:
     return DataLoader(
         steps,
         batch_size=None,
@@ -176,7 +158,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _batches(
-    loader: DataLoader[_Parcel | VisError], steps: _Steps, patience: float
+    loader: DataLoader[Parcel | VisError], steps: _Steps, patience: float
 ) -> Iterator[Batch]:
     parcels = iter(loader)
     for _ in range(len(loader)):
@@ -188,7 +170,7 @@ def _batches(
         yield Batch(
             step=parcel.step,
             clip=clip,
-            targets=parcel.targets,
+            targets=unpack(parcel),
             names=parcel.names,
             labelled=parcel.labelled,
             wait=time.monotonic() - begun,
@@ -196,8 +178,8 @@ def _batches(
 
 
 def _next(
-    parcels: Iterator[_Parcel | VisError], steps: _Steps, deadline: float
-) -> _Parcel | VisError:
+    parcels: Iterator[Parcel | VisError], steps: _Steps, deadline: float
+) -> Parcel | VisError:
     while True:
         try:
             return next(parcels)
@@ -209,6 +191,9 @@ def _next(
             if not said.startswith("DataLoader"):
                 raise
             raise _lost(said, steps) from None
+        except (ConnectionError, EOFError, FileNotFoundError):
+            # its batch was announced, but the memory went with it
+            raise _lost("a worker died before its batch was fetched", steps) from None
 
 
 def _lost(said: str, steps: _Steps) -> DataError:

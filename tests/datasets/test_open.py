@@ -1,0 +1,111 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from vis.datasets.clips import VideoClips
+from vis.datasets.config import Augmentation, DataConfig, Part, Resize, Window
+from vis.datasets.mixture import Mixture
+from vis.datasets.open import open_dataset, transforms_of
+from vis.datasets.photometric import Photometric
+from vis.datasets.transforms import Crop, Fixed, Flip, ShortSide, Sometimes
+from vis.errors import InputError, UsageError
+from vis.formats.ytvis import write_annotations
+
+PLAIN = Augmentation(flip=0, colours=None, last=None)
+
+
+@pytest.fixture
+def path(make_set, tmp_path):
+    """An annotation file with its frames beside it."""
+    annotations, _ = make_set((6, 4), folder=tmp_path / "set" / "JPEGImages")
+    write_annotations(tmp_path / "set" / "instances.json", annotations)
+    return str(tmp_path / "set" / "instances.json")
+
+
+def test_a_data_set_is_opened_by_its_path(path):
+    source = open_dataset(DataConfig(parts=(Part(path=path),), length=3, augmentation=PLAIN))
+    assert source.names == ("cat", "dog", "cup") and len(source) == 2
+    assert source.sample(1, np.random.default_rng(0)).frames.shape == (3, 3, 48, 80)
+
+
+def test_the_published_rule_is_chosen_by_its_name(path):
+    config = DataConfig(parts=(Part(path=path),), length=3, sampling="cyclic", augmentation=PLAIN)
+    source = open_dataset(config)
+    assert len(source) == 10
+    assert source.sample(0, np.random.default_rng(0)).name == "v1, frames 4 5 0"
+
+
+def test_only_the_videos_that_are_named_are_used(path):
+    config = DataConfig(parts=(Part(path=path, videos=("v2",)),), length=2)
+    source = open_dataset(config)
+    assert len(source) == 1 and "v2" in source.where(0)
+    with pytest.raises(UsageError, match="no video 'v7'"):
+        open_dataset(DataConfig(parts=(Part(path=path, videos=("v7",)),)))
+
+
+def test_parts_are_mixed_under_the_classes_of_all(path):
+    pets = Part(path=path, key="kind", weight=3)
+    named = Part(path=path, renamed={"cat": "pet", "dog": "hound"})
+    source = open_dataset(DataConfig(parts=(pets, named), length=2, augmentation=PLAIN))
+    assert isinstance(source, Mixture) and source.names == ("pet", "hound", "cup")
+    assert source.shares == (6, 2)
+    first = source.sample(0, np.random.default_rng(0))
+    assert first.targets.labels.tolist() == [0, 0]
+    assert first.labelled.tolist() == [True, False, False]
+    last = source.sample(7, np.random.default_rng(0))
+    assert last.targets.labels.tolist() == [0, 1] and last.labelled.all()
+
+
+def test_the_published_recipe_is_a_chain_of_its_steps():
+    recipe = Augmentation(
+        first=Resize(short=tuple(range(480, 769, 32)), longest=800),
+        window=Window(at=Resize(short=(400, 500, 600), longest=None), lowest=384, highest=600),
+        last=Resize(short=(300,), longest=540),
+    )
+    kinds = [type(transform) for transform in transforms_of(recipe)]
+    assert kinds == [Flip, ShortSide, Photometric, Sometimes, ShortSide]
+    cut = transforms_of(recipe)[3]
+    assert isinstance(cut.transforms[1], Crop) and cut.probability == 1
+    assert isinstance(transforms_of(Augmentation(fixed=(300, 540)))[-1], Fixed)
+
+
+def test_what_is_missing_is_named(path, tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.json"):
+        open_dataset(DataConfig(parts=(Part(path=str(tmp_path / "nowhere.json")),)))
+    (tmp_path / "set" / "JPEGImages").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="folder of the frames"):
+        open_dataset(DataConfig(parts=(Part(path=path),)))
+    there = Part(path=path, frames=str(tmp_path / "elsewhere"))
+    assert isinstance(open_dataset(DataConfig(parts=(there,))), VideoClips)
+    with pytest.raises(UsageError, match="no data set"):
+        open_dataset(DataConfig(parts=()))
+    with pytest.raises(UsageError, match="weight 0"):
+        Part(path=path, weight=0)
+
+
+def test_settings_need_no_torch():
+    """So that a manual page comes at once."""
+    check = "import sys, vis.datasets.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_real_sets_mix_by_the_classes_that_their_categories_name(shared):
+    folder = shared / "data"
+    config = DataConfig(
+        parts=(
+            Part(path=str(folder / "pack_test" / "vis_tiny"), key="demo_class"),
+            Part(path=str(folder / "pack_train" / "coco_person"), key="demo_class"),
+        ),
+        length=4,
+        augmentation=Augmentation(last=Resize(short=(96,), longest=160)),
+    )
+    source = open_dataset(config)
+    assert set(source.names) == {"person", "two-wheeler", "dog", "bird"}
+    random = np.random.default_rng(0)
+    film, picture = source.sample(0, random), source.sample(len(source) - 1, random)
+    assert film.labelled.all()
+    assert [source.names[k] for k in torch.nonzero(picture.labelled).flatten()] == ["person"]
+    assert film.frames.shape[0] == picture.frames.shape[0] == 4

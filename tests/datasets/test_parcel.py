@@ -1,0 +1,37 @@
+import pickle
+
+import torch
+
+from vis.datasets.parcel import pack, unpack
+from vis.datasets.sample import Sample
+from vis.records import ClipTargets
+
+
+def sample(things: int, height: int, width: int) -> Sample:
+    generator = torch.Generator().manual_seed(100 * things + height)
+    targets = ClipTargets(
+        labels=torch.arange(things),
+        boxes=torch.rand(things, 2, 4, generator=generator),
+        masks=torch.rand(things, 2, height, width, generator=generator) < 0.5,
+        visible=torch.rand(things, 2, generator=generator) < 0.5,
+    )
+    frames = torch.randint(0, 256, (2, 3, height, width), generator=generator).byte()
+    return Sample(frames, targets, f"{things}", torch.tensor([True, False]))
+
+
+def test_what_is_packed_comes_out_as_it_was():
+    samples = [sample(2, 5, 7), sample(0, 4, 9), sample(3, 6, 6)]
+    parcel = pickle.loads(pickle.dumps(pack(7, samples)))
+    assert parcel.step == 7 and parcel.names == ["2", "0", "3"]
+    assert parcel.sizes.tolist() == [[5, 7], [4, 9], [6, 6]]
+    assert parcel.frames.shape == (3, 2, 3, 6, 9)
+    for was, found in zip(samples, unpack(parcel), strict=True):
+        for name in ("labels", "boxes", "masks", "visible"):
+            assert torch.equal(getattr(was.targets, name), getattr(found, name))
+
+
+def test_the_tensors_of_a_batch_are_few_however_many_its_clips():
+    """A batch of 300 clips with 4 tensors each would open more files than a process may."""
+    parcel = pack(0, [sample(1, 4, 4)] * 300)
+    values = [getattr(parcel, name) for name in parcel.__slots__]
+    assert sum(isinstance(value, torch.Tensor) for value in values) <= 7

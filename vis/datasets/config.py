@@ -1,0 +1,120 @@
+"""What a data set is told: typed settings with their defaults; nothing here needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vis.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resize:
+    """The short side to one of several lengths, the long one in proportion."""
+
+    short: tuple[int, ...] = (360,)
+    """Pixels; one of them is drawn for each clip."""
+    longest: int | None = 640
+    """Pixels that the long side may have at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A random window of the clip."""
+
+    at: Resize
+    """The size from which it is cut."""
+    lowest: int
+    highest: int
+    """Pixels of either side, each drawn alone."""
+    probability: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colours:
+    """Random changes of colour, each done to half of the clips (SSD's and VisTR's strengths)."""
+
+    brightness: float = 32.0
+    """Added to all pixels of 0..255: at most this, up or down."""
+    contrast: float = 0.5
+    """Factor of all pixels: 1 plus or minus at most this."""
+    saturation: float = 0.5
+    """Factor of what differs from grey: 1 plus or minus at most this."""
+    hue: float = 18.0
+    """Degrees around the circle of colours, at most, either way."""
+    exchange: bool = True
+    """Whether red, green and blue may change places."""
+    each_frame: bool = False
+    """Draw for each frame instead of for the clip: it flickers, as published by VisTR."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """How pictures become clips."""
+
+    zoom: tuple[float, float] = (0.6, 1.0)
+    """Sides of the camera's view, as shares of the picture's."""
+    turn: float = 12.0
+    """Degrees that the camera may turn, at most, either way."""
+    shear: float = 0.1
+    stops: int = 3
+    """Places that the motion passes through; 1 stands still."""
+    guests: int = 2
+    """Most objects of other pictures that wander through; 0 for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """Changes of clips, in the order of the fields; what is none is left out."""
+
+    flip: float = 0.5
+    """Probability that left and right are exchanged."""
+    first: Resize | None = None
+    colours: Colours | None = field(default_factory=Colours)
+    window: Window | None = None
+    last: Resize | None = field(default_factory=Resize)
+    fixed: tuple[int, int] | None = None
+    """Height and width of all clips at the end, whatever their proportions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One data set of a mixture."""
+
+    path: str
+    """An annotation file (YouTube-VIS, OVIS, COCO), or a folder (DAVIS, MOTS)."""
+    frames: str | None = None
+    """The folder that its file names are relative to, where it is not found by itself."""
+    weight: float = 1.0
+    """Share of the clips, beside the other parts' weights."""
+    key: str = "name"
+    """Which entry of a category names its class."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """What the data set calls it: what the class is called."""
+    videos: tuple[str, ...] = ()
+    """Names of the only videos to be used; none for all."""
+    motion: Motion = field(default_factory=Motion)
+    """Of single pictures, where clips are longer than one frame."""
+
+    def __post_init__(self) -> None:
+        """Refuse a weight that no share can be made of."""
+        if not 0 < self.weight < float("inf"):
+            raise UsageError(f"weight {self.weight} of {self.path} is not above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """What a model learns from."""
+
+    parts: tuple[Part, ...]
+    classes: tuple[str, ...] | None = None
+    """What the model tells apart; none for all classes of the parts."""
+    length: int = 36
+    """Frames of a clip."""
+    sampling: Literal["cyclic", "strided"] = "strided"
+    """`cyclic`: consecutive, by VisTR's rule. `strided`: at a random distance."""
+    stride: tuple[int, int] = (1, 1)
+    """Least and greatest distance of the frames of a strided clip."""
+    keep_unseen: bool = False
+    """Keep the rows of objects that no frame of a clip shows, as VisTR does."""
+    augmentation: Augmentation = field(default_factory=Augmentation)

@@ -1,0 +1,77 @@
+"""Several data sets as one, each with its share."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vis.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vis.datasets.sample import ClipSource, Sample
+
+
+class Mixture:
+    """A `ClipSource` in which each part has its share of the items, whatever its own length.
+
+    It is as long as the part that is repeated least needs to be shown whole. The other parts are
+    repeated; what is left of their share after the last whole repetition is drawn at random.
+
+    Args:
+        parts: at least one, all with the same classes.
+        weights: one for each part, above 0.
+
+    Raises:
+        UsageError: the parts have other classes, or the weights are not as many or not above 0.
+    """
+
+    def __init__(self, parts: Sequence[ClipSource], weights: Sequence[float]) -> None:
+        if len(parts) != len(weights) or not parts or not min(weights) > 0:
+            raise UsageError(f"{len(parts)} data sets with weights {list(weights)}")
+        if len({part.names for part in parts}) > 1:
+            raise UsageError(
+                "the data sets of a mixture have different classes",
+                remedy="Name the classes, so that each data set is matched with all of them.",
+            )
+        self.parts = tuple(parts)
+        total = max(len(part) / weight for part, weight in zip(parts, weights, strict=True))
+        # no part is shown less than whole because of rounding
+        self.shares = tuple(max(1, round(total * weight)) for weight in weights)
+        self._ends = list(accumulate(self.shares))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the classes `0..K - 1`."""
+        return self.parts[0].names
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def sample(self, index: int, random: np.random.Generator) -> Sample:
+        """A clip of item `index`.
+
+        Raises:
+            VisError: a file is missing or wrong; names it.
+        """
+        part, item = self._find(index)
+        whole = self.shares[part] // len(self.parts[part]) * len(self.parts[part])
+        if item >= whole:
+            item = int(random.integers(len(self.parts[part])))
+        return self.parts[part].sample(item % len(self.parts[part]), random)
+
+    def where(self, index: int) -> str:
+        """What item `index` is, for messages; of a randomly drawn one, only its data set."""
+        part, item = self._find(index)
+        source = self.parts[part]
+        if item >= self.shares[part] // len(source) * len(source):
+            return f"some item of data set {part} of the mixture"
+        return source.where(item % len(source))
+
+    def _find(self, index: int) -> tuple[int, int]:
+        """The part of an item, and the item's number within its share."""
+        part = int(np.searchsorted(self._ends, index, side="right"))
+        return part, index - (self._ends[part - 1] if part else 0)

@@ -1,0 +1,127 @@
+"""From settings to a source of clips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vis.datasets.classes import classes_of
+from vis.datasets.clips import VideoClips
+from vis.datasets.mixture import Mixture
+from vis.datasets.photometric import Photometric
+from vis.datasets.sampling import Cyclic, Strided
+from vis.datasets.transforms import Crop, Fixed, Flip, ShortSide, Sometimes
+from vis.errors import InputError, UsageError, VisError
+from vis.formats.opening import open_set
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vis.datasets.classes import Classes
+    from vis.datasets.config import Augmentation, DataConfig, Part, Resize
+    from vis.datasets.sample import ClipSource
+    from vis.datasets.sampling import Sampling
+    from vis.datasets.transforms import Transform
+    from vis.formats.opening import DataSet
+    from vis.formats.ytvis_records import AnnotationSet
+
+
+def open_dataset(config: DataConfig) -> ClipSource:
+    """Read all annotations of a data set or mixture; frames are read when a clip is asked for.
+
+    Raises:
+        UsageError: a setting is wrong.
+        InputError: a file or folder is missing.
+        DataError: an annotation file is wrong, or has none of the classes.
+    """
+    if not config.parts:
+        raise UsageError("there is no data set", remedy="Give the path of one.")
+    opened = [_opened(part) for part in config.parts]
+    names = config.classes or _all_names(config.parts, opened)
+    sources = [
+        _source(part, data, names, config) for part, data in zip(config.parts, opened, strict=True)
+    ]
+    return sources[0] if len(sources) == 1 else Mixture(sources, [p.weight for p in config.parts])
+
+
+def transforms_of(augmentation: Augmentation) -> tuple[Transform, ...]:
+    """The changes of a clip, in their order.
+
+    Raises:
+        UsageError: a number is out of its range.
+    """
+    return tuple(_transforms(augmentation))
+
+
+def _opened(part: Part) -> DataSet:
+    data = open_set(part.path, part.frames)
+    if data.frames is None:
+        raise InputError(
+            "the folder of the frames was not found",
+            where=part.path,
+            remedy="Name it as `frames`.",
+        )
+    return replace(data, annotations=_chosen(data.annotations, part)) if part.videos else data
+
+
+def _chosen(annotations: AnnotationSet, part: Part) -> AnnotationSet:
+    """The videos that are named, in the order of the file."""
+    named = {video.name for video in annotations.videos.values()}
+    missing = [name for name in part.videos if name not in named]
+    if missing:
+        raise UsageError(f"there is no video {missing[0]!r}", where=part.path)
+    kept = {id_: video for id_, video in annotations.videos.items() if video.name in part.videos}
+    return replace(annotations, videos=kept, tracks={id_: annotations.tracks[id_] for id_ in kept})
+
+
+def _all_names(parts: tuple[Part, ...], opened: list[DataSet]) -> tuple[str, ...]:
+    """The classes of all parts, in the order in which they first come."""
+    names: dict[str, None] = {}
+    for part, data in zip(parts, opened, strict=True):
+        names |= dict.fromkeys(_classes(part, data, None).names)
+    return tuple(names)
+
+
+def _classes(part: Part, data: DataSet, names: tuple[str, ...] | None) -> Classes:
+    try:
+        return classes_of(data.annotations.categories, names, key=part.key, renamed=part.renamed)
+    except VisError as error:
+        raise error.at(part.path) from None
+
+
+def _source(part: Part, data: DataSet, names: tuple[str, ...], config: DataConfig) -> ClipSource:
+    assert data.frames is not None
+    return VideoClips(
+        data.annotations,
+        data.frames,
+        _classes(part, data, names),
+        _sampling(config),
+        transforms=transforms_of(config.augmentation),
+        keep_unseen=config.keep_unseen,
+    )
+
+
+def _sampling(config: DataConfig) -> Sampling:
+    if config.sampling == "cyclic":
+        return Cyclic(config.length)
+    return Strided(config.length, *config.stride)
+
+
+def _transforms(augmentation: Augmentation) -> Iterator[Transform]:
+    yield Flip(augmentation.flip)
+    if augmentation.first:
+        yield _resize(augmentation.first)
+    if augmentation.colours:
+        yield Photometric(augmentation.colours)
+    if augmentation.window:
+        window = augmentation.window
+        cut = (_resize(window.at), Crop(window.lowest, window.highest))
+        yield Sometimes(cut, window.probability)
+    if augmentation.last:
+        yield _resize(augmentation.last)
+    if augmentation.fixed:
+        yield Fixed(*augmentation.fixed)
+
+
+def _resize(settings: Resize) -> ShortSide:
+    return ShortSide(settings.short, settings.longest)
