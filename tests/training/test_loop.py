@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from vis.errors import DataError, DeviceError, OutputError, UsageError, VisWarning
+from vis.records import ClipPredictions
 from vis.training import checkpoint
 from vis.training.assemble import recompute
 from vis.training.config import Optimisation, Training
 from vis.training.log import duration
+from vis.training.pictures import picture
 from vis.weights import load
 
 SHORT = Training(steps=2, log_every=1)
@@ -198,6 +200,38 @@ def test_tensorboard_holds_the_same_numbers(squares, tmp_path: Path):
     found = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     values = [event.value for event in found.Scalars("loss/class")]
     assert values == pytest.approx([line["terms"]["class"] for line in lines(tmp_path)], rel=1e-5)
+    (shown,) = found.Images("predictions")
+    assert (shown.step, shown.width, shown.height) == (2, 2 * squares.SIDE, squares.SIDE)
+
+
+def test_a_picture_shows_what_the_model_is_sure_of_and_changes_nothing(squares):
+    """The frames alone where nothing is sure; the drawn object where something is."""
+    (batch,) = squares.squares(0, 1)
+    model = squares.small().train()
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    T, side = squares.T, squares.SIDE
+
+    def predictions(output, clip):
+        scores = torch.tensor([0.1, sure])
+        masks = torch.zeros(2, T, 8, 8)
+        masks[1, :, :4] = 1
+        boxes = torch.zeros(2, T, 4)
+        whole = ClipPredictions(
+            scores=scores, labels=torch.tensor([0, 1]), class_scores=torch.zeros(2, 2),
+            boxes=boxes, masks=masks, presence=torch.ones(2, T),
+        )  # fmt: skip
+        return [whole]
+
+    model.predictions = predictions
+    frames = batch.clip.frames[0].mul(255).round().byte()
+    plain = torch.cat(list(frames.permute(0, 2, 3, 1)), dim=1).numpy()
+    for sure in (0.2, 0.9):
+        made = picture(model, batch.clip, torch.device("cpu"))
+        assert made.shape == (side, T * side, 3)
+        assert (made != plain).any() == (sure > 0.5)
+        assert (made[side // 2 + 8 :] == plain[side // 2 + 8 :]).all()
+    assert model.training and torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class Training:
     log_every: int = 10
     """Steps from one line of the log to the next."""
     tensorboard: bool = False
-    """Write the log for TensorBoard too."""
+    """Write the log for TensorBoard too, and what the model sees at every checkpoint."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can have."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from vis.records import Pixels
+
 LOG, BAD, EVENTS = "log.jsonl", "bad_batches.jsonl", "tensorboard"
 GIB = 1 << 30
 
@@ -107,6 +109,11 @@ class Log:
             numbers |= {"time/step": line.seconds, "time/data": line.wait, "memory": line.memory}
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, line.step)
+
+    def show(self, pixels: Pixels, step: int) -> None:
+        """A picture of what the model sees, for TensorBoard."""
+        if self._board is not None:
+            self._board.add_image("predictions", pixels, step, dataformats="HWC")
 
     def say(self, words: str) -> None:
         """A line for people alone."""

@@ -14,6 +14,7 @@ from vis.training import checkpoint
 from vis.training.log import GIB, Log, note_bad_batch
 from vis.training.meter import Meter
 from vis.training.optimise import set_rates
+from vis.training.pictures import picture
 from vis.training.schedules import factor
 from vis.training.step import Report, take_step
 from vis.training.stopping import asked_to_stop
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from vis.records import Clip
     from vis.training.config import Optimisation, Training
     from vis.training.ranks import Ranks
     from vis.training.state import State
@@ -55,6 +57,7 @@ class Loop:
     told: str = ""
     """The configuration as text, kept in every checkpoint."""
     _failed: int = field(default=0, init=False)
+    _shown: Clip | None = field(default=None, init=False)
 
     def __call__(self) -> None:
         """Train.
@@ -77,6 +80,7 @@ class Loop:
                     log.write(meter.line(state))
                 if stop or state.step % training.save_every == 0:
                     self._save(meter.score(), final=stop)
+                    self._show(log)
                 if stop:
                     break
             if asked:
@@ -94,7 +98,7 @@ class Loop:
         state, report = self.state, Report()
         share = factor(self.optimisation.schedule, state.step, self.training.steps)
         set_rates(state.optimiser, share)
-        with _memory_errors(state.step, report, self.training):
+        with memory_errors(state.step, report, self.training):
             take_step(
                 state,
                 self.network,
@@ -140,9 +144,23 @@ class Loop:
         else:
             self._failed = 0
 
+    def _show(self, log: Log) -> None:
+        """What the model sees in the first clip of all, so that pictures of a run compare."""
+        if not (self.training.tensorboard and self.ranks.first):
+            return
+        if self._shown is None:
+            self._shown = next(self.feed(0, 1)).clip
+        device = self.ranks.device
+        log.show(picture(self.state.best, self._shown, device), self.state.step)
+
 
 @contextmanager
-def _memory_errors(step: int, report: Report, training: Training) -> Iterator[None]:
+def memory_errors(step: int, report: Report, training: Training) -> Iterator[None]:
+    """Within, used up memory becomes an error that says what to lower.
+
+    Raises:
+        DeviceError: the memory is used up.
+    """
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -150,7 +168,6 @@ def _memory_errors(step: int, report: Report, training: Training) -> Iterator[No
         raise DeviceError(
             f"the memory is used up at frames {list(report.shape)} ({peak:.1f} GiB at the peak)",
             where=f"step {step + 1}, {', '.join(report.names)}",
-            done="The last checkpoint is whole.",
             remedy=(
                 f"Lower training.batch ({training.batch}) and raise training.accumulate,"
                 " lower the clips' size or length, set training.recompute, or take bf16."

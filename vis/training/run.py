@@ -21,7 +21,7 @@ from vis.training.assemble import assemble, network_of
 from vis.training.experiment import Experiment, read_experiment, text_of
 from vis.training.lock import locked
 from vis.training.log import GIB, duration, peak_memory
-from vis.training.loop import CHECKPOINTS, Loop
+from vis.training.loop import CHECKPOINTS, Loop, memory_errors
 from vis.training.ranks import Ranks, joined
 from vis.training.schedules import factor
 from vis.training.step import Report, take_step
@@ -124,9 +124,10 @@ def rehearse(experiment: Experiment) -> Rehearsal:
         network = network_of(model, ranks)
         model.train()
         feed = _feed(source, experiment, ranks, 0, REHEARSED * training.accumulate)
-        for _ in range(REHEARSED):
+        for step in range(REHEARSED):
             report, begun = Report(), time.perf_counter()
-            take_step(state, network, feed, report, ranks=ranks, **settings)
+            with memory_errors(step, report, training):
+                take_step(state, network, feed, report, ranks=ranks, **settings)
             seconds = time.perf_counter() - begun
         counts = [(p.numel(), p.requires_grad) for p in model.parameters()]
         places = sorted({round(n * (training.steps - 1) / 4) for n in range(5)})
