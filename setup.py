@@ -40,10 +40,12 @@ setup(
         "pillow>=12.3",
         "jsonargparse[signatures]>=4.45,<5",
         "docstring-parser>=0.16",
+        "pyyaml>=6",
         "tqdm>=4.66",
     ],
     extras_require={
         "torchcodec": ["torchcodec>=0.10"],
+        "tensorboard": ["tensorboard>=2.17"],
         "web": ["gradio>=5.49,<7"],
         "dev": [
             "hypothesis>=6.100",
@@ -51,6 +53,8 @@ setup(
             "pytest>=8.3",
             "pytest-timeout>=2.3",
             "ruff>=0.9",
+            "tensorboard>=2.17",
+            "types-PyYAML",
             "types-tqdm",
         ],
     },
