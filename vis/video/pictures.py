@@ -36,7 +36,8 @@ _FAULTS = (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.Decom
 
 def natural(name: str) -> list[tuple[int, str]]:
     """A sorting key by which `frame2` comes before `frame10`."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def find_pictures(source: str) -> list[Path]:
