@@ -109,8 +109,9 @@ def test_a_missing_file_is_named_whoever_reads_it(source, workers):
 def at_work(source):
     """Batches that take a while, after the first; and the process that makes them."""
     before = set(multiprocessing.active_children())
-    steps = batches(source, size=300, seed=0, stop=100, workers=1)
+    steps = batches(source, size=600, seed=0, stop=100, workers=1)
     next(steps)
+    time.sleep(0.2)  # it made two ahead, and now begins one more
     (worker,) = set(multiprocessing.active_children()) - before
     return steps, worker.pid
 

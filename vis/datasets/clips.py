@@ -71,11 +71,8 @@ class VideoClips:
             VisError: a file is missing or wrong; names it.
         """
         video, frames, clip = self.raw(index, random)
-        for transform in self.transforms:
-            clip = transform(clip, random)
-        targets = targets_of(clip, keep_unseen=self.keep_unseen)
         name = f"{video.name}, frames {' '.join(map(str, frames))}"
-        return Sample(clip.frames, targets, name, self.classes.labelled)
+        return self.finished(clip, name, random)
 
     def raw(
         self, index: int, random: np.random.Generator
@@ -89,6 +86,13 @@ class VideoClips:
         frames = self.sampling.frames(item, video.length, random)
         clip = footage(read_frames(self.folder, video, frames), self._things(video, frames))
         return video, frames, clip
+
+    def finished(self, clip: Footage, name: str, random: np.random.Generator) -> Sample:
+        """A raw clip after all transforms, with its targets."""
+        for transform in self.transforms:
+            clip = transform(clip, random)
+        targets = targets_of(clip, keep_unseen=self.keep_unseen)
+        return Sample(clip.frames, targets, name, self.classes.labelled)
 
     def where(self, index: int) -> str:
         """What item `index` is, for messages; touches no file."""

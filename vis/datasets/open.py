@@ -9,6 +9,7 @@ from vis.datasets.classes import classes_of
 from vis.datasets.clips import VideoClips
 from vis.datasets.mixture import Mixture
 from vis.datasets.photometric import Photometric
+from vis.datasets.pseudo import PseudoClips
 from vis.datasets.sampling import Cyclic, Strided
 from vis.datasets.transforms import Crop, Fixed, Flip, ShortSide, Sometimes
 from vis.errors import InputError, UsageError, VisError
@@ -91,14 +92,16 @@ def _classes(part: Part, data: DataSet, names: tuple[str, ...] | None) -> Classe
 
 def _source(part: Part, data: DataSet, names: tuple[str, ...], config: DataConfig) -> ClipSource:
     assert data.frames is not None
-    return VideoClips(
+    moving = data.kind == "coco" and config.length > 1
+    clips = VideoClips(
         data.annotations,
         data.frames,
         _classes(part, data, names),
-        _sampling(config),
+        Cyclic(1) if moving else _sampling(config),
         transforms=transforms_of(config.augmentation),
         keep_unseen=config.keep_unseen,
     )
+    return PseudoClips(clips, config.length, part.motion) if moving else clips
 
 
 def _sampling(config: DataConfig) -> Sampling:
