@@ -8,6 +8,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -23,6 +24,8 @@ from vis.video.drawing import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from vis.datasets.config import Augmentation
 
 HEIGHT, WIDTH, OBJECTS, FRAMES = 720, 1280, 10, 60
 
@@ -73,7 +76,32 @@ def forward(model: str, chunk: int) -> None:
     print(f"{f'{model}, chunk {chunk}':24} {seconds:8.1f} {peak:8.2f}", flush=True)
 
 
-BENCHMARKS = {"draw": benchmark_draw, "forward": benchmark_forward}
+def benchmark_loader() -> None:
+    """Clips of 12 frames of 640 x 360 JPEG, read, changed and collated; CPU time of one frame."""
+    from PIL import Image
+
+    from vis.datasets.config import Augmentation, Colours, Resize, Window
+    from vis.video import open_video
+
+    sample = Path(__file__).parent.parent / "data" / "sample"
+    window = Window(at=Resize(short=(400, 500, 600), longest=None), lowest=384, highest=600)
+    cases = {
+        "read and collated": Augmentation(flip=0, colours=None, last=None),
+        "+ flip, colours": Augmentation(last=None),
+        "+ window, 360 px": Augmentation(window=window),
+        "the same, colours by frame": Augmentation(window=window, colours=Colours(each_frame=True)),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "clip").mkdir()
+        with open_video(sample / "clip.mp4") as reader:
+            for frame in reader:
+                picture = Image.fromarray(frame.pixels)
+                picture.save(Path(folder) / "clip" / f"{frame.index:05d}.jpg", quality=90)
+        annotations = sample / "instances.json"
+        table([(name, _clip_times(annotations, folder, a)) for name, a in cases.items()])
+
+
+BENCHMARKS = {"draw": benchmark_draw, "forward": benchmark_forward, "loader": benchmark_loader}
 
 
 def table(rows: Sequence[tuple[str, Sequence[float]]]) -> None:
@@ -96,6 +124,25 @@ def main() -> None:
             parser.error(f"no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}")
         print(f"\n{name}")
         BENCHMARKS[name]()
+
+
+def _clip_times(annotations: Path, frames: str, augmentation: Augmentation) -> list[float]:
+    """CPU seconds of a frame, batch by batch, in this process; the first batch warms up."""
+    import torch
+
+    from vis.datasets.config import DataConfig, Part
+    from vis.datasets.loader import batches
+    from vis.datasets.open import open_dataset
+
+    torch.set_num_threads(1)
+    part = Part(path=str(annotations), frames=frames)
+    settings = DataConfig(parts=(part,), length=12, sampling="cyclic", augmentation=augmentation)
+    seconds, start = [], time.process_time()
+    for batch in batches(open_dataset(settings), size=2, seed=0, stop=13):
+        count = batch.clip.frames.shape[0] * batch.clip.frames.shape[1]
+        seconds.append((time.process_time() - start) / count)
+        start = time.process_time()
+    return seconds[1:]
 
 
 def _times(
