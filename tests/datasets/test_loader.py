@@ -1,7 +1,9 @@
-import itertools
-import multiprocessing
+import importlib
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -105,38 +107,93 @@ def test_a_missing_file_is_named_whoever_reads_it(source, workers):
     assert "v2/00001.jpg (frame 1 of video 2)" in found.value.where
 
 
+DEADLY = """
+import os, signal, sys, time
+from pathlib import Path
+
+class Deadly:
+    def __call__(self, clip, random):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class Stuck:
+    def __init__(self, note):
+        self.note = note
+
+    def __call__(self, clip, random):
+        Path(self.note).write_text(str(os.getpid()))
+        time.sleep(1000)
+"""
+
+
 @pytest.fixture
-def at_work(source):
-    """Batches that take a while, after the first; and the process that makes them."""
-    before = set(multiprocessing.active_children())
-    steps = batches(source, size=600, seed=0, stop=100, workers=1)
-    next(steps)
-    time.sleep(0.2)  # it made two ahead, and now begins one more
-    (worker,) = set(multiprocessing.active_children()) - before
-    return steps, worker.pid
+def deadly(tmp_path, monkeypatch):
+    """A module that workers can import too."""
+    (tmp_path / "deadly_transforms.py").write_text(DEADLY)
+    monkeypatch.syspath_prepend(tmp_path)
+    return importlib.import_module("deadly_transforms")
 
 
-def test_a_worker_that_is_killed_is_told_with_its_files(at_work):
-    steps, worker = at_work
-    os.kill(worker, signal.SIGKILL)
-    begun = time.monotonic()
-    with pytest.raises(DataError, match=r"killed|exited|died") as found:
-        list(steps)
-    assert time.monotonic() - begun < 5
-    assert "in work: video" in found.value.where and ".jpg" in found.value.where
+def test_a_worker_that_is_killed_is_told_with_its_file(source, deadly):
+    source.transforms = (deadly.Deadly(),)
+    with pytest.raises(DataError, match="exited") as found:
+        next(batches(source, size=1, seed=0, stop=1, workers=1))
+    first = source.where(item_of(0, 0, len(source)))
+    assert found.value.where == f"in work: {first}" and ".jpg" in first
 
 
-def test_a_worker_that_hangs_is_told_with_its_files(at_work, monkeypatch):
-    steps, worker = at_work
-    os.kill(worker, signal.SIGSTOP)
-    ticks = itertools.count(step=1000)  # a clock on which each look is a long time
-    monkeypatch.setattr("vis.datasets.loader.time", SimpleNamespace(monotonic=ticks.__next__))
+def test_a_worker_that_hangs_is_told_with_its_file(source, deadly, tmp_path, monkeypatch):
+    note = tmp_path / "note"
+    source.transforms = (deadly.Stuck(str(note)),)
+    # patience ends once the worker is stuck, however long its start takes
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 1000 * note.exists())
+    monkeypatch.setattr("vis.datasets.loader.time", clock)
+    steps = batches(source, size=1, seed=0, stop=1, workers=1, patience=500)
+    with pytest.raises(DataError, match="hangs") as found:
+        next(steps)
+    os.kill(int(note.read_text()), signal.SIGKILL)
+    assert found.value.where == f"in work: {source.where(item_of(0, 0, len(source)))}"
+
+
+ORPHAN = """
+import pickle, sys
+from vis.datasets.loader import batches
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "rb") as file:
+        source = pickle.load(file)
+    next(batches(source, size=1, seed=0, stop=1, workers=1))
+"""
+
+
+def test_workers_do_not_outlive_a_parent_that_is_killed(source, deadly, tmp_path):
+    note = tmp_path / "note"
+    source.transforms = (deadly.Stuck(str(note)),)
+    (tmp_path / "source").write_bytes(pickle.dumps(source))
+    (tmp_path / "orphan.py").write_text(ORPHAN)
+    path = os.pathsep.join(map(str, (tmp_path, *sys.path)))
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "orphan.py", tmp_path / "source"],
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    _wait_until(lambda: note.exists() and note.read_text())
+    parent.kill()
+    parent.wait()
+    _wait_until(lambda: not _lives(int(note.read_text())), seconds=5)
+
+
+def _lives(process: int) -> bool:
     try:
-        with pytest.raises(DataError, match="hangs") as found:
-            list(steps)
-    finally:
-        os.kill(worker, signal.SIGCONT)
-    assert "in work: video" in found.value.where and ".jpg" in found.value.where
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

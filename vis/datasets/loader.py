@@ -7,12 +7,15 @@ run continues at any step, and as many ranks with as much smaller batches see th
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.multiprocessing import set_sharing_strategy
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vis.datasets.collate import as_fractions
@@ -148,9 +151,20 @@ def _processes() -> str:
 
 
 def _begin_work(worker: int) -> None:
-    """Ctrl-C reaches every process; the first one decides what becomes of the work."""
     del worker
+    # Ctrl-C reaches every process; the first one decides what becomes of the work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # named memory needs no answer of the worker to be fetched: one that hangs cannot give it
+    set_sharing_strategy("file_system")  # type: ignore[no-untyped-call]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed can tell nobody; its workers must not outlive it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _as_it_is(value: Any) -> Any:
@@ -188,12 +202,9 @@ def _next(
             # a look that found all workers alive; the iterator can be asked again
             if said.startswith("DataLoader timed out") and time.monotonic() < deadline:
                 continue
-            if not said.startswith("DataLoader"):
+            if not said.startswith("DataLoader") and "shared memory" not in said:
                 raise
             raise _lost(said, steps) from None
-        except (ConnectionError, EOFError, FileNotFoundError):
-            # its batch was announced, but the memory went with it
-            raise _lost("a worker died before its batch was fetched", steps) from None
 
 
 def _lost(said: str, steps: _Steps) -> DataError:
