@@ -9,17 +9,10 @@ from PIL import Image
 
 from vis.errors import DamageWarning, DataError, InputError, UsageError, VideoError
 from vis.video import open_video
-from vis.video.pictures import natural
 
 
 def save(path, value=0, size=(16, 12), **options):
     Image.new("RGB", size, (value, value, value)).save(path, **options)
-
-
-def test_natural_order():
-    names = ["f10.png", "f9.png", "f009a.png", "a2b10", "a2b9", "a2²", "f1.png"]
-    expected = ["a2b9", "a2b10", "a2²", "f1.png", "f9.png", "f009a.png", "f10.png"]
-    assert sorted(names, key=natural) == expected
 
 
 def test_a_folder_a_glob_a_list_and_one_picture_are_videos(tmp_path):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError, InputError
 from vis.formats.fields import check_frame_name
+from vis.ops.natural import natural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,12 +69,6 @@ def pictures(folder: Path, suffixes: Iterable[str] = PICTURE_SUFFIXES) -> dict[s
             )
         found[path.stem] = path
     return found
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """A sorting key by which `frame2` comes before `frame10`."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)]
 
 
 def frame_places(video: VideoEntry) -> tuple[str, list[str]]:

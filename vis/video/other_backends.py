@@ -7,6 +7,7 @@ number of frames, and times are always those of the scan.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +20,11 @@ from vis.video.decoder import open_file
 from vis.video.file_source import FileSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from fractions import Fraction
+
+Fetch = Callable[[list[int]], "Pixels"]
+"""Frame numbers -> `[n H W 3]`."""
 
 _BATCH = 8
 """Frames fetched by one call into the library."""
@@ -33,7 +37,7 @@ def open_with(backend: str, path: str, *, strict: bool = False) -> LibrarySource
         UsageError: an unknown backend, or a file that it is known to read wrongly.
         DeviceError: the library is not installed or cannot be loaded.
     """
-    makers: dict[str, Callable[[str], Callable[[list[int]], Pixels]]] = {
+    makers: dict[str, Callable[[str], tuple[Fetch, int]]] = {
         "decord": _decord,
         "torchcodec": _torchcodec,
     }
@@ -47,7 +51,13 @@ def open_with(backend: str, path: str, *, strict: bool = False) -> LibrarySource
         raise UsageError(
             f"{backend} returns wrong frames for {reason}", where=path, remedy="Take the backend av"
         )
-    fetch = makers[backend](path)
+    fetch, length = makers[backend](path)
+    if length != len(index.stamps):
+        raise UsageError(
+            f"{backend} counts {length} frames, the file holds {len(index.stamps)}",
+            where=path,
+            remedy="Take the backend av",
+        )
     return LibrarySource(path, first.info, index, fetch, strict=strict)
 
 
@@ -59,7 +69,7 @@ class LibrarySource:
         path: str,
         info: VideoInfo,
         index: FrameIndex,
-        fetch: Callable[[list[int]], Pixels],
+        fetch: Fetch,
         *,
         strict: bool,
     ) -> None:
@@ -132,7 +142,7 @@ def _has_open_groups(path: str) -> bool:
         container.close()
 
 
-def _decord(path: str) -> Callable[[list[int]], Pixels]:
+def _decord(path: str) -> tuple[Fetch, int]:
     decord = _load("decord", "decord")
     reader = decord.VideoReader(path)
 
@@ -140,10 +150,10 @@ def _decord(path: str) -> Callable[[list[int]], Pixels]:
         frames: Pixels = reader.get_batch(indices).asnumpy()
         return frames
 
-    return _agreeing(fetch, len(reader), path, "decord")
+    return fetch, len(reader)
 
 
-def _torchcodec(path: str) -> Callable[[list[int]], Pixels]:
+def _torchcodec(path: str) -> tuple[Fetch, int]:
     decoders = _load("torchcodec.decoders", "torchcodec")
     decoder = decoders.VideoDecoder(path, dimension_order="NHWC", seek_mode="exact")
 
@@ -151,20 +161,7 @@ def _torchcodec(path: str) -> Callable[[list[int]], Pixels]:
         frames: Pixels = decoder.get_frames_at(indices).data.numpy()
         return np.ascontiguousarray(frames)
 
-    return _agreeing(fetch, len(decoder), path, "torchcodec")
-
-
-def _agreeing(
-    fetch: Callable[[list[int]], Pixels], length: int, path: str, backend: str
-) -> Callable[[list[int]], Pixels]:
-    found = len(scan(path).stamps)
-    if length != found:
-        raise UsageError(
-            f"{backend} counts {length} frames, the file holds {found}",
-            where=path,
-            remedy="Take the backend av",
-        )
-    return fetch
+    return fetch, len(decoder)
 
 
 def _load(module: str, name: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-import re
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vis.errors import DataError, InputError, VideoError
+from vis.ops.natural import natural
 from vis.records import Frame, Pixels, VideoInfo
 from vis.video import limits
 from vis.video.access import check_indices
@@ -32,12 +32,6 @@ TIMES = "times.json"
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 _FAULTS = (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
 """What Pillow raises on damaged pictures; SyntaxError is a slip of its PNG reader."""
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """A sorting key by which `frame2` comes before `frame10`."""
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def find_pictures(source: str) -> list[Path]:
