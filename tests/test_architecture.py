@@ -23,8 +23,8 @@ RANKS = {
     "evaluation": 3,
     "weights": 4,
     "pipeline": 5,
-    "training": 5,
-    "cli": 6,
+    "training": 6,
+    "cli": 7,
 }
 FILES = sorted(VIS.rglob("*.py"))
 

@@ -106,6 +106,19 @@ class FrameTracks:
         return len(self.ids)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Identity:
+    """What is known of one object over all frames so far, as the tracker states it at its end."""
+
+    id: int
+    label: int
+    """Class of the highest accumulated probability; the frames before may have named another."""
+    score: float
+    """0..1, comparable between videos."""
+    class_scores: npt.NDArray[np.float32]
+    """`[K]` accumulated class probabilities."""
+
+
 @dataclass(frozen=True, slots=True)
 class RLE:
     """A mask as COCO's compressed run lengths, column by column; always canonical.

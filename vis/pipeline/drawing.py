@@ -1,4 +1,4 @@
-"""The road of use, from frames to files: here its last stretch, tracks drawn onto their videos."""
+"""Result and annotation files drawn onto their videos: the last stretch of the road of use."""
 
 from __future__ import annotations
 
