@@ -1,6 +1,7 @@
 import pytest
 
 from vis.errors import DataError
+from vis.formats.reading import kinds_of
 from vis.formats.ytvis import read_annotations, read_results
 from vis.ops import rle
 
@@ -90,3 +91,36 @@ def test_a_faulty_result_does_not_shift_the_ids_of_the_others(write, results, ch
 def test_another_kind_of_file_is_no_results_file(write, value, said):
     with pytest.raises(DataError, match=said):
         read_results(write(value))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_score_that_is_not_finite_is_a_fault_of_its_record(write, results, changed, number):
+    path = write(changed(results, (1, "score"), number), "results.json")
+    with pytest.raises(DataError, match=rf"results\[1\]: score is {number}"):
+        read_results(path)
+    faults = []
+    assert sum(map(len, read_results(path, None, faults).values())) == 2
+
+
+def test_a_file_without_content_is_a_fault_that_can_be_taken(tmp_path):
+    path = tmp_path / "results.json"
+    path.touch()
+    with pytest.raises(DataError, match="the file is empty"):
+        read_results(path)
+    faults = []
+    assert read_results(path, None, faults) == {}
+    assert [str(fault) for fault in faults] == [
+        f"{path}: the file is empty. Make or fetch it again."
+    ]
+    path.write_text("[{")
+    with pytest.raises(DataError, match="cut off"):
+        read_results(path, None, faults)
+
+
+def test_faults_of_one_kind_are_counted_together():
+    said = ["score is 1.5", "score is -2e9", "there is no 'cat'", "score is nan", "there is no 'a'"]
+    assert kinds_of(DataError(what) for what in said) == {
+        "score is N": 2,
+        "there is no '...'": 2,
+        "score is nan": 1,
+    }

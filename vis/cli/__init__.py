@@ -37,6 +37,7 @@ COMMANDS = {
     "data": "check data sets, convert them, split them, look at them",
     "draw": "draw a result or annotation file onto its video",
     "probe": "tell what a video is and whether it is whole",
+    "submit": "check results and write the zip that a test server takes",
     "train": "train a model, or go on with a run",
     "weights": "convert published weights, or tell what a weight file holds",
 }

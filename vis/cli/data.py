@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Literal
 
 from vis.cli.arguments import Command, Group
-from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError, printable
+from vis.cli.saying import say, say_faults, say_table
+from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from vis.errors import DataError
     from vis.formats.census import Census
     from vis.formats.ytvis_records import AnnotationSet
 
@@ -37,15 +35,15 @@ def check(paths: list[str], /, *, frames: str | None = None, decode: bool = Fals
     for path in paths:
         result = check_set(path, frames, read_film=_film, decode=decode)
         wrong |= bool(result.faults)
-        _say_faults(result.faults)
+        say_faults(result.faults)
         for oddity in result.oddities:
-            _say(f"note: {oddity}")
+            say(f"note: {oddity}")
         kind = "no data set" if result.found is None else result.found.kind
         if result.found is not None:
             _say_census(census(result.found.annotations))
         count = len(result.faults)
         verdict = f"{count} fault{'s' * (count > 1)}" if count else "nothing is wrong"
-        _say(f"{path} ({kind}): {verdict}")
+        say(f"{path} ({kind}): {verdict}")
     return EXIT_DAMAGED if wrong else EXIT_OK
 
 
@@ -76,11 +74,11 @@ def convert(
 
     done = convert_set(source, destination, to=to, frames=frames, overwrite=overwrite)
     for line in done.lost:
-        _say(f"lost: {line}")
+        say(f"lost: {line}")
     counts = f"{len(done.written.videos)} videos, {_objects(done.written)} objects"
-    _say(f"wrote {destination} ({to}): {counts}")
+    say(f"wrote {destination} ({to}): {counts}")
     if done.found.frames is not None:
-        _say(f"the pictures are where they were: {done.found.frames}")
+        say(f"the pictures are where they were: {done.found.frames}")
     return EXIT_OK
 
 
@@ -115,7 +113,7 @@ def split(
     ):
         used = {track.label for found in part.tracks.values() for track in found}
         counts = f"{len(part.videos)} videos, {_objects(part)} objects, {len(used)} categories"
-        _say(f"wrote {path}: {counts}")
+        say(f"wrote {path}: {counts}")
     return EXIT_OK
 
 
@@ -158,7 +156,7 @@ def show(
         width=width,
         overwrite=overwrite,
     )
-    _say(f"wrote {output}: {shown} videos")
+    say(f"wrote {output}: {shown} videos")
     return EXIT_OK
 
 
@@ -188,17 +186,6 @@ def _film(path: Path) -> tuple[int, int, int]:
         return reader.info.width, reader.info.height, len(reader.times)
 
 
-def _say_faults(faults: Sequence[DataError]) -> None:
-    groups: dict[str, list[DataError]] = {}
-    for fault in faults:
-        groups.setdefault(fault.remedy, []).append(fault)
-    for remedy, same in groups.items():
-        _say(f"{len(same)} x {remedy or 'No remedy is known.'}")
-        for fault in same:
-            _say(f"    {fault.where}: {fault.what}" if fault.where else f"    {fault.what}")
-        _say("")
-
-
 def _say_census(found: Census) -> None:
     head = ("id", "category", "videos", "objects", "crowds", "masks", "median area")
     rows = [
@@ -213,30 +200,19 @@ def _say_census(found: Census) -> None:
         )
         for row in found.categories
     ]
-    _say_table([head, *rows])
+    say_table([head, *rows])
     few, middle, many = found.lengths
     sizes = [f"{width} x {height} ({count})" for (width, height), count in found.sizes]
     others = f" and {len(sizes) - 6} others" if len(sizes) > 6 else ""
     hidden = found.occlusion
-    _say(f"videos     {found.videos}, of them without an object {found.unmarked}")
-    _say(f"frames     {found.frames}; a video has {few} to {many}, half of them up to {middle:g}")
-    _say(f"objects    {found.objects} with {found.masks} masks; {found.crowds} crowds")
-    _say(f"sizes      {', '.join(sizes[:6])}{others}")
-    _say(
+    say(f"videos     {found.videos}, of them without an object {found.unmarked}")
+    say(f"frames     {found.frames}; a video has {few} to {many}, half of them up to {middle:g}")
+    say(f"objects    {found.objects} with {found.masks} masks; {found.crowds} crowds")
+    say(f"sizes      {', '.join(sizes[:6])}{others}")
+    say(
         f"occlusion  {hidden.hidden:.1%} of the frames of a life hidden, "
         f"{hidden.returning} objects return, boxes overlap by {hidden.overlap:.3f}"
     )
-
-
-def _say_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _say("  ".join(cells).rstrip())
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{printable(line)}\n")
 
 
 COMMAND = Group(

@@ -29,17 +29,22 @@ _UNFINISHED = re.compile(r"tr?u?|fa?l?s?|nu?l?|-|\.|[eE][-+]?|u[0-9a-fA-F]{0,4}|
 _MAKE_AGAIN = "Make or fetch it again."
 
 
-def read_json(path: str | Path, *, largest: int = LARGEST) -> Any:
+def read_json(path: str | Path, *, largest: int = LARGEST, finite: bool = True) -> Any:
     """The value that a JSON file holds.
 
-    NaN, infinities, keys that appear twice in one object and more than 64 levels are refused.
+    Keys that appear twice in one object and more than 64 levels are refused.
+
+    Args:
+        path: of the file.
+        largest: bytes of it.
+        finite: whether NaN and infinities are refused too; if not, whoever reads the records must.
 
     Raises:
         InputError: there is no such regular file, or it cannot be read.
         DataError: it is too large, empty, cut off or not JSON; says what it is and where it breaks.
     """
     try:
-        return _parse(read_regular(Path(path), largest))
+        return _parse(read_regular(Path(path), largest), finite)
     except VisError as error:
         raise error.at(str(path)) from None
 
@@ -106,12 +111,13 @@ def _input_errors() -> Iterator[None]:
         ) from error
 
 
-def _parse(raw: bytes) -> Any:
+def _parse(raw: bytes, finite: bool) -> Any:
     _refuse_foreign(raw)
     text = _decode(raw)
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
-        if not _is_finite(value):
+        constant = _refuse_constant if finite else float
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
+        if not _is_finite(value) and finite:
             # only to name the number: asking at each one would cost half as much again
             json.loads(text, parse_float=_finite)
     except json.JSONDecodeError as error:

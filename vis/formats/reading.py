@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -10,7 +12,7 @@ from vis.errors import DataError
 from vis.formats.fields import kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -74,6 +76,19 @@ class Reading:
         if self.faults is None:
             raise placed from None
         self.faults.append(placed)
+
+
+def kinds_of(faults: Iterable[DataError]) -> dict[str, int]:
+    """How many faults there are of each kind, the most frequent first.
+
+    Faults are of one kind if they differ only in numbers and quoted text.
+    """
+    shapes = (_NUMBER.sub("N", _QUOTED.sub("'...'", fault.what)) for fault in faults)
+    return dict(Counter(shapes).most_common())
+
+
+_QUOTED = re.compile(r"'[^']*'")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
 def new(record: Listed, taken: Mapping[int, object]) -> Listed:

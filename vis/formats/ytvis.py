@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
@@ -29,7 +30,6 @@ from vis.formats.ytvis_values import annotations_value, results_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from vis.records import Track
 
@@ -77,13 +77,22 @@ def read_results(
 ) -> dict[int, list[Track]]:
     """What a tracker found, by id of the video; a track's id is its place in the file, from 1.
 
-    With `truth`, its ids, lengths and sizes are demanded and each of its videos has an entry.
+    With `truth`, its ids, lengths and sizes are demanded and each of its videos has an entry. A file
+    without any content is one more fault that `faults` takes.
 
     Raises:
         InputError: the file cannot be read.
         DataError: it is of another kind, or a record is faulty and `faults` does not take it.
     """
-    return _results(read_json(path), truth, Reading(str(path), faults))
+    value: Any = []
+    try:
+        # a score that is NaN is a fault of its record, which the file's reader could not name
+        value = read_json(path, finite=False)
+    except DataError as error:
+        if faults is None or Path(path).stat().st_size:
+            raise
+        faults.append(error)
+    return _results(value, truth, Reading(str(path), faults))
 
 
 def read_tracks(
