@@ -77,8 +77,8 @@ def read_results(
 ) -> dict[int, list[Track]]:
     """What a tracker found, by id of the video; a track's id is its place in the file, from 1.
 
-    With `truth`, its ids, lengths and sizes are demanded and each of its videos has an entry. A file
-    without any content is one more fault that `faults` takes.
+    With `truth`, its ids, lengths and sizes are demanded and each of its videos has an entry. That
+    the file is empty is one more fault that `faults` takes.
 
     Raises:
         InputError: the file cannot be read.

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from tqdm import tqdm
 
 from vis.errors import DataError, InputError, UsageError, VisWarning
 from vis.formats.ytvis import AnnotationSet, VideoEntry, read_tracks, read_videos
-from vis.ops import rle
-from vis.records import Frame, FrameTracks, Track, VideoInfo
+from vis.ops.shown import tracks_at
 from vis.video import DEFAULT, DrawStyle, VideoWriter, draw, open_video
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
     from fractions import Fraction
+
+    from vis.records import Track, VideoInfo
 
 __all__ = ["Drawing", "draw_results", "tracks_at"]
 
@@ -95,24 +95,6 @@ def draw_results(
             _check_lengths(job, frame.index + 1)
         drawings.append(Drawing(writer.path, written, len(tracks)))
     return drawings
-
-
-def tracks_at(frame: Frame, tracks: Sequence[Track]) -> FrameTracks:
-    """The tracks that a frame shows, decoded."""
-    shown = [track for track in tracks if frame.index in track.masks]
-    masks = [track.masks[frame.index] for track in shown]
-    boxes = [_fractions(rle.box(mask), mask.width, mask.height) for mask in masks]
-    return FrameTracks(
-        index=frame.index,
-        time=frame.time,
-        ids=np.array([track.id for track in shown], np.int64),
-        labels=np.array([track.label for track in shown], np.int64),
-        scores=np.array([track.score for track in shown], np.float32),
-        boxes=np.array(boxes, np.float32).reshape(-1, 4),
-        masks=np.array([rle.decode(mask) for mask in masks], bool).reshape(
-            len(shown), *((masks[0].height, masks[0].width) if masks else (1, 1))
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +186,3 @@ def _check_lengths(job: _Job, frames: int) -> None:
     if stated != frames:
         text = f"{job.name}: the file tells of {stated} frames, the video has {frames}"
         warnings.warn(text, VisWarning, stacklevel=3)
-
-
-def _fractions(
-    box: tuple[int, int, int, int] | None, width: int, height: int
-) -> tuple[float, float, float, float]:
-    if box is None:
-        return 0.0, 0.0, 0.0, 0.0
-    return box[0] / width, box[1] / height, box[2] / width, box[3] / height
