@@ -47,6 +47,9 @@ class ClipTargets:
     """`[N T H W]` bool."""
     visible: Tensor
     """`[N T]` bool; where False, box and mask are empty."""
+    labelled: Tensor | None = None
+    """`[K]` bool; where False, objects of the class are not annotated here, so that their absence
+    says nothing. None: all classes are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -60,7 +60,7 @@ def test_crowds_and_other_categories_are_background(make_set, random):
     source = VideoClips(replace(annotations, tracks=tracks), folder, classes, Cyclic(2))
     sample = source.sample(1, random)
     assert sample.targets.labels.tolist() == [0]
-    assert sample.labelled.tolist() == [True, False]
+    assert sample.targets.labelled.tolist() == [True, False]
 
 
 def test_objects_that_the_clip_does_not_show_are_kept_where_asked_for(make_set, random):

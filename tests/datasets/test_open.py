@@ -54,9 +54,9 @@ def test_parts_are_mixed_under_the_classes_of_all(path):
     assert source.shares == (6, 2)
     first = source.sample(0, np.random.default_rng(0))
     assert first.targets.labels.tolist() == [0, 0]
-    assert first.labelled.tolist() == [True, False, False]
+    assert first.targets.labelled.tolist() == [True, False, False]
     last = source.sample(7, np.random.default_rng(0))
-    assert last.targets.labels.tolist() == [0, 1] and last.labelled.all()
+    assert last.targets.labels.tolist() == [0, 1] and last.targets.labelled is None
 
 
 def test_the_published_recipe_is_a_chain_of_its_steps():
@@ -106,6 +106,8 @@ def test_real_sets_mix_by_the_classes_that_their_categories_name(shared):
     assert set(source.names) == {"person", "two-wheeler", "dog", "bird"}
     random = np.random.default_rng(0)
     film, picture = source.sample(0, random), source.sample(len(source) - 1, random)
-    assert film.labelled.all()
-    assert [source.names[k] for k in torch.nonzero(picture.labelled).flatten()] == ["person"]
+    assert film.targets.labelled is None
+    assert [source.names[k] for k in torch.nonzero(picture.targets.labelled).flatten()] == [
+        "person"
+    ]
     assert film.frames.shape[0] == picture.frames.shape[0] == 4

@@ -14,9 +14,10 @@ def sample(things: int, height: int, width: int) -> Sample:
         boxes=torch.rand(things, 2, 4, generator=generator),
         masks=torch.rand(things, 2, height, width, generator=generator) < 0.5,
         visible=torch.rand(things, 2, generator=generator) < 0.5,
+        labelled=torch.tensor([True, False]) if things else None,
     )
     frames = torch.randint(0, 256, (2, 3, height, width), generator=generator).byte()
-    return Sample(frames, targets, f"{things}", torch.tensor([True, False]))
+    return Sample(frames, targets, f"{things}")
 
 
 def test_what_is_packed_comes_out_as_it_was():
@@ -28,6 +29,13 @@ def test_what_is_packed_comes_out_as_it_was():
     for was, found in zip(samples, unpack(parcel), strict=True):
         for name in ("labels", "boxes", "masks", "visible"):
             assert torch.equal(getattr(was.targets, name), getattr(found, name))
+    said = [targets.labelled.tolist() for targets in unpack(parcel)]
+    assert said == [[True, False], [True, True], [True, False]]
+
+
+def test_where_all_classes_are_annotated_nothing_is_said():
+    (found,) = unpack(pack(0, [sample(0, 4, 4)]))
+    assert found.labelled is None
 
 
 def test_the_tensors_of_a_batch_are_few_however_many_its_clips():

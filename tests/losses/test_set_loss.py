@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from vis.losses.masks import mask_terms
 from vis.losses.matching import DETR_COST, VISTR_COST, Matcher, visible_frames
@@ -224,6 +225,58 @@ def test_slots_may_be_renamed_and_instances_reordered(scene: Callable) -> None:
     torch.testing.assert_close(LOSSES["vistr"](shuffled, [turned]), clean)
 
 
+def partly(targets: list[ClipTargets], *absent: int) -> list[ClipTargets]:
+    """As if these classes were not annotated."""
+    labelled = torch.tensor([index not in absent for index in range(6)])
+    return [replace(target, labelled=labelled) for target in targets]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_to_be_told_that_all_is_labelled_changes_nothing(scene: Callable, name: str) -> None:
+    output, targets = scene(15, instances=(2, 4), sizes=((8, 8), (8, 8)))
+    told = LOSSES[name](output, partly(targets))
+    torch.testing.assert_close(told, LOSSES[name](output, targets), rtol=0, atol=0)
+
+
+def test_the_class_term_is_a_cross_entropy(scene: Callable) -> None:
+    output, targets = scene(16)
+    logits = output.layers[-1].logits.requires_grad_()
+    (pairs,) = LOSSES["detr"].matcher(output.layers[-1:], join(targets, output.layers[-1]))
+    wanted = torch.full(logits.shape[:-1], 6)
+    shown = targets[0].labels[pairs.instances]
+    wanted[pairs.clips, pairs.frames, pairs.slots] = shown
+    weight = torch.tensor([1.0] * 6 + [0.1], dtype=torch.float64)
+    expected = cross_entropy(logits.flatten(0, 2), wanted.flatten(), weight)
+    found = LOSSES["detr"].terms(output, targets)[-1]["class"]
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    (mine,), (theirs,) = (torch.autograd.grad(x, logits) for x in (found, expected))
+    torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-15)
+
+
+def test_a_free_slot_may_say_a_class_that_is_not_annotated(scene: Callable) -> None:
+    """The gradient pushes no such class down where no object is matched, and others as before."""
+    output, targets = scene(17, layers=1)
+    targets[0] = replace(targets[0], labels=torch.tensor([1, 3, 3]))
+    logits = output.layers[0].logits.requires_grad_()
+    (pairs,) = LOSSES["detr"].matcher(output.layers, join(targets, output.layers[0]))
+    free = torch.ones(logits.shape[:-1], dtype=torch.bool)
+    free[pairs.clips, pairs.frames, pairs.slots] = False
+
+    def pushed(given: list[ClipTargets]) -> torch.Tensor:
+        term = LOSSES["detr"].terms(output, given)[-1]["class"]
+        return torch.autograd.grad(term, logits)[0]
+
+    known, partial = pushed(targets), pushed(partly(targets, 2, 5))
+    assert (known[free][:, [2, 5]] > 0).all() and (partial[free][:, [2, 5]] < 0).all()
+    assert (partial[free][:, [0, 1, 3, 4]] > 0).all()
+    torch.testing.assert_close(partial[~free], known[~free])
+    surer = output.layers[0].logits.detach().clone()
+    surer[..., 2] = torch.where(free, 50.0, surer[..., 2])
+    sure = SequenceOutput([LayerOutput(surer.requires_grad_(), output.layers[0].boxes)])
+    term = LOSSES["detr"].terms(sure, partly(targets, 2))[-1]["class"]
+    assert torch.autograd.grad(term, surer)[0][free].abs().max() < 1e-12
+
+
 def test_half_precision_is_summed_in_single(scene: Callable) -> None:
     output, targets = scene(12)
     layers = [LayerOutput(x.logits.bfloat16(), x.boxes.bfloat16()) for x in output.layers]
@@ -267,5 +320,5 @@ def test_errors_for_the_log(scene: Callable) -> None:
 
 
 def test_alone_the_mean_over_ranks_is_the_count_itself() -> None:
-    assert mean_over_ranks(torch.tensor(6)) == 6
-    assert mean_over_ranks(torch.tensor(0)) == 1
+    assert mean_over_ranks(torch.tensor(6.0)) == 6
+    assert mean_over_ranks(torch.tensor(0.0), least=1.0) == 1

@@ -29,6 +29,13 @@ def test_another_number_of_clips_is_refused(scene: Callable) -> None:
         join([*targets, *targets], output.layers[0])
 
 
+def test_another_number_of_classes_is_refused(scene: Callable) -> None:
+    output, targets = scene(0)
+    wrong = replace(targets[0], labelled=torch.ones(5, dtype=torch.bool))
+    with pytest.raises(UsageError, match="clip 0 of the batch: labelled has shape"):
+        join([wrong], output.layers[0])
+
+
 @pytest.mark.parametrize("name", ["boxes", "visible", "masks"])
 def test_another_number_of_frames_is_refused(scene: Callable, name: str) -> None:
     output, targets = scene(0)

@@ -80,6 +80,22 @@ def test_losses_are_finite_and_a_gradient_reaches_every_trainable_parameter(
             assert 0 < size < float("inf"), name
 
 
+def test_what_is_not_annotated_is_not_punished(small: SimpleNamespace, case: str):
+    """A clip without objects is less wrong where a class's absence says nothing."""
+    model = small.make(case).train()
+    clip = small.clip(model)
+    output, targets = model(clip), small.targets(clip)
+
+    def total(*labelled: bool) -> float:
+        told = torch.tensor(labelled)
+        given = [targets[0], dataclasses.replace(targets[1], labelled=told)]
+        return torch.stack(list(model.losses(output, given).values())).sum().item()
+
+    whole = torch.stack(list(model.losses(output, targets).values())).sum().item()
+    assert total(*[True] * small.classes) == whole
+    assert total(False, *[True] * (small.classes - 1)) < whole
+
+
 def test_a_step_changes_no_norm_of_the_backbone(small: SimpleNamespace, case: str):
     model = small.make(case).train()
     before = {name: value.clone() for name, value in model.named_buffers()}

@@ -131,10 +131,25 @@ def test_another_model_cannot_go_on(config: Path, tmp_path: Path):
         go_on(tmp_path / "run", ["--model.slots", "5"])
 
 
-def test_a_class_that_is_not_annotated_is_not_trained_against(config: Path, tmp_path: Path):
+def test_a_class_that_no_data_has_is_refused(config: Path, tmp_path: Path):
     experiment = read_experiment(config, ["--data.classes", "[flat, tall, round]"])
-    with pytest.raises(UsageError, match=r"'round' is not annotated.*data\.classes"):
+    with pytest.raises(UsageError, match=r"'round' is in none.*data\.classes"):
         begin(experiment, tmp_path / "run")
+
+
+def test_sets_that_annotate_some_classes_only_train_together(shared: Path, tmp_path: Path):
+    """Persons alone in one part, all eight classes in the other."""
+    root = shared / "data" / "pack_train"
+    parts = [
+        {"path": str(root / name), "key": "demo_class"} for name in ("coco_person", "coco_mini")
+    ]
+    text = YAML.replace("parts: [{{path: {path}}}]", f"parts: {json.dumps(parts)}")
+    (tmp_path / "mixture.yaml").write_text(text.replace("{{", "{").replace("}}", "}"))
+    experiment = read_experiment(tmp_path / "mixture.yaml", ["--training.batch", "4"])
+    begin(experiment, tmp_path / "run")
+    model = weights.load(tmp_path / "run" / "model.safetensors")
+    assert len(model.class_names) == 8
+    assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
 def test_a_rehearsal_tells_and_writes_nothing(config: Path, tmp_path: Path):

@@ -27,9 +27,12 @@ class Classes:
     """Category id -> class; objects of a category without an entry are background."""
 
     @property
-    def labelled(self) -> Tensor:
-        """`[K]` bool: whether any category of the data set is this class."""
-        return torch.tensor([index in self.indices.values() for index in range(len(self.names))])
+    def labelled(self) -> Tensor | None:
+        """`[K]` bool: whether any category of the data set is this class; None where all are."""
+        known = set(self.indices.values())
+        if len(known) == len(self.names):
+            return None
+        return torch.tensor([index in known for index in range(len(self.names))])
 
 
 def classes_of(

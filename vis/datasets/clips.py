@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ class VideoClips:
         for transform in self.transforms:
             clip = transform(clip, random)
         targets = targets_of(clip, keep_unseen=self.keep_unseen)
-        return Sample(clip.frames, targets, name, self.classes.labelled)
+        return Sample(clip.frames, replace(targets, labelled=self.classes.labelled), name)
 
     def where(self, index: int) -> str:
         """What item `index` is, for messages; touches no file."""

@@ -47,8 +47,6 @@ class Batch:
     targets: list[ClipTargets]
     names: list[str]
     """Video and frames of each clip, for messages."""
-    labelled: Tensor
-    """`[B K]` bool; where False, the class is not annotated in that clip's data set."""
     wait: float
     """Seconds that the step waited for this batch."""
 
@@ -186,7 +184,6 @@ def _batches(
             clip=clip,
             targets=unpack(parcel),
             names=parcel.names,
-            labelled=parcel.labelled,
             wait=time.monotonic() - begun,
         )
 

@@ -31,7 +31,7 @@ def open_dataset(config: DataConfig) -> ClipSource:
     """Read all annotations of a data set or mixture; frames are read when a clip is asked for.
 
     Raises:
-        UsageError: a setting is wrong.
+        UsageError: a setting is wrong, or no part has a class.
         InputError: a file or folder is missing.
         DataError: an annotation file is wrong, or has none of the classes.
     """
@@ -39,6 +39,7 @@ def open_dataset(config: DataConfig) -> ClipSource:
         raise UsageError("there is no data set", remedy="Give the path of one.")
     opened = [_opened(part) for part in config.parts]
     names = config.classes or _all_names(config.parts, opened)
+    _check_known(names, config.parts, opened)
     sources = [
         _source(part, data, names, config) for part, data in zip(config.parts, opened, strict=True)
     ]
@@ -81,6 +82,17 @@ def _all_names(parts: tuple[Part, ...], opened: list[DataSet]) -> tuple[str, ...
     for part, data in zip(parts, opened, strict=True):
         names |= dict.fromkeys(_classes(part, data, None).names)
     return tuple(names)
+
+
+def _check_known(names: tuple[str, ...], parts: tuple[Part, ...], opened: list[DataSet]) -> None:
+    """Refuse a class that nothing would ever be said of."""
+    known = set(_all_names(parts, opened))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(
+            f"class {unknown[0]!r} is in none of the data sets",
+            remedy="Leave it out of data.classes, or add a data set that has it.",
+        )
 
 
 def _classes(part: Part, data: DataSet, names: tuple[str, ...] | None) -> Classes:

@@ -42,8 +42,8 @@ class Parcel:
     """Bool, flat, end to end: those of a clip have its own size."""
     counts: tuple[int, ...]
     """Objects of each clip; they sum to M."""
-    labelled: Tensor
-    """`[B K]`."""
+    labelled: Tensor | None
+    """`[B K]`; None where all classes of all clips are annotated."""
     names: list[str]
 
 
@@ -64,7 +64,7 @@ def pack(step: int, samples: Sequence[Sample]) -> Parcel:
         visible=torch.cat([target.visible for target in targets]),
         masks=torch.cat([target.masks.flatten() for target in targets]),
         counts=tuple(len(target.labels) for target in targets),
-        labelled=torch.stack([sample.labelled for sample in samples]),
+        labelled=_stacked([target.labelled for target in targets]),
         names=[sample.name for sample in samples],
     )
 
@@ -82,12 +82,22 @@ def unpack(parcel: Parcel) -> list[ClipTargets]:
         _parts(parcel.masks, [math.prod(shape) for shape in shapes]),
         _parts(parcel.visible, parcel.counts),
         shapes,
+        [None] * len(shapes) if parcel.labelled is None else parcel.labelled.unbind(),
         strict=True,
     )
     return [
-        ClipTargets(labels, boxes, flat.view(shape), visible)
-        for labels, boxes, flat, visible, shape in rows
+        ClipTargets(labels, boxes, flat.view(shape), visible, labelled)
+        for labels, boxes, flat, visible, shape, labelled in rows
     ]
+
+
+def _stacked(labelled: Sequence[Tensor | None]) -> Tensor | None:
+    """One row for each clip, all True where it says nothing; None where none says anything."""
+    known = next((row for row in labelled if row is not None), None)
+    if known is None:
+        return None
+    every = torch.ones_like(known)
+    return torch.stack([every if row is None else row for row in labelled])
 
 
 def _parts(whole: Tensor, counts: Sequence[int]) -> list[Tensor]:

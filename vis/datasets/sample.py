@@ -19,11 +19,10 @@ class Sample:
     frames: Tensor
     """`[T 3 H W]` uint8 RGB."""
     targets: ClipTargets
-    """Labels are class indices; the masks have the size of the frames."""
+    """Labels are class indices; the masks have the size of the frames. It says which classes are
+    annotated here."""
     name: str
     """The video and its frames, for messages."""
-    labelled: Tensor
-    """`[K]` bool; where False, the class is not annotated here and its absence says nothing."""
 
 
 class ClipSource(Protocol):

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import distributed
-from torch.nn.functional import cross_entropy
 
 from vis.losses.masks import Area, content_area, mask_terms
 from vis.losses.matching import Counted, Matcher, every_frame
-from vis.losses.targets import join
+from vis.losses.targets import join, right_answers
 from vis.ops.boxes import giou, to_centres, to_corners
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class SetLoss:
         """The same without weights, layer by layer; masks in the last."""
         truth = join(targets, output.layers[-1])
         pairs = self.matcher(output.layers, truth)
-        normaliser = mean_over_ranks(self.counted(truth.visible).sum())
+        normaliser = mean_over_ranks(self.counted(truth.visible).sum().float(), least=1.0)
         terms = [
             self._layer_terms(layer, truth, pairs=chosen, normaliser=normaliser)
             for layer, chosen in zip(output.layers, pairs, strict=True)
@@ -126,24 +125,30 @@ class SetLoss:
         }
 
     def _label_term(self, logits: Tensor, truth: Truth, pairs: Pairs) -> Tensor:
-        """Mean cross-entropy over all slots, those without an instance counting less."""
+        """Mean cross-entropy over all slots, those without an instance counting less.
+
+        Of several right answers, the sum of their probabilities counts.
+        """
         background = logits.shape[-1] - 1
         wanted = torch.full(logits.shape[:-1], background, device=logits.device)
         labels = truth.labels[pairs.instances, pairs.frames]
         wanted[pairs.clips, pairs.frames, pairs.slots] = labels
-        weight = logits.new_ones(logits.shape[-1])
-        weight[background] = self.weights.background
-        return cross_entropy(logits.flatten(0, 2), wanted.flatten(), weight)
+        right = right_answers(wanted, truth.labelled)
+        likely = logits.log_softmax(-1).masked_fill(~right, -torch.inf).logsumexp(-1)
+        weight = torch.ones_like(likely).masked_fill(wanted == background, self.weights.background)
+        return -(weight * likely).sum() / mean_over_ranks(weight.sum())
 
 
-def mean_over_ranks(count: Tensor) -> Tensor:
-    """The mean of a number over all training processes, at least 1; alone, the number itself."""
-    total = count.float()
-    if distributed.is_available() and distributed.is_initialized():
-        total = total.clone()
-        distributed.all_reduce(total)
-        total = total / distributed.get_world_size()
-    return total.clamp(min=1)
+def mean_over_ranks(value: Tensor, *, least: float = 0.0) -> Tensor:
+    """A number's sum over all training processes, at least `least`, by how many they are.
+
+    A loss that each divides by it averages to the loss of one process with all their clips.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return value.clamp(min=least)
+    total = value.clone()
+    distributed.all_reduce(total)
+    return total.clamp(min=least) / distributed.get_world_size()
 
 
 def _single(values: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.functional import one_hot, pad
 
 from vis.errors import DataError, UsageError
 
@@ -35,6 +36,8 @@ class Truth:
     """`[M T]` bool."""
     counts: tuple[int, ...]
     """Instances of each clip; they sum to M."""
+    labelled: Tensor
+    """`[B K]` bool; where False, the class is not annotated in the clip."""
 
 
 def join(targets: Sequence[ClipTargets], layer: LayerOutput) -> Truth:
@@ -45,13 +48,14 @@ def join(targets: Sequence[ClipTargets], layer: LayerOutput) -> Truth:
         layer: any layer of the output that they are to be compared with.
 
     Raises:
-        UsageError: the clips or frames of the two are not as many.
+        UsageError: the clips, frames or classes of the two are not as many.
     """
     batch, frames = layer.logits.shape[:2]
+    classes = layer.logits.shape[-1] - 1
     if len(targets) != batch:
         raise UsageError(f"{len(targets)} targets for a batch of {batch} clips")
     for index, target in enumerate(targets):
-        _check(target, frames, where=f"targets of clip {index} of the batch")
+        _check(target, frames, classes, where=f"targets of clip {index} of the batch")
     counts = tuple(len(target.labels) for target in targets)
     visible = torch.cat([target.visible for target in targets])
     labels = torch.cat([target.labels for target in targets])[:, None]
@@ -63,7 +67,24 @@ def join(targets: Sequence[ClipTargets], layer: LayerOutput) -> Truth:
         boxes=boxes.where(visible[..., None], 0.0),
         visible=visible,
         counts=counts,
+        labelled=torch.stack([_labelled(target, classes) for target in targets]),
     )
+
+
+def right_answers(wanted: Tensor, labelled: Tensor) -> Tensor:
+    """`[B T N K + 1]` bool: what a softmax over K classes and "no object" may say of each slot.
+
+    A slot with an object has one right answer. One without has "no object", and beside it every
+    class whose objects are not annotated: it may well have found one.
+
+    Args:
+        wanted: `[B T N]` class, K where the slot shows no object.
+        labelled: `[B K]` of the clips.
+    """
+    classes = labelled.shape[1]
+    right = one_hot(wanted, classes + 1).bool()
+    unknown = ~labelled[:, None, None] & (wanted == classes)[..., None]
+    return right | pad(unknown, (0, 1))
 
 
 def check_labels(lowest: int, highest: int, classes: int) -> None:
@@ -80,13 +101,21 @@ def check_labels(lowest: int, highest: int, classes: int) -> None:
         )
 
 
-def _check(target: ClipTargets, frames: int, *, where: str) -> None:
+def _labelled(target: ClipTargets, classes: int) -> Tensor:
+    if target.labelled is None:
+        return target.labels.new_ones(classes, dtype=torch.bool)
+    return target.labelled
+
+
+def _check(target: ClipTargets, frames: int, classes: int, *, where: str) -> None:
     instances, pixels = len(target.labels), target.masks.shape[2:]
     wanted = {
         "visible": (instances, frames),
         "boxes": (instances, frames, 4),
         "masks": (instances, frames, *pixels),
     }
+    if target.labelled is not None:
+        wanted["labelled"] = (classes,)
     for name, shape in wanted.items():
         found = tuple(getattr(target, name).shape)
         if found != shape:

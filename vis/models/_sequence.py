@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from vis.errors import UsageError
 from vis.layers.canvas import canvas_of, normalised, padding_of, shrunk
@@ -183,8 +184,7 @@ class SequenceModel(Model[Output]):
                 lowest, highest = (int(label) for label in target.labels.aminmax())
                 check_labels(lowest, highest, self.config.classes)
         reserved = self.selection.reserved
-        rows = [replace(target, labels=target.labels + reserved) for target in targets]
-        return self.loss(output.dense(), rows)
+        return self.loss(output.dense(), [_shifted(target, reserved) for target in targets])
 
     @torch.no_grad()
     def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
@@ -238,6 +238,14 @@ class SequenceModel(Model[Output]):
         )
         memory = rearrange(memory, "b (t h w) c -> (b t) c h w", t=T, h=h)
         return [rearrange(state, "b (t n) c -> b t n c", t=T) for state in states], memory
+
+
+def _shifted(target: ClipTargets, reserved: int) -> ClipTargets:
+    """The target in rows of the logits; that no object has a reserved row is known everywhere."""
+    labelled = target.labelled
+    if labelled is not None:
+        labelled = pad(labelled, (reserved, 0), value=True)
+    return replace(target, labels=target.labels + reserved, labelled=labelled)
 
 
 def _computed(output: Output) -> Output:

@@ -14,7 +14,7 @@ import torch
 from vis import models
 from vis.datasets.loader import batches
 from vis.datasets.open import open_dataset
-from vis.errors import InputError, OutputExistsError, UsageError
+from vis.errors import InputError, OutputExistsError
 from vis.formats.whole_file import write_whole
 from vis.training import checkpoint
 from vis.training.assemble import assemble, network_of
@@ -183,9 +183,9 @@ def _model(experiment: Experiment, source: ClipSource, *, start: bool = True) ->
 def _feed(
     source: ClipSource, experiment: Experiment, ranks: Ranks, start: int, stop: int
 ) -> Iterator[Batch]:
-    """Batches whose every class is annotated: the losses would punish what is right otherwise."""
+    """The batches of this process from number `start` to `stop - 1`."""
     training = experiment.training
-    made = batches(
+    return batches(
         source,
         size=training.batch,
         seed=training.seed,
@@ -195,15 +195,6 @@ def _feed(
         rank=ranks.rank,
         world=ranks.world,
     )
-    for batch in made:
-        if not batch.labelled.all():
-            absent = source.names[int((~batch.labelled.all(0)).nonzero()[0])]
-            raise UsageError(
-                f"class {absent!r} is not annotated here, so a model that finds it would be wrong",
-                where=", ".join(batch.names),
-                remedy="Leave the class out of data.classes, or take data that has it.",
-            )
-        yield batch
 
 
 @contextmanager

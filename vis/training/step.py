@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -107,14 +107,16 @@ def _losses(
     model: Model[Any], network: nn.Module, batch: Batch, *, training: Training, device: torch.device
 ) -> dict[str, Tensor]:
     clip = Clip(batch.clip.frames.to(device), batch.clip.sizes.to(device))
-    targets = [
-        ClipTargets(*(x.to(device) for x in (t.labels, t.boxes, t.masks, t.visible)))
-        for t in batch.targets
-    ]
+    targets = [_moved(target, device) for target in batch.targets]
     dtype = DTYPES.get(training.precision)
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
         output = network(clip)
     return model.losses(output, targets)
+
+
+def _moved(target: ClipTargets, device: torch.device) -> ClipTargets:
+    found = {field.name: getattr(target, field.name) for field in fields(target)}
+    return ClipTargets(**{name: x if x is None else x.to(device) for name, x in found.items()})
 
 
 def _change(
