@@ -12,6 +12,7 @@ from vis.formats.census import seen_masks
 from vis.formats.index_pictures import PILLOW_FAULTS
 from vis.formats.opening import DataSet, open_set
 from vis.formats.places import film_of, inside
+from vis.formats.published import differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,5 +163,6 @@ def _oddities(annotation_set: AnnotationSet) -> Iterator[str]:
                 )
     used = {track.label for tracks in annotation_set.tracks.values() for track in tracks}
     unused = [c.name for key, c in annotation_set.categories.items() if key not in used]
+    yield from differences(annotation_set.categories)
     if unused:
         yield f"{len(unused)} categories have no object: {', '.join(unused[:8])[:120]}"

@@ -1,0 +1,109 @@
+"""the categories of published data sets, and where a file that resembles one differs from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from vis.formats.ytvis_records import Category
+
+# fmt: off
+YOUTUBE_VIS_2019 = (
+    "person", "giant_panda", "lizard", "parrot", "skateboard", "sedan", "ape", "dog", "snake",
+    "monkey", "hand", "rabbit", "duck", "cat", "cow", "fish", "train", "horse", "turtle", "bear",
+    "motorbike", "giraffe", "leopard", "fox", "deer", "owl", "surfboard", "airplane", "truck",
+    "zebra", "tiger", "elephant", "snowboard", "boat", "shark", "mouse", "frog", "eagle",
+    "earless_seal", "tennis_racket",
+)
+"""Categories 1 to 40, in the order of their ids."""
+
+YOUTUBE_VIS_2021 = (
+    "airplane", "bear", "bird", "boat", "car", "cat", "cow", "deer", "dog", "duck", "earless_seal",
+    "elephant", "fish", "flying_disc", "fox", "frog", "giant_panda", "giraffe", "horse", "leopard",
+    "lizard", "monkey", "motorbike", "mouse", "parrot", "person", "rabbit", "shark", "skateboard",
+    "snake", "snowboard", "squirrel", "surfboard", "tennis_racket", "tiger", "train", "truck",
+    "turtle", "whale", "zebra",
+)
+"""Likewise; 2022 has the same."""
+
+OVIS = (
+    "Person", "Bird", "Cat", "Dog", "Horse", "Sheep", "Cow", "Elephant", "Bear", "Zebra",
+    "Giraffe", "Poultry", "Giant_panda", "Lizard", "Parrot", "Monkey", "Rabbit", "Tiger", "Fish",
+    "Turtle", "Bicycle", "Motorcycle", "Airplane", "Boat", "Vehical",
+)
+"""Categories 1 to 25, in the order of their ids; the last is spelt as it is published."""
+
+COCO = (
+    "", "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", "", "stop sign", "parking meter", "bench", "bird", "cat",
+    "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "", "backpack",
+    "umbrella", "", "", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard",
+    "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket",
+    "bottle", "", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple",
+    "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair",
+    "couch", "potted plant", "bed", "", "dining table", "", "", "toilet", "", "tv", "laptop",
+    "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
+    "refrigerator", "", "book", "clock", "vase", "scissors", "teddy bear", "hair drier",
+    "toothbrush",
+)
+"""By category id, 0 to 90; 80 of them have a name."""
+# fmt: on
+
+LISTS = {
+    "YouTube-VIS 2019": ("", *YOUTUBE_VIS_2019),
+    "YouTube-VIS 2021 and 2022": ("", *YOUTUBE_VIS_2021),
+    "OVIS": ("", *OVIS),
+    "COCO": COCO,
+}
+"""Names by category id, "" where there is none."""
+_LIKENESS = 0.7
+"""Names in common, of all names of the two, from which a file resembles a list."""
+_SHOWN = 6
+
+
+def differences(categories: Mapping[int, Category]) -> list[str]:
+    """How a file's categories differ from the published list that they resemble most.
+
+    Returns:
+        One line for each kind of difference; none where the file resembles no list, or is like it.
+    """
+    title = max(LISTS, key=lambda title: _likeness(title, categories))
+    if _likeness(title, categories) < _LIKENESS:
+        return []
+    found = {id_: category.name for id_, category in categories.items()}
+    listed = {id_: name for id_, name in enumerate(LISTS[title]) if name}
+    return [
+        f"the categories are nearly those of {title}, but {line}" for line in _kinds(found, listed)
+    ]
+
+
+def _likeness(title: str, categories: Mapping[int, Category]) -> float:
+    """Shared names, of all that either has."""
+    listed = {_plain(name) for name in LISTS[title] if name}
+    found = {_plain(category.name) for category in categories.values()}
+    return len(listed & found) / max(1, len(listed | found))
+
+
+def _kinds(found: Mapping[int, str], listed: Mapping[int, str]) -> Iterator[str]:
+    ids = {_plain(name): id_ for id_, name in listed.items()}
+    names = {_plain(name) for name in found.values()}
+    known = {id_: name for id_, name in found.items() if _plain(name) in ids}
+    yield from _line("lacks", [name for name in listed.values() if _plain(name) not in names])
+    yield from _line("adds", [name for id_, name in found.items() if id_ not in known])
+    places = [(name, id_, ids[_plain(name)]) for id_, name in known.items()]
+    yield from _line("numbers", [f"{n} {id_}, not {own}" for n, id_, own in places if id_ != own])
+    spelt = [(name, listed[own]) for name, _, own in places]
+    yield from _line("spells", [f"{name!r}, not {own!r}" for name, own in spelt if name != own])
+
+
+def _line(verb: str, things: list[str]) -> Iterator[str]:
+    more = f" and {len(things) - _SHOWN} more" if len(things) > _SHOWN else ""
+    if things:
+        yield f"the file {verb} {'; '.join(things[:_SHOWN])}{more}"
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", " ").replace("-", " ")
