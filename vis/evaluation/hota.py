@@ -1,0 +1,95 @@
+"""higher order tracking accuracy: detection and association weighed alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from vis.evaluation.pairing import EPSILON
+
+if TYPE_CHECKING:
+    from vis.evaluation.pairing import Floats, Ints, Meetings
+
+ALPHAS = np.arange(1, 20) * 0.05
+"""Least overlaps of a match, over which the numbers are averaged."""
+
+
+class Hota(NamedTuple):
+    """What adds up over videos and categories; each `[19]`, by `ALPHAS`."""
+
+    matches: Floats
+    truths: Floats
+    """Masks of the truth."""
+    results: Floats
+    """Masks of the results."""
+    located: Floats
+    """Sum of the matches' overlaps."""
+    associated: Floats
+    """Sum over matches of A(c), the Jaccard index of the two tracks' matches."""
+    recalled: Floats
+    """Sum over matches of the share of the true track that has the same partner."""
+    precise: Floats
+    """Sum over matches of the share of the result that has the same partner."""
+
+    def numbers(self) -> dict[str, float]:
+        """Means over `ALPHAS`, 0..1; without any mask or match they are TrackEval's (LocA is 1)."""
+        some = np.maximum(1, self.matches)
+        detection = self.matches / np.maximum(1, self.truths + self.results - self.matches)
+        association = self.associated / some
+        located = np.where(self.matches > 0, self.located / some, 1.0)
+        curves = {
+            "HOTA": np.sqrt(detection * association),
+            "DetA": detection,
+            "AssA": association,
+            "LocA": located,
+            "DetRe": self.matches / np.maximum(1, self.truths),
+            "DetPr": self.matches / np.maximum(1, self.results),
+            "AssRe": self.recalled / some,
+            "AssPr": self.precise / some,
+        }
+        return {name: float(curve.mean()) for name, curve in curves.items()}
+
+
+def hota(video: Meetings) -> Hota:
+    """The counts of one video (Luiten et al., HOTA, IJCV 2021, section 5)."""
+    true_seen, found_seen = video.seen()
+    alignment = _alignment(video, true_seen, found_seen)
+    pairs, overlap = _matches(video, alignment)
+    union = true_seen[:, None] + found_seen[None]
+    together = np.zeros((len(ALPHAS), *alignment.shape))
+    for alpha, counts in zip(ALPHAS, together, strict=True):
+        matched = pairs[overlap >= alpha - EPSILON]
+        counts += np.bincount(matched, minlength=alignment.size).reshape(alignment.shape)
+    squares = together**2
+    return Hota(
+        matches=together.sum((1, 2)),
+        truths=np.full(len(ALPHAS), float(true_seen.sum())),
+        results=np.full(len(ALPHAS), float(found_seen.sum())),
+        located=np.array([overlap[overlap >= alpha - EPSILON].sum() for alpha in ALPHAS]),
+        associated=(squares / np.maximum(1, union - together)).sum((1, 2)),
+        recalled=(squares / np.maximum(1, true_seen)[:, None]).sum((1, 2)),
+        precise=(squares / np.maximum(1, found_seen)).sum((1, 2)),
+    )
+
+
+def _alignment(video: Meetings, true_seen: Ints, found_seen: Ints) -> Floats:
+    """`[N M]` how well two tracks go together over the whole video, before any matching."""
+    shared = np.zeros((len(video.truths), len(video.results)))
+    for frame in video.frames:
+        either = frame.iou.sum(0) + frame.iou.sum(1)[:, None] - frame.iou
+        share = np.divide(frame.iou, either, out=np.zeros_like(either), where=either > EPSILON)
+        shared[np.ix_(frame.truths, frame.results)] += share
+    return shared / np.maximum(EPSILON, true_seen[:, None] + found_seen - shared)
+
+
+def _matches(video: Meetings, alignment: Floats) -> tuple[Ints, Floats]:
+    """All pairs of all frames as `row * M + column`, and their overlaps."""
+    pairs, overlap = [np.empty(0, np.int64)], [np.empty(0)]
+    for frame in video.frames:
+        score = alignment[np.ix_(frame.truths, frame.results)] * frame.iou
+        rows, columns = linear_sum_assignment(score, maximize=True)
+        pairs.append(frame.truths[rows] * len(video.results) + frame.results[columns])
+        overlap.append(frame.iou[rows, columns])
+    return np.concatenate(pairs), np.concatenate(overlap)
