@@ -124,6 +124,11 @@ def area(rle: RLE) -> int:
     return int(native.area(_native(rle)))
 
 
+def areas(rles: Sequence[RLE]) -> npt.NDArray[np.int64]:
+    """Number of pixels of each mask `[N]`; several times faster than one by one."""
+    return np.array(native.area([_native(rle) for rle in rles]), np.int64)
+
+
 def box(rle: RLE) -> Box | None:
     """The tight box (x0, y0, x1, y1) in pixel edges, or None of an empty mask."""
     x, y, width, height = native.toBbox(_native(rle)).astype(int).tolist()

@@ -1,0 +1,1 @@
+"""Tracks and truth to numbers: precision, identity, contours, and where the points were lost."""

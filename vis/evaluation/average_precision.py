@@ -1,0 +1,263 @@
+"""average precision and recall of tracks, by the rules of the YouTube-VIS reference."""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from vis.errors import DataError
+from vis.evaluation.evaluator import STATISTICS, TrackEvaluator, Video
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from vis.formats.ytvis_records import AnnotationSet, VideoEntry
+    from vis.records import Track
+
+Numbers = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+
+NONE = -1
+"""The reference's sign for a number without any truth to take it from; also: matched to nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """How the results of one category in one video were matched, objects of all sizes."""
+
+    video_id: int
+    label: int
+    """Category; -1 where categories were not told apart."""
+    scores: Numbers
+    """`[D]` of the results, best first; at most 100."""
+    result_ids: Ids
+    """`[D]` of the results."""
+    matched: Ids
+    """`[10 D]` id of the true track, or -1, by threshold of overlap."""
+    ignored: npt.NDArray[np.bool_]
+    """`[10 D]` neither right nor wrong: matched to a crowd."""
+    truth_ids: Ids
+    """`[G]` of the true tracks."""
+    crowd: npt.NDArray[np.bool_]
+    """`[G]` not to be found."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AveragePrecision:
+    """The twelve numbers, and all that they are made of; -1 where there is no truth."""
+
+    numbers: Mapping[str, float]
+    """`AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl`, 0..1."""
+    per_category: Mapping[int, float]
+    """AP by category id."""
+    labels: tuple[int, ...]
+    """Category ids along the axis K; (-1,) where categories were not told apart."""
+    thresholds: Numbers
+    """`[10]` of overlap: 0.5, 0.55 ... 0.95."""
+    recalls: Numbers
+    """`[101]` at which precision is read: 0, 0.01 ... 1."""
+    precision: Numbers
+    """`[10 101 K 4 3]` by threshold, recall, category, size (all, small, medium, large), and
+    results a video and category (1, 10, 100)."""
+    recall: Numbers
+    """`[10 K 4 3]`."""
+    matches: Sequence[Matches]
+    """By category, then by video; pairs with neither truth nor results are left out."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers as an evaluation file holds them, with `AP_per_category`."""
+        categories = {str(label): value for label, value in self.per_category.items()}
+        return {**self.numbers, "AP_per_category": categories}
+
+    def per_threshold(self) -> Numbers:
+        """`[10]` AP at each threshold of overlap."""
+        return np.array([_mean(part) for part in self.precision[:, :, :, 0, -1]])
+
+    def curve(self, threshold: int = 0, label: int | None = None) -> Numbers:
+        """`[101]` precision over recall, of one category or the mean of all.
+
+        Args:
+            threshold: place in `thresholds`.
+            label: category id; None: all that have truth.
+        """
+        precision = self.precision[threshold, :, :, 0, -1]
+        if label is not None:
+            return precision[:, self.labels.index(label)]
+        return np.array([_mean(part) for part in precision])
+
+
+def evaluate_tracks(
+    truth: AnnotationSet,
+    results: Mapping[int, Sequence[Track]],
+    *,
+    by_category: bool = True,
+    progress: bool = False,
+) -> AveragePrecision:
+    """Average precision and recall of what was found in the videos of the truth.
+
+    Args:
+        truth: videos, categories and true tracks. Where the file states areas that differ from the
+            masks, as those of polygons do, the stated ones count, as in the reference.
+        results: found tracks by id of the video; one without an entry has none. Each entry is asked
+            for once, so a mapping that reads on demand keeps no more than one video.
+        by_category: whether a result must name the right category; False: all count as one.
+        progress: whether a bar is shown on the error stream.
+
+    Raises:
+        DataError: a result does not fit the truth: video, category, frame, size or score.
+    """
+    _check_videos(truth, results)
+    given = _Given(truth, results, progress)
+    labels = sorted(truth.categories)
+    evaluator = TrackEvaluator(given, list(truth.videos), labels)
+    evaluator.params.useCats = int(by_category)
+    with redirect_stdout(io.StringIO()):  # COCO's evaluator speaks; this one returns
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    return _summary(evaluator, given, tuple(labels) if by_category else (NONE,))
+
+
+def check_results(
+    video: VideoEntry, labels: Mapping[int, object], results: Sequence[Track]
+) -> None:
+    """Refuse results that do not fit their video; files are checked when they are read already.
+
+    Raises:
+        DataError: which result, and why.
+    """
+    for track in results:
+        where = f"video {video.id}: result {track.id}"
+        if track.label not in labels:
+            raise DataError(
+                f"category {track.label} is none of the truth's",
+                where=where,
+                remedy="Give results the category ids of the truth.",
+            )
+        if not math.isfinite(track.score):
+            raise DataError(
+                f"the score is {track.score}", where=where, remedy="Drop or correct it."
+            )
+        _check_masks(video, track, where)
+
+
+def _check_masks(video: VideoEntry, track: Track, where: str) -> None:
+    for frame, mask in track.masks.items():
+        if not 0 <= frame < video.length:
+            raise DataError(
+                f"there is a mask in frame {frame} but the video has {video.length} frames",
+                where=where,
+                remedy="Evaluate the frames of the truth alone.",
+            )
+        if (mask.height, mask.width) != (video.height, video.width):
+            raise DataError(
+                f"frame {frame} has a mask of {mask.height} x {mask.width} "
+                f"but the video is {video.height} x {video.width}",
+                where=where,
+                remedy="Write all masks at the size of the video.",
+            )
+
+
+def _check_videos(truth: AnnotationSet, results: Mapping[int, Sequence[Track]]) -> None:
+    unknown = sorted(results.keys() - truth.videos.keys())
+    if unknown:
+        named = ", ".join(map(str, unknown[:5]))
+        raise DataError(
+            f"there are results of {len(unknown)} videos that the truth does not have: {named}",
+            remedy="Evaluate with the truth of the same videos.",
+        )
+
+
+class _Given:
+    """The videos one by one; their tracks are numbered from 1, since an id of 0 means no match."""
+
+    def __init__(
+        self, truth: AnnotationSet, results: Mapping[int, Sequence[Track]], progress: bool
+    ) -> None:
+        self.truth, self.results, self.progress = truth, results, progress
+        self.truth_ids: list[int] = [NONE]
+        self.result_ids: list[int] = [NONE]
+
+    def __iter__(self) -> Iterator[Video]:
+        bar = tqdm(
+            self.truth.videos.values(),
+            "evaluating",
+            unit="video",
+            disable=None if self.progress else True,
+        )
+        for entry in bar:
+            results = self.results.get(entry.id, ())
+            check_results(entry, self.truth.categories, results)
+            true = self.truth.tracks.get(entry.id, ())
+            areas = {track.id: _stated_area(self.truth, track) for track in true}
+            numbered = _numbered(true, self.truth_ids)
+            stated = {
+                new.id: area
+                for new, old in zip(numbered, true, strict=True)
+                if (area := areas[old.id]) is not None
+            }
+            yield Video(entry.id, numbered, stated, _numbered(results, self.result_ids))
+
+
+def _numbered(tracks: Sequence[Track], ids: list[int]) -> list[Track]:
+    first = len(ids)
+    ids.extend(track.id for track in tracks)
+    return [replace(track, id=first + place) for place, track in enumerate(tracks)]
+
+
+def _stated_area(truth: AnnotationSet, track: Track) -> float | None:
+    """Mean of the stated areas that are not null or 0; None where the masks say it."""
+    areas = truth.track_extra.get(track.id, {}).get("areas")
+    if areas is None:
+        return None
+    visible = [area for area in areas if area]
+    return float(np.mean(visible)) if visible else 0.0
+
+
+def _summary(evaluator: TrackEvaluator, given: _Given, labels: tuple[int, ...]) -> AveragePrecision:
+    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
+    every_size = evaluator.params.areaRng[0]
+    each = [_mean(precision[:, :, place, 0, -1]) for place in range(len(labels))]
+    return AveragePrecision(
+        numbers=dict(zip(STATISTICS, map(float, evaluator.stats), strict=True)),
+        per_category=dict(zip(labels, each, strict=True)),
+        labels=labels,
+        thresholds=np.array(evaluator.params.iouThrs),
+        recalls=np.array(evaluator.params.recThrs),
+        precision=precision,
+        recall=recall,
+        matches=[
+            _matches(entry, given)
+            for entry in evaluator.evalImgs
+            if entry is not None and entry["aRng"] == every_size
+        ],
+    )
+
+
+def _matches(entry: Mapping[str, Any], given: _Given) -> Matches:
+    truth_ids, result_ids = np.array(given.truth_ids), np.array(given.result_ids)
+    places = entry["dtMatches"].astype(np.int64)
+    return Matches(
+        video_id=int(entry["image_id"]),
+        label=int(entry["category_id"]),
+        scores=np.array(entry["dtScores"], np.float64),
+        result_ids=result_ids[np.array(entry["dtIds"], np.int64)],
+        # place 0 of the table is -1
+        matched=truth_ids[places],
+        ignored=np.array(entry["dtIgnore"], np.bool_),
+        truth_ids=truth_ids[np.array(entry["gtIds"], np.int64)],
+        crowd=np.array(entry["gtIgnore"], np.bool_),
+    )
+
+
+def _mean(values: Numbers) -> float:
+    """Mean of what is known, -1 where nothing is."""
+    known = values[values > NONE]
+    return float(known.mean()) if known.size else float(NONE)
