@@ -43,6 +43,7 @@ class Batch:
     clip: Clip
     targets: list[ClipTargets]
     names: list[str]
+    lost: tuple[str, ...] = ()
 
 
 def sample(rng: np.random.Generator) -> tuple[np.ndarray, ClipTargets]:

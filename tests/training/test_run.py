@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,14 @@ from PIL import Image
 
 from vis import weights
 from vis.cli import main
-from vis.errors import DataError, InputError, OutputError, OutputExistsError, UsageError
+from vis.errors import (
+    DataError,
+    InputError,
+    OutputError,
+    OutputExistsError,
+    UsageError,
+    VisWarning,
+)
 from vis.ops import rle
 from vis.training.experiment import read_experiment, text_of
 from vis.training.lock import locked
@@ -150,6 +158,27 @@ def test_sets_that_annotate_some_classes_only_train_together(shared: Path, tmp_p
     model = weights.load(tmp_path / "run" / "model.safetensors")
     assert len(model.class_names) == 8
     assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_a_picture_that_cannot_be_read_stops_or_is_counted(
+    config: Path, data: Path, tmp_path: Path
+):
+    shutil.copytree(data, tmp_path / "copy")
+    for name in ("00000.jpg", "00001.jpg", "00002.jpg"):
+        (tmp_path / "copy" / "JPEGImages" / "v2" / name).write_bytes(b"no picture")
+    changes = ["--data.parts", json.dumps([{"path": str(tmp_path / "copy")}])]
+    changes += ["--data.classes=[flat, tall]", "--training.batch", "1", "--data.sampling=cyclic"]
+    with pytest.raises(DataError, match=r"v2/0000\d\.jpg \(frame \d of video 2\): .* decoded"):
+        begin(read_experiment(config, changes), tmp_path / "stops")
+    changes += ["--data.on_bad_sample", "skip", "--training.steps"]
+    for run in ("one", "other"):
+        with pytest.warns(VisWarning, match=r"v2/0000\d\.jpg .*decoded.* place \(1 of at most 1\)"):
+            begin(read_experiment(config, [*changes, "2"]), tmp_path / run)
+    assert_equal(tmp_path / "one/model.safetensors", tmp_path / "other/model.safetensors")
+    lines = [json.loads(line) for line in (tmp_path / "one/log.jsonl").read_text().splitlines()]
+    assert sum(line["replaced"] for line in lines) == 1
+    with pytest.warns(VisWarning), pytest.raises(DataError, match="2 samples cannot be read, more"):
+        begin(read_experiment(config, [*changes, "20"]), tmp_path / "many")
 
 
 def test_a_rehearsal_tells_and_writes_nothing(config: Path, tmp_path: Path):

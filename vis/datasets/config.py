@@ -117,4 +117,7 @@ class DataConfig:
     """Least and greatest distance of the frames of a strided clip."""
     keep_unseen: bool = False
     """Keep the rows of objects that no frame of a clip shows, as VisTR does."""
+    on_bad_sample: Literal["error", "skip"] = "error"
+    """At a picture that is missing or cannot be decoded: stop, or take another clip, for as many
+    files as a thousandth of the items, at least one."""
     augmentation: Augmentation = field(default_factory=Augmentation)

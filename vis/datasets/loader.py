@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from vis.datasets.collate import as_fractions
 from vis.datasets.order import item_of, random_of
 from vis.datasets.parcel import Parcel, pack, unpack
+from vis.datasets.spare import Losses
 from vis.errors import DataError, UsageError, VisError
 from vis.records import Clip, ClipTargets
 
@@ -47,6 +48,8 @@ class Batch:
     targets: list[ClipTargets]
     names: list[str]
     """Video and frames of each clip, for messages."""
+    lost: list[str]
+    """What could not be read and has been replaced."""
     wait: float
     """Seconds that the step waited for this batch."""
 
@@ -78,8 +81,8 @@ def batches(
 
     Raises:
         UsageError: a number is out of its range.
-        VisError: of a sample, as the source raised it; or a worker died or hangs, with the items
-            that were in work.
+        VisError: of a sample, as the source raised it; or too many could not be read; or a worker
+            died or hangs, with the items that were in work.
     """
     if not (size >= 1 and 0 <= seed < 1 << 63 and workers >= 0 and 0 <= rank < world):
         raise UsageError(
@@ -172,18 +175,20 @@ def _as_it_is(value: Any) -> Any:
 def _batches(
     loader: DataLoader[Parcel | VisError], steps: _Steps, patience: float
 ) -> Iterator[Batch]:
-    parcels = iter(loader)
+    parcels, losses = iter(loader), Losses(len(steps.source))
     for _ in range(len(loader)):
         begun = time.monotonic()
         parcel = _next(parcels, steps, begun + patience)
         if isinstance(parcel, VisError):
             raise parcel
+        losses.add(parcel.lost)
         clip = Clip(as_fractions(parcel.frames), parcel.sizes)
         yield Batch(
             step=parcel.step,
             clip=clip,
             targets=unpack(parcel),
             names=parcel.names,
+            lost=parcel.lost,
             wait=time.monotonic() - begun,
         )
 

@@ -11,6 +11,7 @@ from vis.datasets.mixture import Mixture
 from vis.datasets.photometric import Photometric
 from vis.datasets.pseudo import PseudoClips
 from vis.datasets.sampling import Cyclic, Strided
+from vis.datasets.spare import Spared
 from vis.datasets.transforms import Crop, Fixed, Flip, ShortSide, Sometimes
 from vis.errors import InputError, UsageError, VisError
 from vis.formats.opening import open_set
@@ -43,7 +44,10 @@ def open_dataset(config: DataConfig) -> ClipSource:
     sources = [
         _source(part, data, names, config) for part, data in zip(config.parts, opened, strict=True)
     ]
-    return sources[0] if len(sources) == 1 else Mixture(sources, [p.weight for p in config.parts])
+    whole: ClipSource = sources[0]
+    if len(sources) > 1:
+        whole = Mixture(sources, [part.weight for part in config.parts])
+    return Spared(whole) if config.on_bad_sample == "skip" else whole
 
 
 def transforms_of(augmentation: Augmentation) -> tuple[Transform, ...]:

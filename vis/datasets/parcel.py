@@ -45,6 +45,8 @@ class Parcel:
     labelled: Tensor | None
     """`[B K]`; None where all classes of all clips are annotated."""
     names: list[str]
+    lost: list[str]
+    """What could not be read, of all clips."""
 
 
 def pack(step: int, samples: Sequence[Sample]) -> Parcel:
@@ -66,6 +68,7 @@ def pack(step: int, samples: Sequence[Sample]) -> Parcel:
         counts=tuple(len(target.labels) for target in targets),
         labelled=_stacked([target.labelled for target in targets]),
         names=[sample.name for sample in samples],
+        lost=[fault for sample in samples for fault in sample.lost],
     )
 
 

@@ -23,6 +23,8 @@ class Sample:
     annotated here."""
     name: str
     """The video and its frames, for messages."""
+    lost: tuple[str, ...] = ()
+    """What could not be read, so that this clip takes its place."""
 
 
 class ClipSource(Protocol):

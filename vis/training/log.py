@@ -47,6 +47,8 @@ class Line:
     """Peak bytes: of the GPU, or of this process on the CPU."""
     skipped: int = 0
     """Steps that were left out since the line before."""
+    replaced: int = 0
+    """Clips of this process that could not be read since then, so that others took their place."""
 
     def text(self, steps: int) -> str:
         """For people; `steps` is the length of the run."""
@@ -60,7 +62,11 @@ class Line:
             f"{self.memory / GIB:.1f} GiB",
             f"left {duration(self.seconds * (steps - self.step))}",
         ]
-        return "  ".join(parts) + (f"  skipped {self.skipped}" if self.skipped else "")
+        parts += [f"{name} {getattr(self, name)}" for name in _RARE if getattr(self, name)]
+        return "  ".join(parts)
+
+
+_RARE = ("skipped", "replaced")
 
 
 class Log:

@@ -31,12 +31,14 @@ class Meter:
 
     def _restart(self) -> None:
         self._good: list[Report] = []
-        self._steps, self._wait, self._begun = 0, 0.0, time.perf_counter()
+        self._steps, self._lost, self._wait = 0, 0, 0.0
+        self._begun = time.perf_counter()
 
     def add(self, report: Report) -> None:
         """One more step."""
         self._steps += 1
         self._wait += report.wait
+        self._lost += report.lost
         self.bad = self.bad + 1 if report.bad else 0
         if not report.bad:
             self._good.append(report)
@@ -58,6 +60,7 @@ class Meter:
             wait=self._wait / max(1, self._steps),
             memory=peak_memory(self._ranks.device),
             skipped=self._steps - len(self._good),
+            replaced=self._lost,
         )
         self._restart()
         return line

@@ -43,6 +43,10 @@ class Batch(Protocol):
     def names(self) -> Sequence[str]:
         """Video and frames of each, for messages."""
 
+    @property
+    def lost(self) -> Sequence[str]:
+        """What could not be read and has been replaced."""
+
 
 @dataclass(slots=True)
 class Report:
@@ -52,6 +56,8 @@ class Report:
     """Losses, the mean over the batches of this process."""
     names: list[str] = field(default_factory=list)
     """Of the clips that this process saw."""
+    lost: int = 0
+    """Clips that could not be read and were replaced."""
     shape: tuple[int, ...] = ()
     """Of the last batch's frames."""
     norm: float = 0.0
@@ -90,6 +96,7 @@ def take_step(
         batch = next(batches)
         report.wait += time.perf_counter() - begun
         report.names += batch.names
+        report.lost += len(batch.lost)
         report.shape = tuple(batch.clip.frames.shape)
         torch.manual_seed(_seed(training.seed, state.step, turn, ranks.rank))
         last = turn == training.accumulate - 1
