@@ -73,7 +73,7 @@ def clear(video: Meetings, threshold: float) -> tuple[Clear, list[Cover]]:
         overlap += sum(iou for _, iou in found.values())
         last |= {row: column for row, (column, _) in found.items()}
         for row in frame.truths.tolist():
-            covers[row][frame.index] = found[row][0] if row in found else None
+            covers[row][frame.frame] = found[row][0] if row in found else None
     counts = Clear(
         results=sum(len(frame.results) for frame in video.frames),
         switches=switches,
@@ -106,7 +106,7 @@ def _match(
 
 def _with_lives(counts: Clear, covers: Sequence[Cover]) -> Clear:
     """The counts that look at each object's whole life."""
-    lives = [np.array([column is not None for column in cover.values()]) for cover in covers]
+    lives = [np.array([who is not None for who in cover.values()], np.bool_) for cover in covers]
     shares = np.array([life.mean() for life in lives if len(life)])
     starts = [int(life[:1].sum() + (life[1:] & ~life[:-1]).sum()) for life in lives]
     mostly = int((shares >= MOSTLY).sum())

@@ -26,7 +26,7 @@ EPSILON = float(np.finfo(float).eps)
 class Meeting(NamedTuple):
     """The objects and results of one frame."""
 
-    index: int
+    frame: int
     truths: Ints
     """`[n]` rows of the objects seen in this frame."""
     results: Ints
@@ -90,9 +90,8 @@ def _meet(frame: FrameOverlap, objects: int, threshold: float) -> Meeting:
     there = (frame.truth < objects) & (frame.truth_areas > 0)
     iou = frame.iou[:, there].T
     inside = frame.shared[:, frame.truth >= objects] / np.maximum(frame.result_areas, 1)[:, None]
-    kept = ~(inside > 0.5).any(axis=1)
-    kept[best_pairs(iou, threshold)[1]] = True
-    kept &= frame.result_areas > 0
+    fitting = np.isin(np.arange(len(frame.results)), best_pairs(iou, threshold)[1])
+    kept = (frame.result_areas > 0) & (fitting | (inside <= 0.5).all(axis=1))
     return Meeting(frame.frame, frame.truth[there], frame.results[kept], iou[:, kept])
 
 
