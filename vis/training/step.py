@@ -122,8 +122,9 @@ def _losses(
 
 
 def _moved(target: ClipTargets, device: torch.device) -> ClipTargets:
-    found = {field.name: getattr(target, field.name) for field in fields(target)}
-    return ClipTargets(**{name: x if x is None else x.to(device) for name, x in found.items()})
+    values = {field.name: getattr(target, field.name) for field in fields(target)}
+    moved: dict[str, Any] = {name: x if x is None else x.to(device) for name, x in values.items()}
+    return ClipTargets(**moved)
 
 
 def _change(
