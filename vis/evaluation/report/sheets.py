@@ -1,0 +1,122 @@
+"""contact sheets of a video: some frames, the truth drawn over the results, as JPEG in the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from vis.errors import VisError
+from vis.evaluation.report.markup import Markup, join, tag
+from vis.formats.index_pictures import PILLOW_FAULTS
+from vis.formats.places import film_of, inside
+from vis.ops.shown import tracks_at
+from vis.records import Frame
+from vis.video import DrawStyle, draw, open_video
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from vis.evaluation.report.stories import Story
+    from vis.formats.ytvis_records import VideoEntry
+    from vis.records import Pixels, Track
+
+COLUMNS = 5
+SIDE = 360
+"""Pixels of the longer side of a picture."""
+_QUALITY = 82
+_GREY = 96
+_STYLE = DrawStyle(boxes=False, opacity=0.5, contour=1 / 150, text=1 / 14)
+
+
+def sheet(story: Story, names: Mapping[int, str], frames: Path | None) -> Markup:
+    """Some frames of a video, evenly spaced: truth above, results below.
+
+    Where the frames cannot be read, the masks lie on grey.
+
+    Args:
+        story: the video.
+        names: of the classes.
+        frames: the folder that its file names are relative to.
+    """
+    places = _evenly(story.video.length, COLUMNS)
+    pictures, fault = _pictures(story.video, places, frames)
+    cells = [tag("div")]
+    cells += [tag("div", f"frame {place}", class_="frame") for place in places]
+    for row, tracks in (("truth", story.truth), ("result", story.shown)):
+        cells.append(tag("div", row, class_="row"))
+        for place, pixels in zip(places, pictures, strict=True):
+            cells.append(_cell(f"frame {place}, {row}", place, pixels, tracks=tracks, names=names))
+    across = f"grid-template-columns: 18px repeat({len(places)}, minmax(0, 1fr))"
+    note = tag("p", f"Drawn without the pictures: {fault}", class_="soft") if fault else ""
+    return join(tag("div", *cells, class_="sheet", style=across), note)
+
+
+def _cell(
+    said: str, place: int, pixels: Pixels, *, tracks: Sequence[Track], names: Mapping[int, str]
+) -> Markup:
+    frame = Frame(place, Fraction(place), pixels)
+    shown = tracks_at(frame, tracks)
+    objects = [f"{names.get(int(k), k)} {n}" for k, n in zip(shown.labels, shown.ids, strict=True)]
+    drawn = draw(frame, shown, names=names, style=_STYLE).pixels
+    height, width = drawn.shape[:2]
+    return tag(
+        "img",
+        src=f"data:image/jpeg;base64,{_jpeg(drawn)}",
+        alt=f"{said}: {', '.join(objects) or 'nothing'}",
+        width=width,
+        height=height,
+    )
+
+
+def _pictures(
+    video: VideoEntry, places: Sequence[int], frames: Path | None
+) -> tuple[list[Pixels], str]:
+    """The frames, or grey ones and why."""
+    fault = "their folder was not found."
+    if frames is not None:
+        try:
+            return [_fitted(pixels) for pixels in _read(video, places, frames)], ""
+        except (VisError, *PILLOW_FAULTS) as error:
+            fault = str(error)
+    scale = SIDE / max(video.height, video.width)
+    height, width = (max(1, round(side * scale)) for side in (video.height, video.width))
+    return [np.full((height, width, 3), _GREY, np.uint8)] * len(places), fault
+
+
+def _read(video: VideoEntry, places: Sequence[int], frames: Path) -> list[Pixels]:
+    film = film_of(frames, video)
+    if film is not None:
+        with open_video(film) as reader:
+            return list(reader.clip(places))
+    pictures = []
+    for place in places:
+        # as annotations speak of it: a turn in the EXIF data is left alone
+        with Image.open(inside(frames, video.file_names[place])) as picture:
+            pictures.append(np.asarray(picture.convert("RGB")))
+    return pictures
+
+
+def _fitted(pixels: Pixels) -> Pixels:
+    picture = Image.fromarray(pixels)
+    scale = SIDE / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def _jpeg(pixels: Pixels) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """At most `most` of the places 0 to `count` - 1, the first and the last among them."""
+    if most >= count:
+        return list(range(count))
+    return [place * (count - 1) // (most - 1) for place in range(most)]

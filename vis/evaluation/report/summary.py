@@ -1,0 +1,112 @@
+"""measured numbers -> what the report says of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vis.evaluation.report.content import CategoryRow, Content, Curve, Headline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from vis.evaluation.average_precision import AveragePrecision, Matches
+    from vis.evaluation.report.content import ErrorRow
+    from vis.formats.ytvis_records import AnnotationSet
+
+_CURVES = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Overlaps whose curves are drawn; with all ten, none could be told from the next."""
+_MEANINGS = {
+    "AP": "average precision: right classes, masks and identities, mean over ten overlaps",
+    "AP50": "where an overlap (IoU through the video) of 0.5 suffices",
+    "AP75": "where an overlap of 0.75 is asked for",
+    "AR10": "share of objects found by ten results of a video",
+    "HOTA": "finding and following weigh the same",
+    "IDF1": "share of masks under one lasting identity",
+    "J&F": "overlap of regions and of contours, mean",
+    "mIoU": "overlap of the classes' regions, mean of the classes",
+}
+"""The numbers at the top, in their order."""
+
+
+def content_of(
+    title: str,
+    truth: AnnotationSet,
+    found: AveragePrecision,
+    *,
+    interval: tuple[float, float] | None = None,
+    errors: Sequence[ErrorRow] = (),
+    others: Mapping[str, Mapping[str, float]] | None = None,
+    facts: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> Content:
+    """The numbers of a report.
+
+    Args:
+        title: of the page.
+        truth: what was measured against.
+        found: average precision.
+        interval: of the AP.
+        errors: what each kind of error costs.
+        others: numbers of further metrics, by the metric's name.
+        facts: what was measured, in words.
+        notes: what limits the numbers.
+    """
+    groups = {"Average precision": found.numbers, **(others or {})}
+    return Content(
+        title=title,
+        facts=facts or {},
+        notes=notes,
+        headlines=_headlines(groups, interval),
+        categories=_categories(truth, found),
+        overlaps=dict(zip(found.thresholds.tolist(), found.per_threshold().tolist(), strict=True)),
+        curves=_curves(found),
+        errors=errors,
+        numbers=groups,
+    )
+
+
+def surest(matches: Sequence[Matches]) -> float:
+    """The score from which results are best kept: there F1 at an overlap of 0.5 is the highest.
+
+    0 where nothing was found at all.
+    """
+    scores = np.concatenate([np.zeros(0), *(m.scores[~m.ignored[0]] for m in matches)])
+    right = np.concatenate([np.zeros(0), *(m.matched[0][~m.ignored[0]] >= 0 for m in matches)])
+    objects = sum(int((~m.crowd).sum()) for m in matches)
+    order = np.argsort(-scores, kind="stable")
+    scores, hits = scores[order], np.cumsum(right[order])
+    if not len(hits) or not hits[-1]:
+        return 0.0
+    last = np.append(scores[1:] < scores[:-1], True)  # results of one score go together
+    f1 = np.where(last, 2 * hits / (np.arange(1, len(hits) + 1) + objects), 0)
+    return float(scores[int(f1.argmax())])
+
+
+def _headlines(
+    groups: Mapping[str, Mapping[str, float]], interval: tuple[float, float] | None
+) -> list[Headline]:
+    known = {name: value for numbers in groups.values() for name, value in numbers.items()}
+    return [
+        Headline(name, known[name], meaning, interval if name == "AP" else None)
+        for name, meaning in _MEANINGS.items()
+        if name in known and known[name] >= 0
+    ]
+
+
+def _categories(truth: AnnotationSet, found: AveragePrecision) -> list[CategoryRow]:
+    labels = [
+        track.label for tracks in truth.tracks.values() for track in tracks if not track.crowd
+    ]
+    return [
+        CategoryRow(truth.categories[label].name, None if value < 0 else value, labels.count(label))
+        for label, value in found.per_category.items()
+        if label in truth.categories
+    ]
+
+
+def _curves(found: AveragePrecision) -> list[Curve]:
+    places = [int(np.abs(found.thresholds - overlap).argmin()) for overlap in _CURVES]
+    curves = [(float(found.thresholds[place]), found.curve(place)) for place in places]
+    return [Curve(overlap, curve.tolist()) for overlap, curve in curves if (curve >= 0).all()]
