@@ -76,11 +76,11 @@ def results():
     }
 
 
-def write(folder, truth, results, **others):
+def write(folder, truth, results, title=HOSTILE, **others):
     found = evaluate_tracks(truth, results)
     errors = [ErrorRow("missed", 0.25, "no result"), ErrorRow("class", 0.0, "wrong one")]
     content = content_of(
-        HOSTILE, truth, found, interval=(0.1, 0.4), errors=errors, facts={"truth": HOSTILE}
+        title, truth, found, interval=(0.1, 0.4), errors=errors, facts={"truth": title}
     )
     threshold = others.pop("threshold", 0.5)
     return found, write_report(folder, content, truth, results, threshold=threshold, **others)
@@ -174,7 +174,7 @@ def test_real_predictions(shared, tmp_path):
     references = shared / "data" / "pack_test" / "eval_refs" / "ytvis_ap"
     data = open_set(shared / "data" / "pack_dev" / "davis_dev")
     results = read_results(references / "results.json", data.annotations)
-    _, path = write(tmp_path, data.annotations, results, frames=data.frames)
+    _, path = write(tmp_path, data.annotations, results, "real", frames=data.frames)
     expected = json.loads((references / "expected.json").read_text())["expected"]
     page = Page(path.read_text())
     for number in expected["all/AP_per_category"].values():
