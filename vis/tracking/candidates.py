@@ -1,0 +1,123 @@
+"""The answers of one window that may be objects: sorted, without doubles, measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from vis.tracking.overlap import Bools, Floats, Ints, mean_iou
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vis.records import ClipPredictions
+    from vis.tracking.config import Config
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Answers of one window, best first; all but the masks are small and lie on the CPU."""
+
+    scores: Floats
+    """`[N]`."""
+    labels: Ints
+    """`[N]`."""
+    chances: Floats
+    """`[N K]` class probabilities."""
+    boxes: Floats
+    """`[N T 4]`."""
+    presence: Floats
+    """`[N T]`."""
+    shown: Bools
+    """`[N T]`; present, and with a mask."""
+    places: Floats
+    """`[N T 3]` centre y, x and size (root of the area) in cells; zero where nothing is shown."""
+    embeddings: Floats | None
+    """`[N C]` of length 1."""
+    masks: Tensor
+    """`[N T h w]` float32, where the model put them; ours to change."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def of(self, rows: Ints) -> Candidates:
+        """These rows in this order."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen = {name: value[rows] for name, value in arrays.items() if value is not None}
+        chosen["masks"] = self.masks[torch.from_numpy(rows).to(self.masks.device)]
+        return replace(self, **chosen)
+
+
+def take(predictions: ClipPredictions, frames: int, config: Config) -> Candidates:
+    """What the tracker may use of a window's predictions.
+
+    The order is by score, then by place: nothing depends on the order of the model's slots.
+
+    Args:
+        predictions: of one window.
+        frames: how many of its first frames count; the rest is padding.
+        config: the tracker's.
+    """
+    scores = _array(predictions.scores)
+    found = _measured(predictions, frames, np.flatnonzero(scores >= config.weakest), config)
+    seen = np.flatnonzero(found.shown.any(axis=1))
+    first = found.places[seen, found.shown[seen].argmax(axis=1)]
+    keys = (first[:, 2], first[:, 1], first[:, 0], -found.scores[seen])
+    found = found.of(seen[np.lexsort(keys)])
+    return found.of(_single(found, config.duplicates)) if config.duplicates < 1 else found
+
+
+def _measured(predictions: ClipPredictions, frames: int, rows: Ints, config: Config) -> Candidates:
+    index = torch.from_numpy(rows).to(predictions.masks.device)
+    masks = predictions.masks[index, :frames].float()
+    places = _places(masks)
+    presence = _array(predictions.presence)[rows, :frames]
+    shown = (presence >= config.presence) & (places[..., 2] > 0)
+    embeddings = None
+    if predictions.embeddings is not None:
+        embeddings = _array(predictions.embeddings)[rows]
+        embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-12)
+    return Candidates(
+        scores=_array(predictions.scores)[rows],
+        labels=_array(predictions.labels)[rows].astype(np.int64),
+        chances=_array(predictions.class_scores)[rows],
+        boxes=_array(predictions.boxes)[rows, :frames],
+        presence=presence,
+        shown=shown,
+        places=places * shown[..., None],
+        embeddings=embeddings,
+        masks=masks,
+    )
+
+
+def _places(masks: Tensor) -> Floats:
+    """`[N T h w]` -> `[N T 3]` centre y, x and root of the area of what is likely inside."""
+    height, width = masks.shape[2:]
+    ys = torch.arange(height, device=masks.device, dtype=masks.dtype) + 0.5
+    xs = torch.arange(width, device=masks.device, dtype=masks.dtype) + 0.5
+    places = []
+    for frame in masks.unbind(dim=1):
+        inside = (frame > 0.5).to(masks.dtype)
+        rows, columns = inside.sum(dim=2), inside.sum(dim=1)
+        area = rows.sum(dim=1)
+        centre = torch.stack((rows @ ys, columns @ xs), dim=1) / area.clamp(min=1)[:, None]
+        places.append(torch.cat((centre, area.sqrt()[:, None]), dim=1))
+    return _array(torch.stack(places, dim=1))
+
+
+def _single(found: Candidates, most: float) -> Ints:
+    """Rows that are not yet said better by a row before them."""
+    frames = ((mask, mask) for mask in found.masks.unbind(dim=1))
+    overlaps, _ = mean_iou(frames, found.shown, found.shown)
+    kept: list[int] = []
+    for row in range(len(found)):
+        if (overlaps[row, kept] < most).all():
+            kept.append(row)
+    return np.array(kept, np.int64)
+
+
+def _array(values: Tensor) -> Floats:
+    return values.detach().cpu().double().numpy()  # type: ignore[no-any-return]

@@ -1,0 +1,80 @@
+"""What a tracker is told; nothing here needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from vis.errors import UsageError
+
+_SHARES = ("threshold", "weakest", "presence", "duplicates", "minimum", "nearest")
+_SHARES += ("recognise", "margin", "reach")
+_COUNTS = ("tail", "most")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """How identities are made, kept and given up."""
+
+    threshold: float = 0.3
+    """Score that a new object needs: higher invents fewer, but finds weak ones late or never."""
+    weakest: float = 0.1
+    """Score that a known object needs to go on: lower bridges weak moments, but may follow a
+    ghost where the object was."""
+    presence: float = 0.2
+    """Probability of being visible from which a frame shows an object: higher hides more doubtful
+    masks, lower shows objects that are not there."""
+    duplicates: float = 0.7
+    """Overlap of two answers of one window from which the weaker one is dropped: lower cleans up
+    more, but takes two objects that lie over each other for one; 1 keeps all."""
+    minimum: float = 0.35
+    """Similarity that a link needs: higher breaks identities in two, lower mixes them."""
+    nearest: float = 0.1
+    """Agreement in place that a link needs whatever else speaks for it: higher loses what moves
+    oddly, lower lets identities jump."""
+    mask_weight: float = 1.0
+    """Of the place (mask overlap, motion): more trusts where things are, not what they are."""
+    class_weight: float = 0.2
+    """Of the class: more keeps apart what overlaps, but suffers where the model is unsure."""
+    embedding_weight: float = 0.5
+    """Of the embeddings, where the model has them: more survives jumps and crossings, but suffers
+    where alike objects have alike embeddings."""
+    tail: int = 6
+    """Frames of its past that an object's motion is estimated from: more is steadier, less turns
+    faster."""
+    patience: int = 30
+    """Frames for which an unseen object is expected where its motion leads: more bridges longer
+    hiding, less mixes up fewer objects and holds fewer masks."""
+    gallery: int = 64
+    """Objects that are remembered after that, to be known again when they return: more knows more
+    of them again, and confuses more; 0 for none."""
+    memory: int = 300
+    """Frames for which they are remembered: longer knows later returns, shorter invents fewer."""
+    recognise: float = 0.6
+    """Similarity that a returning object needs: higher gives it a new identity more often, lower
+    gives a stranger an old one."""
+    margin: float = 0.05
+    """By how much the best of several must be better to be taken for a returning object: higher
+    gives up more often where objects are alike."""
+    reach: float = 0.2
+    """Share of the picture's diagonal that an object may appear from its expected place and still
+    be known again without an embedding: farther knows more of them again, and invents more."""
+    most: int = 200
+    """Objects that are followed at once: more costs memory and time in crowds; beyond it the least
+    sure new ones are left out."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing.
+
+        Raises:
+            UsageError: which, and what it may be.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in _SHARES and not 0 <= value <= 1:
+                raise UsageError(f"tracker.{field.name} is {value}", remedy="Give 0 to 1.")
+            if field.name in _COUNTS and value < 1:
+                raise UsageError(f"tracker.{field.name} is {value}", remedy="Give at least 1.")
+            if not value >= 0:
+                raise UsageError(f"tracker.{field.name} is {value}", remedy="Give at least 0.")
+        if not 0 < self.mask_weight + self.class_weight + self.embedding_weight < float("inf"):
+            raise UsageError("tracker: the three weights are all 0 or no numbers")

@@ -1,0 +1,170 @@
+"""Which answer of a window goes on with which live object: one assignment over all evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+
+from vis.tracking.motion import expected, shifted
+from vis.tracking.overlap import Bools, Floats, Ints, mean_iou, soft_iou, soft_share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from vis.tracking.candidates import Candidates
+    from vis.tracking.config import Config
+    from vis.tracking.known import Known
+    from vis.tracking.live import Live
+
+Pairs = list[tuple[int, int]]
+
+_FADE = 0.99
+"""What is left of the agreement in place after one more frame unseen."""
+_INSIDE = 0.8
+"""Agreement of an answer that lies wholly inside the mask expected after a pause."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What speaks for each pair of live object and answer."""
+
+    similarity: Floats
+    """`[M N]` 0..1."""
+    place: Floats
+    """`[M N]` 0..1, its part that is of the place."""
+    apart: Bools
+    """`[M N]` frames show both, in different places: certainly two objects."""
+
+
+def compare(
+    live: Sequence[Live], found: Candidates, offset: int, clock: int, config: Config
+) -> Evidence:
+    """Compare live objects with answers.
+
+    Args:
+        live: M objects.
+        found: N answers.
+        offset: place of the window's first frame among the pending ones.
+        clock: of the first pending frame.
+        config: weights of the parts.
+    """
+    place, both = _on_shared_frames(live, found, offset)
+    apart = (both > 0) & (place < config.nearest)
+    unmet = both == 0
+    if unmet.any():
+        place = np.where(unmet, _by_motion(live, found, unmet, clock + offset), place)
+    known = [one.known for one in live]
+    parts = [(config.mask_weight, place), (config.class_weight, class_agreement(known, found))]
+    looks = embedding_agreement(known, found)
+    weights = np.full(place.shape, config.mask_weight + config.class_weight)
+    total = sum(weight * part for weight, part in parts)
+    if looks is not None:
+        given = ~np.isnan(looks)
+        total = total + config.embedding_weight * np.where(given, looks, 0)
+        weights = weights + config.embedding_weight * given
+    return Evidence(np.asarray(total / np.maximum(weights, 1e-9)), place, apart)
+
+
+def assign(similarity: Floats, allowed: Bools, minimum: float) -> Pairs:
+    """Pairs of the highest total of what exceeds the minimum; each row and column at most once.
+
+    Pairs below it weigh nothing, so that a hopeless one never takes a good one's partner.
+    """
+    gain = np.where(allowed & (similarity >= minimum), similarity - minimum + 1e-6, 0)
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    return [(i, j) for i, j in pairs if gain[i, j] > 0]
+
+
+def class_agreement(known: Sequence[Known], found: Candidates) -> Floats:
+    """`[M N]` cosine of class probabilities."""
+    mine = np.stack([one.chances for one in known])
+    mine /= np.linalg.norm(mine, axis=1, keepdims=True).clip(min=1e-12)
+    theirs = found.chances / np.linalg.norm(found.chances, axis=1, keepdims=True).clip(min=1e-12)
+    return np.asarray(mine @ theirs.T)
+
+
+def embedding_agreement(known: Sequence[Known], found: Candidates) -> Floats | None:
+    """`[M N]` cosine, at least 0; NaN for an object without, None for answers without."""
+    if found.embeddings is None:
+        return None
+    none = np.full(found.embeddings.shape[1], np.nan)
+    mine = np.stack([none if one.embedding is None else one.embedding for one in known])
+    mine /= np.linalg.norm(mine, axis=1, keepdims=True).clip(min=1e-12)
+    return np.asarray((mine @ found.embeddings.T).clip(min=0))
+
+
+def _on_shared_frames(live: Sequence[Live], found: Candidates, offset: int) -> tuple[Floats, Ints]:
+    longest = max(len(one.pending) for one in live)
+    count = max(min(longest - offset, found.masks.shape[1]), 0)
+    shown = np.zeros((len(live), count), np.bool_)
+    for row, one in enumerate(live):
+        here = one.pending.shown[offset : offset + count]
+        shown[row, : len(here)] = here
+    frames = (
+        (torch.stack([one.pending.mask(offset + t) for one in live]), found.masks[:, t])
+        for t in range(count)
+    )
+    return mean_iou(frames, shown, found.shown[:, :count])
+
+
+def _by_motion(live: Sequence[Live], found: Candidates, unmet: Bools, clock: int) -> Floats:
+    """`[M N]` agreement of where objects should be with where answers are, for unmet pairs."""
+    motions = np.stack([one.known.motion() for one in live])
+    sizes = np.array([one.known.size for one in live])
+    steps = _meeting(motions[:, 0] - clock, found.shown)
+    answers = found.places[np.arange(len(found)), steps]
+    gaps = steps + clock - motions[:, :1]
+    away = np.linalg.norm(expected(motions, gaps) - answers[..., :2], axis=-1)
+    size = np.maximum(sizes[:, None], answers[..., 2])
+    slack = size * np.minimum(0.4 + 0.05 * np.abs(gaps), 1.5) + 1
+    alike = np.sqrt(np.minimum(sizes[:, None], answers[..., 2]) / size.clip(min=1e-9))
+    close = np.exp(-0.5 * (away / slack) ** 2) * alike
+    near = unmet & (away < 3 * slack)
+    overlap = _moved_overlap(live, found, near, steps, clock)
+    return np.asarray((overlap + close) / 2 * _FADE ** (np.abs(gaps) - 1))
+
+
+def _meeting(seen: Floats, shown: Bools) -> Ints:
+    """`[M N]` the first frame that shows the answer after the object was seen, else the last."""
+    frames = np.arange(shown.shape[1])
+    after = shown[None] & (frames > seen[:, None, None])
+    last = shown.shape[1] - 1 - shown[:, ::-1].argmax(axis=1)
+    return np.where(after.any(axis=2), after.argmax(axis=2), last[None])
+
+
+def _moved_overlap(
+    live: Sequence[Live], found: Candidates, near: Bools, steps: Ints, clock: int
+) -> Floats:
+    """`[M N]` overlap of last masks, moved on, with answers; 0 for pairs that are not near.
+
+    After a pause an answer inside the expected mask agrees too: what comes out from behind
+    something is a part of itself at first.
+    """
+    overlap = np.zeros(near.shape)
+    for step in np.unique(steps[near]).tolist():
+        here = near & (steps == step)
+        rows, columns = here.any(axis=1).nonzero()[0], here.any(axis=0).nonzero()[0]
+        masks = found.masks[torch.from_numpy(columns).to(found.masks.device), step]
+        agreed = [_agreed(live[row], masks, clock + step) for row in rows.tolist()]
+        block = np.ix_(rows, columns)
+        values = torch.stack(agreed).cpu().double().numpy()
+        overlap[block] = np.where(here[block], values, overlap[block])
+    return overlap
+
+
+def _agreed(one: Live, masks: Tensor, clock: int) -> Tensor:
+    """`[N]` of one object's last mask, moved to this clock, with answers `[N h w]`."""
+    motion = one.known.motion()
+    gap = clock - motion[0]
+    moved = shifted(one.last, *(motion[3:] * gap).tolist())[None]
+    agreed = soft_iou(moved, masks)[0]
+    if abs(gap) <= 1:
+        return agreed
+    return torch.maximum(agreed, _INSIDE * soft_share(moved, masks)[0])

@@ -1,0 +1,93 @@
+"""The frames of one object that later windows may still repeat: running sums of what they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from vis.tracking.overlap import Bools, Floats
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vis.tracking.candidates import Candidates
+
+_LIGHTEST = 1e-6
+"""Weight of a window that shows an object at no presence at all, where that is asked for."""
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """Sums over the windows that the object was seen in, frame by frame.
+
+    A window's masks and boxes weigh as its presence, so that one that sees nothing erases nothing.
+    """
+
+    masks: Tensor
+    """`[P h w]` weighted sum."""
+    boxes: Floats
+    """`[P 4]` weighted sum."""
+    weights: Floats
+    """`[P]`; 0 where no window shows the object."""
+    presence: Floats
+    """`[P]` sum."""
+    windows: Floats
+    """`[P]` how many windows the sums are of."""
+
+    @classmethod
+    def none(cls, masks: Tensor) -> Pending:
+        """Of no frames; the masks `[... h w]` say where they will lie and how large they are."""
+        empty = masks.new_zeros(0, *masks.shape[-2:])
+        return cls(empty, np.zeros((0, 4)), np.zeros(0), np.zeros(0), np.zeros(0))
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @property
+    def shown(self) -> Bools:
+        """`[P]`."""
+        return self.weights > 0
+
+    def mask(self, frame: int) -> Tensor:
+        """`[h w]` mean probabilities; zero where the object is not shown."""
+        if frame >= len(self) or not self.weights[frame]:
+            return self.masks.new_zeros(self.masks.shape[1:])
+        return self.masks[frame] / float(self.weights[frame])
+
+    def box(self, frame: int) -> Floats:
+        """`[4]` mean of a frame that shows the object."""
+        return np.asarray(self.boxes[frame] / self.weights[frame])
+
+    def visible(self, frame: int, presence: float) -> bool:
+        """Whether the windows on the whole say that the object is there."""
+        if frame >= len(self) or not self.weights[frame]:
+            return False
+        return bool(self.presence[frame] >= presence * self.windows[frame])
+
+    def add(self, found: Candidates, row: int, offset: int) -> None:
+        """Add what a window says whose first frame has this place; it reaches to the end."""
+        weights = found.presence[row].clip(min=_LIGHTEST) * found.shown[row]
+        self._lengthen(offset + len(weights))
+        scale = torch.from_numpy(weights).to(found.masks)
+        self.masks[offset:] += found.masks[row] * scale[:, None, None]
+        self.boxes[offset:] += found.boxes[row] * weights[:, None]
+        self.weights[offset:] += weights
+        self.presence[offset:] += found.presence[row]
+        self.windows[offset:] += 1
+
+    def drop(self, frames: int) -> None:
+        """Forget the first frames."""
+        self.masks = self.masks[frames:].clone()  # a view would keep the whole window
+        self.boxes, self.weights = self.boxes[frames:], self.weights[frames:]
+        self.presence, self.windows = self.presence[frames:], self.windows[frames:]
+
+    def _lengthen(self, frames: int) -> None:
+        more = max(frames - len(self), 0)
+        self.masks = torch.cat((self.masks, self.masks.new_zeros(more, *self.masks.shape[1:])))
+        self.boxes = np.pad(self.boxes, ((0, more), (0, 0)))
+        self.weights, self.presence, self.windows = (
+            np.pad(sums, (0, more)) for sums in (self.weights, self.presence, self.windows)
+        )
