@@ -13,7 +13,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from vis.errors import VisError as VisError
     from vis.errors import VisWarning as VisWarning
+    from vis.pipeline import Result as Result
+    from vis.pipeline import Tracking as Tracking
+    from vis.pipeline import VideoTracker as VideoTracker
     from vis.pipeline import draw_results as draw_results
+    from vis.pipeline import track as track
     from vis.records import (
         RLE as RLE,
     )
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     )
     from vis.records import (
         FrameTracks as FrameTracks,
+    )
+    from vis.records import (
+        Identity as Identity,
     )
     from vis.records import (
         Track as Track,
@@ -51,10 +58,14 @@ _HOME = {
     "ClipTargets": "vis.records",
     "Frame": "vis.records",
     "FrameTracks": "vis.records",
+    "Identity": "vis.records",
     "RLE": "vis.records",
+    "Result": "vis.pipeline",
     "Track": "vis.records",
+    "Tracking": "vis.pipeline",
     "VideoInfo": "vis.records",
     "VideoReader": "vis.video",
+    "VideoTracker": "vis.pipeline",
     "VideoWriter": "vis.video",
     "VisError": "vis.errors",
     "VisWarning": "vis.errors",
@@ -63,6 +74,7 @@ _HOME = {
     "load": "vis.weights",
     "open_video": "vis.video",
     "probe": "vis.video",
+    "track": "vis.pipeline",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -40,7 +40,7 @@ _OF_OBJECT = {"id", "image_id", "category_id", "iscrowd", "segmentation", "bbox"
 
 
 @dataclass(frozen=True, slots=True)
-class _Object:
+class PictureObject:
     """One entry of `annotations`."""
 
     id: int
@@ -76,10 +76,19 @@ def write_coco(path: str | Path, annotation_set: AnnotationSet, *, overwrite: bo
         DataError: the file would not be read again.
     """
     with before_writing(path):
-        long = any(video.length > 1 for video in annotation_set.videos.values())
-        value = _value(apart(annotation_set) if long else annotation_set)
+        value = coco_value(annotation_set)
         pictures_of(value, Reading("the new file"))
     write_json(path, value, overwrite=overwrite)
+
+
+def coco_value(annotation_set: AnnotationSet) -> dict[str, Any]:
+    """What `write_coco` writes, as plain lists and objects.
+
+    Raises:
+        DataError: a picture that is alone has a track with masks in other frames.
+    """
+    long = any(video.length > 1 for video in annotation_set.videos.values())
+    return _value(apart(annotation_set) if long else annotation_set)
 
 
 def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
@@ -89,13 +98,13 @@ def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
         DataError: as `read_coco`.
     """
     lists = picture_lists(value, reading.path, _LISTS)
-    videos = reading.by_id(lists["images"], "images", _picture)
+    videos = reading.by_id(lists["images"], "images", parse_picture)
     categories = reading.by_id(lists["categories"], "categories", parse_category)
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in videos}
     extra: dict[int, Extra] = {}
 
-    def parse(entry: object) -> _Object:
-        return new(_object(entry, videos, categories), extra)
+    def parse(entry: object) -> PictureObject:
+        return new(parse_object(entry, videos, categories), extra)
 
     for found in reading.records(lists["annotations"], "annotations", parse):
         tracks[found.image_id].append(found.track)
@@ -110,7 +119,12 @@ def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
     return together(single, reading) if "videos" in value else single
 
 
-def _picture(value: object) -> VideoEntry:
+def parse_picture(value: object) -> VideoEntry:
+    """A picture, as a video of one frame.
+
+    Raises:
+        DataError: what is wrong with it.
+    """
     record = json_object(value)
     picture_id = integer(record, "id")
     height, width = sides(record)
@@ -127,9 +141,14 @@ def _picture(value: object) -> VideoEntry:
     )
 
 
-def _object(
+def parse_object(
     value: object, videos: Mapping[int, VideoEntry], categories: Mapping[int, Any]
-) -> _Object:
+) -> PictureObject:
+    """The truth of one object in one picture.
+
+    Raises:
+        DataError: what is wrong with it.
+    """
     record = json_object(value)
     object_id = integer(record, "id")
     picture = videos[known_id(record, "image_id", videos, "images")]
@@ -137,7 +156,7 @@ def _object(
     crowd = "iscrowd" in record and integer(record, "iscrowd", high=1) == 1
     mask = _mask(record, picture)
     track = Track(id=object_id, label=label, score=1.0, masks={0: mask}, crowd=crowd)
-    return _Object(object_id, picture.id, track, _beyond_mask(record, mask))
+    return PictureObject(object_id, picture.id, track, _beyond_mask(record, mask))
 
 
 def _mask(record: Mapping[str, Any], picture: VideoEntry) -> RLE:

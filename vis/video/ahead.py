@@ -26,6 +26,7 @@ class _Belt(Generic[T]):
             for item in self.items:
                 if not self.put(item):
                     break
+                del item  # the reader's alone now; the next one may be long in coming
         except BaseException as error:  # noqa: BLE001 - handed to the reading thread, all of it
             self.error = error
         finally:

@@ -1,0 +1,29 @@
+"""Masks at a model's resolution to run lengths at a video's, each encoded once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vis.ops import rle
+from vis.video.cutouts import cut
+
+if TYPE_CHECKING:
+    from vis.records import RLE, FrameTracks, VideoInfo
+
+
+def encoded(tracks: FrameTracks, info: VideoInfo) -> list[RLE | None]:
+    """The mask of each object over the upright frame, as it is drawn; None where it is empty."""
+    page = np.zeros((info.height, info.width), np.bool_)
+    masks: list[RLE | None] = []
+    for mask in tracks.masks:
+        found = cut(mask, info.width, info.height)
+        if found is None:
+            masks.append(None)
+            continue
+        x0, y0, x1, y1 = found.box
+        page[y0:y1, x0:x1] = found.inside
+        masks.append(rle.encode(page))
+        page[y0:y1, x0:x1] = False
+    return masks

@@ -1,0 +1,83 @@
+"""Predictions of windows to the tracks that are shown: the tracker behind the user's choices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from vis.tracking import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vis.pipeline.windows import Window
+    from vis.records import ClipPredictions, FrameTracks, Identity
+    from vis.tracking import Config
+
+
+class Linker:
+    """A tracker, and of what it says the part that is wanted.
+
+    Args:
+        config: of the tracker.
+        classes: how many the model has.
+        threshold: in a frame, objects of a lower score are left out.
+        wanted: indices of the classes that are shown; None for all.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        classes: int,
+        threshold: float,
+        wanted: frozenset[int] | None,
+    ) -> None:
+        self._tracker = Tracker(config, classes=classes)
+        self._threshold, self._wanted = threshold, wanted
+        self._shown: set[int] = set()  # of live objects alone, so bounded
+
+    @torch.inference_mode()
+    def step(self, window: Window, predictions: ClipPredictions) -> list[FrameTracks]:
+        """The settled frames, in order, once each."""
+        frames = self._tracker.step(predictions, window.stamps, window.settled)
+        assert [tracks.index for tracks in frames] == [
+            stamp.index for stamp in window.stamps[: window.settled]
+        ]
+        return [self._wanted_of(tracks) for tracks in frames]
+
+    def ended(self) -> list[Identity]:
+        """Objects that were shown and are forgotten now, each once."""
+        return self._told(self._tracker.ended())
+
+    def finish(self) -> list[Identity]:
+        """All that are left, after the last window."""
+        return self._told(self._tracker.finish())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values and tensors."""
+        return {"tracker": self._tracker.state_dict(), "shown": sorted(self._shown)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was asked."""
+        self._tracker.load_state_dict(state["tracker"])
+        self._shown = set(state["shown"])
+
+    def _wanted_of(self, tracks: FrameTracks) -> FrameTracks:
+        rows = tracks.scores >= self._threshold
+        if self._wanted is not None:
+            rows &= np.isin(tracks.labels, sorted(self._wanted))
+        kept = {
+            name: getattr(tracks, name)[rows]
+            for name in ("ids", "labels", "scores", "boxes", "masks")
+        }
+        self._shown.update(kept["ids"].tolist())
+        return replace(tracks, **kept)
+
+    def _told(self, identities: list[Identity]) -> list[Identity]:
+        told = [one for one in identities if one.id in self._shown]
+        self._shown.difference_update(one.id for one in told)
+        return [one for one in told if self._wanted is None or one.label in self._wanted]

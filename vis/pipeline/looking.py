@@ -1,0 +1,175 @@
+"""A model at work on windows: size, device, precision, and what to do when memory ends."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vis import models
+from vis.datasets.collate import as_fractions
+from vis.datasets.footage import footage, resized
+from vis.datasets.transforms import size_for
+from vis.errors import DeviceError, UsageError, VisWarning
+from vis.records import Clip, ClipPredictions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from vis.models import Model
+    from vis.pipeline.windows import Window
+    from vis.records import Pixels
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+_THRIFT = 4
+"""How many times less a model computes at once after its memory ended."""
+
+
+class Looker:
+    """Frames to predictions.
+
+    Windows of one batch share nothing: what is said of one does not depend on the others.
+
+    Args:
+        model: put into eval mode and onto the device.
+        length: frames of a window; shorter ones repeat their last frame.
+        short: pixels of the short side that the model sees.
+        longest: pixels that the long side may have at most.
+        device: where to compute.
+        precision: one of `PRECISIONS`; all but the first compute in half precision.
+    """
+
+    def __init__(
+        self,
+        model: Model[Any],
+        *,
+        length: int,
+        short: int,
+        longest: int,
+        device: torch.device,
+        precision: str = "fp32",
+    ) -> None:
+        self._model = model.eval().to(device)
+        self._length, self._short, self._longest = length, short, longest
+        self._device, self._dtype = device, PRECISIONS[precision]
+
+    def small(self, pixels: Pixels) -> Tensor:
+        """`[H W 3]` -> `[3 h w]` uint8 as training showed them: bilinear, antialiased."""
+        owned = pixels if pixels.flags.writeable else pixels.copy()
+        frames = torch.from_numpy(owned).permute(2, 0, 1)[None]
+        height, width = size_for((pixels.shape[0], pixels.shape[1]), self._short, self._longest)
+        small = resized(footage(frames, ()), height, width).frames[0]
+        # a view of the picture would hold its pixels, or change with them
+        return small.clone() if small.data_ptr() == frames.data_ptr() else small
+
+    def look(self, windows: Sequence[Window]) -> list[ClipPredictions]:
+        """What the model says of each window, on the CPU, its masks over all `length` frames.
+
+        Where the GPU's memory ends, the same is computed in smaller parts, with a warning.
+
+        Raises:
+            DeviceError: its memory does not suffice for one window in the smallest parts.
+        """
+        if len(windows) > 1:
+            try:
+                return self._predictions(windows)
+            except torch.OutOfMemoryError:
+                _say(f"{len(windows)} windows at once", "looked at one by one")
+            return [found for window in windows for found in self.look([window])]
+        try:
+            return self._predictions(windows)
+        except torch.OutOfMemoryError as error:
+            return self._look_thriftily(windows, error)
+
+    def _look_thriftily(
+        self, windows: Sequence[Window], error: torch.OutOfMemoryError
+    ) -> list[ClipPredictions]:
+        thrifty = in_smaller_parts(self._model)
+        if thrifty is not None:
+            _say("a window", "looked at again in smaller parts")
+            self._model = thrifty.eval().to(self._device)
+            return self.look(windows)
+        height, width = windows[0].seen[0].small.shape[1:]
+        raise DeviceError(
+            f"the memory of {self._device} ended at a window of {self._length} frames of"
+            f" {width} x {height}",
+            done="What was tracked before is kept.",
+            remedy="Take a smaller size, a shorter window, or precision bf16.",
+        ) from error
+
+    @torch.inference_mode()
+    def _predictions(self, windows: Sequence[Window]) -> list[ClipPredictions]:
+        frames = torch.stack([self._stacked(window) for window in windows])
+        sizes = torch.tensor([frames.shape[-2:]] * len(windows))
+        clip = Clip(as_fractions(frames.to(self._device)), sizes.to(self._device))
+        with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
+            found = self._model.predictions(self._model(clip), clip)
+        return [_on_cpu(one) for one in found]
+
+    def _stacked(self, window: Window) -> Tensor:
+        """`[T 3 h w]`."""
+        small = [seen.small for seen in window.seen]
+        return torch.stack(small + small[-1:] * (self._length - len(small)))
+
+
+def device_of(name: str) -> torch.device:
+    """The device of this name; `auto` is a GPU where there is one.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        cause = str(error).splitlines()[0]
+        raise DeviceError(
+            f"there is no device {name!r} here ({cause})", remedy="Take auto or cpu."
+        ) from None
+    return device
+
+
+def in_smaller_parts(model: Model[Any]) -> Model[Any] | None:
+    """The same model, the same results, computing less at once; None where that cannot be."""
+    chunk = getattr(model.config, "chunk", 1)
+    if model.name not in models.names() or chunk <= 1:
+        return None
+    config = replace(model.config, chunk=max(1, chunk // _THRIFT))
+    settings = {field.name: getattr(config, field.name) for field in fields(config)}
+    thrifty = models.build(model.name, **settings)
+    thrifty.load_state_dict(model.state_dict())
+    thrifty.class_names = model.class_names
+    return thrifty
+
+
+def check_precision(name: str) -> None:
+    """Refuse an unknown precision.
+
+    Raises:
+        UsageError: naming those that there are.
+    """
+    if name not in PRECISIONS:
+        raise UsageError(f"no precision {name!r}", remedy=f"One of: {', '.join(PRECISIONS)}.")
+
+
+def _on_cpu(found: ClipPredictions) -> ClipPredictions:
+    """In single precision; the tracker and all that follows need no other device."""
+    values: dict[str, Any] = {
+        field.name: None if (value := getattr(found, field.name)) is None else _moved(value)
+        for field in fields(found)
+    }
+    return ClipPredictions(**values)
+
+
+def _moved(value: Tensor) -> Tensor:
+    return value.to("cpu", torch.float32) if value.is_floating_point() else value.cpu()
+
+
+def _say(what: str, done: str) -> None:
+    warnings.warn(f"the GPU's memory ended at {what}; {done}", VisWarning, stacklevel=4)

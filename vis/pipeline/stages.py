@@ -1,0 +1,75 @@
+"""Decoding and the model, each in a thread of its own, a bounded number of frames ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from vis.pipeline.windows import Seen, Window, Windows, windows_of
+from vis.records import ClipPredictions
+from vis.tracking import Stamp
+from vis.video.ahead import Ahead
+from vis.video.limits import frames_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vis.pipeline.looking import Looker
+    from vis.pipeline.plan import Plan
+    from vis.pipeline.windows import Chosen
+    from vis.records import Frame
+
+Look = tuple[Window, ClipPredictions]
+
+
+class Stages(Iterator[Look]):
+    """Windows with what the model says of them.
+
+    While one window is taken, the model works at the next, and the frames of the one after are
+    decoded and made small.
+
+    Args:
+        frames: of the source.
+        looker: the model at work.
+        plan: of the windows.
+        batch: windows that the model sees side by side.
+        pixels: whether the windows keep the frames' pixels.
+    """
+
+    def __init__(
+        self, frames: Chosen, looker: Looker, plan: Plan, batch: int, *, pixels: bool
+    ) -> None:
+        self.pixels = pixels
+        info = frames.info
+        depth = frames_ahead(plan.stride * batch, info.width, info.height)
+        self._seen = Ahead(see(frames, looker, pixels=pixels), depth=depth)
+        windows = Windows(plan.window, plan.stride)
+        self._looks = Ahead(look(self._seen, looker, windows, batch), depth=1)
+
+    def __next__(self) -> Look:
+        return next(self._looks)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._seen.close()
+        self._looks.close()
+
+
+def see(frames: Iterable[Frame], looker: Looker, *, pixels: bool) -> Iterator[Seen]:
+    """Frames as the road carries them."""
+    for frame in frames:
+        stamp = Stamp(frame.index, frame.time)
+        yield Seen(stamp, looker.small(frame.pixels), frame if pixels else None)
+        del frame
+
+
+def look(stream: Iterable[Seen], looker: Looker, windows: Windows, batch: int) -> Iterator[Look]:
+    """Windows with predictions; what was handed out is not held any more."""
+    ready = windows_of(stream, windows)
+    while several := list(islice(ready, batch)):
+        pairs = deque(zip(several, looker.look(several), strict=True))
+        del several
+        while pairs:
+            yield pairs.popleft()
