@@ -1,5 +1,7 @@
 """Small made-up sets of videos, and a moving box that truth and results are made of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,7 @@ def a_set(tracks, labels=(1, 2), frames=FRAMES):
     return AnnotationSet(categories=categories, videos=videos, tracks=tracks)
 
 
-def a_random_set(seed, videos=4, labels=(1, 2, 3)):
+def a_random_set(seed, videos=4, labels=(1, 2, 3), distinct=False):
     """Truth, and results near it with wrong labels, misses, duplicates and inventions."""
     rng = np.random.default_rng(seed)
     truth, results, ids = {}, {}, iter(range(1, 1000))
@@ -55,6 +57,11 @@ def a_random_set(seed, videos=4, labels=(1, 2, 3)):
             results[video] += [near(rng, next(ids), track, labels) for _ in range(rng.integers(3))]
         if rng.random() < 0.5:
             results[video].append(still(next(ids), int(rng.choice(labels)), 20, 12, rng.random()))
+    if distinct:
+        results = {
+            video: [replace(track, score=float(rng.random())) for track in tracks]
+            for video, tracks in results.items()
+        }
     return a_set(truth, labels), results
 
 

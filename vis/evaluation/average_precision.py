@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import io
-import math
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from vis.errors import DataError
-from vis.evaluation.evaluator import STATISTICS, TrackEvaluator, Video
+from vis.evaluation.evaluator import STATISTICS, TrackEvaluator
+from vis.evaluation.facts import Facts, Subject, facts
+from vis.evaluation.fitting import check_results, check_videos
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from vis.formats.ytvis_records import AnnotationSet, VideoEntry
+    from vis.formats.ytvis_records import AnnotationSet
     from vis.records import Track
 
 Numbers = npt.NDArray[np.float64]
@@ -57,6 +57,8 @@ class AveragePrecision:
     """`AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl`, 0..1."""
     per_category: Mapping[int, float]
     """AP by category id."""
+    video_ids: tuple[int, ...]
+    """All that were evaluated."""
     labels: tuple[int, ...]
     """Category ids along the axis K; (-1,) where categories were not told apart."""
     thresholds: Numbers
@@ -113,103 +115,63 @@ def evaluate_tracks(
     Raises:
         DataError: a result does not fit the truth: video, category, frame, size or score.
     """
-    _check_videos(truth, results)
-    given = _Given(truth, results, progress)
-    labels = sorted(truth.categories)
-    evaluator = TrackEvaluator(given, list(truth.videos), labels)
+    check_videos(truth, results)
+    bar = tqdm(truth.videos, "evaluating", unit="video", disable=None if progress else True)
+    known = [video_facts(truth, results, video_id, by_category=by_category) for video_id in bar]
+    return evaluate_facts(known, list(truth.categories), by_category=by_category)
+
+
+def video_facts(
+    truth: AnnotationSet,
+    results: Mapping[int, Sequence[Track]],
+    video_id: int,
+    *,
+    by_category: bool = True,
+) -> Facts:
+    """Check the results of one video and compare them with its truth.
+
+    Raises:
+        DataError: a result does not fit the truth: category, frame, size or score.
+    """
+    found = results.get(video_id, ())
+    check_results(truth.videos[video_id], truth.categories, found)
+    true = truth.tracks.get(video_id, ())
+    areas = {track.id: area for track in true if (area := _stated_area(truth, track)) is not None}
+    return facts(video_id, true, found, stated_areas=areas, by_category=by_category)
+
+
+def evaluate_facts(
+    known: Sequence[Facts], labels: Sequence[int], *, by_category: bool = True
+) -> AveragePrecision:
+    """The numbers of videos whose tracks are compared already; `labels` are all category ids."""
+    evaluator = _Evaluator(known, labels)
     evaluator.params.useCats = int(by_category)
     with redirect_stdout(io.StringIO()):  # COCO's evaluator speaks; this one returns
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
-    return _summary(evaluator, given, tuple(labels) if by_category else (NONE,))
+    return _summary(evaluator, tuple(sorted(labels)) if by_category else (NONE,))
 
 
-def check_results(
-    video: VideoEntry, labels: Mapping[int, object], results: Sequence[Track]
-) -> None:
-    """Refuse results that do not fit their video; files are checked when they are read already.
+class _Evaluator(TrackEvaluator):
+    """Tracks are numbered from 1 through all videos, since to COCO an id of 0 means no match."""
 
-    Raises:
-        DataError: which result, and why.
-    """
-    for track in results:
-        where = f"video {video.id}: result {track.id}"
-        if track.label not in labels:
-            raise DataError(
-                f"category {track.label} is none of the truth's",
-                where=where,
-                remedy="Give results the category ids of the truth.",
-            )
-        if not math.isfinite(track.score):
-            raise DataError(
-                f"the score is {track.score}", where=where, remedy="Drop or correct it."
-            )
-        _check_masks(video, track, where)
-
-
-def _check_masks(video: VideoEntry, track: Track, where: str) -> None:
-    for frame, mask in track.masks.items():
-        if not 0 <= frame < video.length:
-            raise DataError(
-                f"there is a mask in frame {frame} but the video has {video.length} frames",
-                where=where,
-                remedy="Evaluate the frames of the truth alone.",
-            )
-        if (mask.height, mask.width) != (video.height, video.width):
-            raise DataError(
-                f"frame {frame} has a mask of {mask.height} x {mask.width} "
-                f"but the video is {video.height} x {video.width}",
-                where=where,
-                remedy="Write all masks at the size of the video.",
-            )
-
-
-def _check_videos(truth: AnnotationSet, results: Mapping[int, Sequence[Track]]) -> None:
-    unknown = sorted(results.keys() - truth.videos.keys())
-    if unknown:
-        named = ", ".join(map(str, unknown[:5]))
-        raise DataError(
-            f"there are results of {len(unknown)} videos that the truth does not have: {named}",
-            remedy="Evaluate with the truth of the same videos.",
-        )
-
-
-class _Given:
-    """The videos one by one; their tracks are numbered from 1, since an id of 0 means no match."""
-
-    def __init__(
-        self, truth: AnnotationSet, results: Mapping[int, Sequence[Track]], progress: bool
-    ) -> None:
-        self.truth, self.results, self.progress = truth, results, progress
+    def __init__(self, known: Sequence[Facts], labels: Sequence[int]) -> None:
+        super().__init__([video.video_id for video in known], labels)
+        self.known = known
         self.truth_ids: list[int] = [NONE]
         self.result_ids: list[int] = [NONE]
 
-    def __iter__(self) -> Iterator[Video]:
-        bar = tqdm(
-            self.truth.videos.values(),
-            "evaluating",
-            unit="video",
-            disable=None if self.progress else True,
-        )
-        for entry in bar:
-            results = self.results.get(entry.id, ())
-            check_results(entry, self.truth.categories, results)
-            true = self.truth.tracks.get(entry.id, ())
-            areas = {track.id: _stated_area(self.truth, track) for track in true}
-            numbered = _numbered(true, self.truth_ids)
-            stated = {
-                new.id: area
-                for new, old in zip(numbered, true, strict=True)
-                if (area := areas[old.id]) is not None
-            }
-            yield Video(entry.id, numbered, stated, _numbered(results, self.result_ids))
+    def facts(self) -> Iterator[Facts]:
+        for video in self.known:
+            truth = _numbered(video.truth, self.truth_ids)
+            yield video._replace(truth=truth, results=_numbered(video.results, self.result_ids))
 
 
-def _numbered(tracks: Sequence[Track], ids: list[int]) -> list[Track]:
+def _numbered(subjects: Sequence[Subject], ids: list[int]) -> list[Subject]:
     first = len(ids)
-    ids.extend(track.id for track in tracks)
-    return [replace(track, id=first + place) for place, track in enumerate(tracks)]
+    ids.extend(subject.id for subject in subjects)
+    return [subject._replace(id=first + place) for place, subject in enumerate(subjects)]
 
 
 def _stated_area(truth: AnnotationSet, track: Track) -> float | None:
@@ -221,36 +183,35 @@ def _stated_area(truth: AnnotationSet, track: Track) -> float | None:
     return float(np.mean(visible)) if visible else 0.0
 
 
-def _summary(evaluator: TrackEvaluator, given: _Given, labels: tuple[int, ...]) -> AveragePrecision:
-    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
+def _summary(evaluator: _Evaluator, labels: tuple[int, ...]) -> AveragePrecision:
+    precision = evaluator.eval["precision"]
     every_size = evaluator.params.areaRng[0]
     each = [_mean(precision[:, :, place, 0, -1]) for place in range(len(labels))]
     return AveragePrecision(
         numbers=dict(zip(STATISTICS, map(float, evaluator.stats), strict=True)),
         per_category=dict(zip(labels, each, strict=True)),
+        video_ids=tuple(video.video_id for video in evaluator.known),
         labels=labels,
         thresholds=np.array(evaluator.params.iouThrs),
         recalls=np.array(evaluator.params.recThrs),
         precision=precision,
-        recall=recall,
+        recall=evaluator.eval["recall"],
         matches=[
-            _matches(entry, given)
+            _matches(entry, np.array(evaluator.truth_ids), np.array(evaluator.result_ids))
             for entry in evaluator.evalImgs
             if entry is not None and entry["aRng"] == every_size
         ],
     )
 
 
-def _matches(entry: Mapping[str, Any], given: _Given) -> Matches:
-    truth_ids, result_ids = np.array(given.truth_ids), np.array(given.result_ids)
-    places = entry["dtMatches"].astype(np.int64)
+def _matches(entry: Mapping[str, Any], truth_ids: Ids, result_ids: Ids) -> Matches:
     return Matches(
         video_id=int(entry["image_id"]),
         label=int(entry["category_id"]),
         scores=np.array(entry["dtScores"], np.float64),
         result_ids=result_ids[np.array(entry["dtIds"], np.int64)],
         # place 0 of the table is -1
-        matched=truth_ids[places],
+        matched=truth_ids[entry["dtMatches"].astype(np.int64)],
         ignored=np.array(entry["dtIgnore"], np.bool_),
         truth_ids=truth_ids[np.array(entry["gtIds"], np.int64)],
         crowd=np.array(entry["gtIgnore"], np.bool_),

@@ -1,0 +1,133 @@
+"""how far AP would swing with other videos: an interval from drawing the videos again and again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vis.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from vis.evaluation.average_precision import AveragePrecision, Matches
+
+Weights = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+NONE = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where AP lies in the middle share of the draws."""
+
+    low: float
+    high: float
+    level: float
+    """The share, 0..1."""
+    draws: int
+    """In which any object was left to be found."""
+
+
+class _Category(NamedTuple):
+    """All results of one category, best score first."""
+
+    right: Flags
+    """`[10 D]`."""
+    wrong: Flags
+    """`[10 D]`; neither: ignored."""
+    videos: Weights
+    """`[D]` place of the video of each result."""
+    truths: Weights
+    """`[V]` objects to be found in each video."""
+
+
+def bootstrap(
+    found: AveragePrecision, *, draws: int = 1000, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """Percentile interval of AP when as many videos are drawn with replacement (Efron 1979).
+
+    Nothing is matched again: a video that is drawn twice brings its matches twice. A category
+    without truth in a draw does not count in it. Results of equal score keep the order of the whole
+    set. It tells how much AP owes to the choice of videos, not to the training.
+
+    Raises:
+        UsageError: no draw, or a level outside 0..1.
+    """
+    if draws < 1 or not 0 < level < 1:
+        raise UsageError(
+            f"draws is {draws} and level {level}", remedy="Give 1 or more, and a share as 0.95."
+        )
+    generator = np.random.default_rng(seed)
+    videos = len(found.video_ids)
+    categories = _categories(found)
+    values = []
+    for _ in range(draws if videos else 0):
+        drawn = generator.integers(videos, size=videos)
+        values.append(_mean_ap(categories, np.bincount(drawn, minlength=videos), found))
+    known = np.array([value for value in values if value > NONE])
+    if not known.size:
+        return Interval(NONE, NONE, level, 0)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    return Interval(low, high, level, known.size)
+
+
+def ap_by_video(found: AveragePrecision) -> Mapping[int, float]:
+    """AP of each video as if there were no other, by its id; -1 where nothing is to be found."""
+    categories = _categories(found)
+    each = np.eye(len(found.video_ids), dtype=np.int64)
+    return {
+        video: _mean_ap(categories, alone, found)
+        for video, alone in zip(found.video_ids, each, strict=True)
+    }
+
+
+def _categories(found: AveragePrecision) -> list[_Category]:
+    groups: dict[int, list[Matches]] = {}
+    for matches in found.matches:
+        groups.setdefault(matches.label, []).append(matches)
+    places = {video: place for place, video in enumerate(found.video_ids)}
+    return [_category(group, places) for group in groups.values()]
+
+
+def _category(group: Sequence[Matches], places: Mapping[int, int]) -> _Category:
+    truths = np.zeros(len(places), np.int64)
+    for matches in group:
+        truths[places[matches.video_id]] += np.count_nonzero(~matches.crowd)
+    order = np.argsort(-np.concatenate([matches.scores for matches in group]), kind="stable")
+    matched = np.concatenate([matches.matched for matches in group], axis=1)[:, order] >= 0
+    counted = ~np.concatenate([matches.ignored for matches in group], axis=1)[:, order]
+    videos = np.repeat(
+        [places[matches.video_id] for matches in group], [len(m.scores) for m in group]
+    )
+    return _Category(matched & counted, ~matched & counted, videos[order], truths)
+
+
+def _mean_ap(categories: Sequence[_Category], weights: Weights, found: AveragePrecision) -> float:
+    each = [_ap(category, weights, found) for category in categories]
+    known = [value for value in each if value > NONE]
+    return float(np.mean(known)) if known else NONE
+
+
+def _ap(category: _Category, weights: Weights, found: AveragePrecision) -> float:
+    """COCO's accumulation, each video counted `weights` times: its area under the envelope."""
+    truths = int(weights @ category.truths)
+    if not truths:
+        return NONE
+    times = weights[category.videos]
+    seen = times > 0
+    if not seen.any():
+        return 0.0
+    right = np.cumsum(category.right[:, seen] * times[seen], axis=1)
+    wrong = np.cumsum(category.wrong[:, seen] * times[seen], axis=1)
+    precision = right / np.maximum(right + wrong, 1)
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    # past the last result precision is 0
+    envelope = np.pad(envelope, ((0, 0), (0, 1)))
+    # recall times truths is a whole number, and so is the first count that reaches a recall
+    reached = [np.searchsorted(row / truths, found.recalls) for row in right]
+    return float(np.take_along_axis(envelope, np.array(reached), axis=1).mean())
