@@ -38,6 +38,25 @@ def test_check_lists_faults_under_their_remedy_and_exits_1(sample, tmp_path, cap
     assert lines[-1] == f"{path} (ytvis): 2 faults"
 
 
+def test_check_fixes_what_needs_no_guess(sample, tmp_path, capsys):
+    value = json.loads((sample / "instances.json").read_text())
+    value["annotations"][0]["bboxes"][0] = [-50, 0, 9, 9]
+    value["annotations"][1]["category_id"] = 77
+    path, fixed = tmp_path / "broken.json", tmp_path / "fixed.json"
+    path.write_text(json.dumps(value))
+    argv = ["data", "check", str(path), "--frames", str(sample), "--fix", str(fixed)]
+    assert main(argv) == EXIT_OK
+    lines = capsys.readouterr().out.splitlines()
+    (first, second) = (line for line in lines if line.startswith("fixed: "))
+    assert "annotations[0] (id 1): bboxes and areas are those of its masks now: frame 0" in first
+    assert "annotations[1] (id 2) is left out: category_id 77" in second
+    assert f"{path} (ytvis): 2 faults" in lines
+    assert lines[-1] == f"{fixed} (ytvis): nothing is wrong"
+    assert main(argv) == 74
+    assert "is there already" in capsys.readouterr().err
+    assert main(["data", "check", str(sample), str(path), "--fix", str(fixed)]) == 64
+
+
 def test_check_goes_on_after_a_file_that_is_none(sample, tmp_path, capsys):
     (tmp_path / "none.json").write_text("[]")
     assert main(["data", "check", str(tmp_path / "none.json"), str(sample)]) == EXIT_DAMAGED

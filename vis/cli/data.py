@@ -12,10 +12,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vis.formats.census import Census
+    from vis.formats.checking import Check
     from vis.formats.ytvis_records import AnnotationSet
 
 
-def check(paths: list[str], /, *, frames: str | None = None, decode: bool = False) -> int:
+def check(
+    paths: list[str],
+    /,
+    *,
+    frames: str | None = None,
+    decode: bool = False,
+    fix: str | None = None,
+) -> int:
     """Read data sets whole, list everything that is wrong, and count what they hold.
 
     A data set is a JSON file in the layout of YouTube-VIS or COCO or a folder with one, a DAVIS
@@ -23,28 +31,23 @@ def check(paths: list[str], /, *, frames: str | None = None, decode: bool = Fals
     inside its folder, readable, and of the size that its record states. Faults with the same
     remedy stand together. The exit code is 1 if anything is wrong.
 
+    With --fix, a corrected copy of a JSON file is written, and the exit code is that of the copy.
+    Boxes, areas and sizes that contradict the masks are made anew from them; an annotation whose id
+    is taken gets a new one; records that are faulty otherwise, that name no sound record, or whose
+    object no frame shows, are left out. Each change is listed. Pictures stay as they are.
+
     Args:
         paths: Annotation files or folders.
         frames: The folder that the file names are relative to, if it is not beside the file.
         decode: Decode every picture whole instead of reading its header alone; slower.
+        fix: The corrected copy to write; it must not be there.
     """
-    from vis.formats.census import census
-    from vis.formats.checking import check as check_set
-
-    wrong = False
-    for path in paths:
-        result = check_set(path, frames, read_film=_film, decode=decode)
-        wrong |= bool(result.faults)
-        say_faults(result.faults)
-        for oddity in result.oddities:
-            say(f"note: {oddity}")
-        kind = "no data set" if result.found is None else result.found.kind
-        if result.found is not None:
-            _say_census(census(result.found.annotations))
-        count = len(result.faults)
-        verdict = f"{count} fault{'s' * (count > 1)}" if count else "nothing is wrong"
-        say(f"{path} ({kind}): {verdict}")
-    return EXIT_DAMAGED if wrong else EXIT_OK
+    if fix is not None and len(paths) > 1:
+        raise UsageError("--fix takes one data set", remedy="Mend them one after the other.")
+    results = [_check(path, frames, decode) for path in paths]
+    if fix is not None:
+        results = [_mended(results[0], paths[0], fix, decode)]
+    return EXIT_DAMAGED if any(result.faults for result in results) else EXIT_OK
 
 
 def convert(
@@ -175,6 +178,33 @@ def _shares(parts: list[str]) -> dict[str, float]:
     return shares
 
 
+def _check(path: str, frames: str | Path | None, decode: bool) -> Check:
+    from vis.formats.census import census
+    from vis.formats.checking import check as check_set
+
+    result = check_set(path, frames, read_film=_film, decode=decode)
+    say_faults(result.faults)
+    for oddity in result.oddities:
+        say(f"note: {oddity}")
+    kind = "no data set" if result.found is None else result.found.kind
+    if result.found is not None:
+        _say_census(census(result.found.annotations))
+    count = len(result.faults)
+    verdict = f"{count} fault{'s' * (count > 1)}" if count else "nothing is wrong"
+    say(f"{path} ({kind}): {verdict}")
+    return result
+
+
+def _mended(result: Check, path: str, fix: str, decode: bool) -> Check:
+    """The check of a corrected copy, whose pictures are those of the original."""
+    from vis.formats.mending import mend
+
+    say("")
+    for change in mend(path, fix):
+        say(f"fixed: {change}")
+    return _check(fix, result.found and result.found.frames, decode)
+
+
 def _objects(found: AnnotationSet) -> int:
     return sum(map(len, found.tracks.values()))
 
@@ -224,6 +254,7 @@ COMMAND = Group(
             vis data check data/sample
             vis data check ytvis/train/instances.json
             vis data check annotations/instances_train2017.json --frames train2017 --decode
+            vis data check mine/instances.json --fix mine/mended.json
             """,
         ),
         "convert": Command(

@@ -52,7 +52,7 @@ def open_set(
         InputError: there is no such file or folder.
         DataError: it is no data set, or a record is faulty and `faults` does not take it.
     """
-    path = _annotation_file(Path(path))
+    path = annotation_file(Path(path))
     if frames is not None and not Path(frames).is_dir():
         raise InputError("there is no such folder", where=str(frames), remedy="Check the path.")
     kind, found, beside = _read(path, faults)
@@ -63,8 +63,13 @@ def open_set(
     return DataSet(path=path, kind=kind, annotations=found, frames=beside)
 
 
-def _annotation_file(path: Path) -> Path:
-    """The one JSON file of a folder, where it has one; else the path as it is."""
+def annotation_file(path: Path) -> Path:
+    """The one JSON file of a folder, where it has one; else the path as it is.
+
+    Raises:
+        InputError: there is no such file or folder.
+        DataError: there are several.
+    """
     if not path.exists():
         raise InputError("there is no such file or folder", where=str(path), remedy="Check it.")
     if not path.is_dir():

@@ -48,7 +48,7 @@ class Reading:
             try:
                 record = parse(value)
             except DataError as error:
-                self.keep(error, f"{name}[{index}]{_id_of(value)}")
+                self.keep(error, f"{name}[{index}]{id_of(value)}")
             else:
                 yield record
 
@@ -115,5 +115,6 @@ def before_writing(path: str | Path) -> Iterator[None]:
         raise error.at(str(path)) from None
 
 
-def _id_of(value: object) -> str:
+def id_of(value: object) -> str:
+    """` (id 40)`, where the record has one."""
     return f" (id {kind(value['id'])})" if isinstance(value, dict) and "id" in value else ""

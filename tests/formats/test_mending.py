@@ -1,0 +1,130 @@
+"""A mended copy is sound, says what was done, and keeps every byte of what was sound."""
+
+import copy
+import json
+import re
+
+import numpy as np
+import pytest
+
+from vis.errors import DataError, OutputExistsError, UsageError
+from vis.formats.coco import read_coco
+from vis.formats.mending import mend
+from vis.formats.ytvis import read_annotations
+from vis.ops import rle
+
+
+@pytest.fixture
+def mended(tmp_path):
+    """`mended(value)`: the changes and the copy of a file with that value."""
+
+    def run(value):
+        (tmp_path / "in.json").write_text(json.dumps(value))
+        changes = mend(tmp_path / "in.json", tmp_path / "out.json")
+        return changes, json.loads((tmp_path / "out.json").read_text())
+
+    return run
+
+
+def test_what_is_sound_is_copied_as_it_is(mended, truth):
+    assert mended(truth) == ([], truth)
+
+
+MASK = ("annotations", 0, "segmentations", 0)
+BOX = ("annotations", 0, "bboxes", 0)
+REMADE = "bboxes and areas are those of its masks now"
+REPAIRED = [
+    (BOX, [0, 0, -8, 6], f"{REMADE}: frame 0: the box is"),
+    (BOX, [90, 0, 8, 6], f"{REMADE}: frame 0: the box .* leaves the picture"),
+    (BOX, [float("nan"), 0, 8, 6], f"{REMADE}: frame 0: the box is"),
+    (BOX, None, f"{REMADE}: frame 0: there is a mask but no box"),
+    (("annotations", 0, "bboxes", 1), [1, 1, 2, 2], f"{REMADE}: frame 1: there is a box but"),
+    (("annotations", 0, "bboxes"), [None] * 3, f"{REMADE}: bboxes has 3 entries"),
+    (("annotations", 0, "areas", 0), -4, f"{REMADE}: frame 0: the area is"),
+    (("annotations", 0, "width"), 9, f"{REMADE}: width is 9"),
+    (("annotations", 1, "id"), 40, r"annotations\[1\] \(id 40\) has the id 41: its own was taken"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "new", "words"), REPAIRED)
+def test_what_the_masks_say_is_made_anew(mended, truth, changed, tmp_path, place, new, words):
+    changes, value = mended(changed(truth, place, new))
+    assert len(changes) == 1
+
+    assert re.search(words, changes[0]), changes
+    sound = read_annotations(tmp_path / "out.json")
+    (tmp_path / "sound.json").write_text(json.dumps(truth))
+    meant = read_annotations(tmp_path / "sound.json")
+    for video_id, tracks in meant.tracks.items():
+        assert [t.masks for t in tracks] == [t.masks for t in sound.tracks[video_id]]
+    assert value["videos"] == truth["videos"]
+
+
+LEFT_OUT = [
+    ((*MASK, "counts"), "0", r"annotations\[0\] \(id 40\) is left out: frame 0", (2, 2, 1)),
+    ((*MASK, "size"), [8, 6], "is left out: frame 0: size is 8 x 6", (2, 2, 1)),
+    (("annotations", 0, "category_id"), 99, "is left out: category_id 99", (2, 2, 1)),
+    (("annotations", 0, "video_id"), "3", "is left out: video_id is text", (2, 2, 1)),
+    (("annotations", 0), 7, r"annotations\[0\] is left out: this is", (2, 2, 1)),
+    (("annotations", 1, "segmentations"), [None], "is left out: no frame shows it", (2, 2, 1)),
+    (("videos", 0, "length"), 3, r"videos\[0\] \(id 3\) is left out: file_names has 2", (1, 2, 1)),
+    (("categories", 1, "name"), "", r"categories\[1\] \(id 5\) is left out: name is", (2, 1, 1)),
+]
+
+
+@pytest.mark.parametrize(("place", "new", "words", "counts"), LEFT_OUT)
+def test_what_cannot_be_known_is_left_out(
+    mended, truth, changed, tmp_path, place, new, words, counts
+):
+    changes, _ = mended(changed(truth, place, new))
+    assert re.search(words, changes[0]), changes
+    found = read_annotations(tmp_path / "out.json")
+    assert counts == (
+        len(found.videos),
+        len(found.categories),
+        sum(map(len, found.tracks.values())),
+    )
+
+
+def test_two_that_differ_under_one_id_are_not_guessed(mended, truth, changed, tmp_path):
+    with pytest.raises(DataError, match=r"in\.json: videos\[1\] \(id 3\): .*nobody knows"):
+        mended(changed(truth, ("videos", 1, "id"), 3))
+    assert not (tmp_path / "out.json").exists()
+    twice = copy.deepcopy(truth)
+    twice["videos"].append(truth["videos"][0])
+    changes, value = mended(twice)
+    assert value == truth and changes == [
+        "videos[2] (id 3) is left out: an earlier record is the same."
+    ]
+
+
+def test_pictures_too(mended, tmp_path):
+    square = [[2, 1, 5, 1, 5, 3, 2, 3]]
+    nothing = rle.to_coco(rle.encode(np.zeros((6, 8), bool)))
+    one = {"image_id": 3, "category_id": 9, "segmentation": square, "extra": 1}
+    value = {
+        "categories": [{"id": 9, "name": "cat"}],
+        "images": [{"id": 3, "file_name": "1.jpg", "width": 8, "height": 6}],
+        "annotations": [
+            one | {"id": 1, "bbox": [-9, 1, 2, 2], "area": 6},
+            one | {"id": 2, "segmentation": []},
+            one | {"id": 3, "segmentation": nothing},
+        ],
+    }
+    changes, found = mended(value)
+    assert [change.partition(": ")[0] for change in changes] == [
+        "annotations[0] (id 1)",
+        "annotations[1] (id 2) is left out",
+        "annotations[2] (id 3) is left out",
+    ]
+    assert found["annotations"] == [one | {"id": 1, "bbox": [2.0, 1.0, 3.0, 2.0], "area": 6}]
+    assert len(read_coco(tmp_path / "out.json").tracks[3]) == 1
+
+
+def test_nothing_is_overwritten_and_no_folder_is_mended(mended, truth, tmp_path):
+    mended(truth)
+    with pytest.raises(OutputExistsError):
+        mended(truth)
+    (tmp_path / "davis").mkdir()
+    with pytest.raises(UsageError, match="only JSON files"):
+        mend(tmp_path / "davis", tmp_path / "new.json")

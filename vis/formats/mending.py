@@ -1,0 +1,191 @@
+"""a corrected copy of an annotation file: only what can be put right without guessing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vis.errors import DataError, UsageError
+from vis.formats.coco import parse_object, parse_picture, pictures_of
+from vis.formats.json_file import read_json, write_json
+from vis.formats.opening import annotation_file
+from vis.formats.reading import Reading, before_writing, id_of
+from vis.formats.whole_file import already_there
+from vis.formats.ytvis import annotations_of
+from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
+from vis.formats.ytvis_masks import frame_areas, frame_boxes
+from vis.formats.ytvis_parse import parse_annotation, parse_category, parse_video
+from vis.ops.rle import area
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from vis.formats.ytvis_records import AnnotationSet, Category, VideoEntry
+    from vis.records import Track
+
+    Record = dict[str, Any]
+
+
+class _Found(Protocol):
+    """A sound annotation, of a video or a picture."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def track(self) -> Track: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How YouTube-VIS or COCO name the same things."""
+
+    videos: str
+    lists: Callable[[object, str, Sequence[str]], dict[str, list[Any]]]
+    parse_video: Callable[[object], VideoEntry]
+    parse_object: Callable[[object, Mapping[int, VideoEntry], Mapping[int, Category]], _Found]
+    repeated: Callable[[Track, Record], Record]
+    """Boxes and areas of the masks of a record."""
+    read: Callable[[Any, Reading], AnnotationSet]
+
+
+def _of_frames(track: Track, record: Record) -> Record:
+    length = len(record["segmentations"])
+    boxes, areas = frame_boxes(track.masks, length), frame_areas(track.masks, length)
+    return {"bboxes": boxes, "areas": areas}
+
+
+def _of_picture(track: Track, record: Record) -> Record:
+    del record
+    return {"bbox": frame_boxes(track.masks, 1)[0], "area": area(track.masks[0])}
+
+
+_YTVIS = _Layout(
+    "videos", annotation_lists, parse_video, parse_annotation, _of_frames, annotations_of
+)
+_COCO = _Layout("images", picture_lists, parse_picture, parse_object, _of_picture, pictures_of)
+_REPEATED = {"bboxes", "areas", "width", "height", "bbox", "area"}
+"""What an annotation says although its masks or its video say it."""
+
+
+def mend(path: str | Path, out: str | Path) -> list[str]:
+    """Write a corrected copy of an annotation file; pictures are not looked at.
+
+    Boxes, areas and sizes of an annotation that contradict its masks are made anew from them. An
+    annotation whose id is taken gets a new one. Records that are faulty otherwise, that name no
+    sound record, or whose object no frame shows, are left out. All else stays as it is.
+
+    Returns:
+        One line for each record that was changed or left out.
+
+    Raises:
+        InputError: there is no such file.
+        UsageError: the data set has no annotation file.
+        DataError: it is of another kind; two videos or categories with one id differ, so that
+            nobody knows which of them is meant; or no video is left.
+        OutputExistsError: `out` is there.
+        OutputError: it cannot be written.
+    """
+    file = annotation_file(Path(path))
+    if file.suffix.lower() != ".json":
+        raise UsageError("only JSON files can be mended", where=str(path))
+    if Path(out).exists():
+        raise already_there(Path(out))
+    value = read_json(file, finite=False)
+    layout = _COCO if is_pictures(value) else _YTVIS
+    lists = layout.lists(value, str(file), (layout.videos, "categories", "annotations"))
+    mending = _Mending(layout)
+    with before_writing(file):
+        mended = {
+            layout.videos: mending.sound(lists[layout.videos], layout.videos, mending.videos),
+            "categories": mending.sound(lists["categories"], "categories", mending.categories),
+            "annotations": mending.objects(lists["annotations"]),
+        }
+    with before_writing(out):
+        layout.read({**value, **mended}, Reading("the copy"))
+    write_json(out, {**value, **mended})
+    return mending.changes
+
+
+@dataclass(slots=True)
+class _Mending:
+    """What is known of the file so far, and what was done to it."""
+
+    layout: _Layout
+    videos: dict[int, VideoEntry] = field(default_factory=dict)
+    categories: dict[int, Category] = field(default_factory=dict)
+    changes: list[str] = field(default_factory=list)
+
+    def sound(self, entries: list[Any], name: str, table: dict[int, Any]) -> list[Any]:
+        """The sound records of a list, each once; `table` gets them parsed, by id."""
+        parse = parse_category if name == "categories" else self.layout.parse_video
+        first: dict[int, object] = {}
+        kept = []
+        for index, entry in enumerate(entries):
+            place = f"{name}[{index}]{id_of(entry)}"
+            _check_unambiguous(entry, first, place)
+            try:
+                record = parse(entry)
+            except DataError as error:
+                self.changes.append(f"{place} is left out: {error}")
+                continue
+            if record.id in table:
+                self.changes.append(f"{place} is left out: an earlier record is the same.")
+                continue
+            table[record.id] = record
+            kept.append(entry)
+        return kept
+
+    def objects(self, entries: list[Any]) -> list[Record]:
+        """The annotations that are sound or can be made so."""
+        fresh = count(1 + max((key for key in map(_id, entries) if key is not None), default=0))
+        taken: set[int] = set()
+        kept = []
+        for index, entry in enumerate(entries):
+            place = f"annotations[{index}]{id_of(entry)}"
+            try:
+                record, found = self._object(entry, place)
+            except DataError as error:
+                self.changes.append(f"{place} is left out: {error}")
+                continue
+            if not any(map(area, found.track.masks.values())):
+                self.changes.append(f"{place} is left out: no frame shows it.")
+                continue
+            if found.id in taken:
+                record = {**record, "id": next(fresh)}
+                self.changes.append(f"{place} has the id {record['id']}: its own was taken.")
+            taken.add(record["id"])
+            kept.append(record)
+        return kept
+
+    def _object(self, entry: Any, place: str) -> tuple[Record, _Found]:
+        """The annotation as it is, or with all that its masks say too made anew."""
+        try:
+            return entry, self.layout.parse_object(entry, self.videos, self.categories)
+        except DataError as error:
+            if not isinstance(entry, dict):
+                raise
+            fault = error
+        bare = {key: entry[key] for key in entry if key not in _REPEATED}
+        found = self.layout.parse_object(bare, self.videos, self.categories)
+        repeated = self.layout.repeated(found.track, bare)
+        self.changes.append(
+            f"{place}: {' and '.join(repeated)} are those of its masks now: {fault}"
+        )
+        return {**bare, **repeated}, found
+
+
+def _check_unambiguous(entry: object, first: dict[int, object], place: str) -> None:
+    key = _id(entry)
+    if key is not None and first.setdefault(key, entry) != entry:
+        raise DataError(
+            "an earlier record that differs has the same id, so nobody knows which is meant",
+            where=place,
+            remedy="Give one of them another id, and to the annotations that mean it.",
+        )
+
+
+def _id(entry: object) -> int | None:
+    found = entry.get("id") if isinstance(entry, dict) else None
+    return found if type(found) is int else None
