@@ -14,11 +14,27 @@ from vis.records import Clip, ClipTargets
 
 CLASSES = 4
 SMALL = {"encoders": 1, "decoders": 2, "hidden": 32, "heads": 8, "chunk": 3}
+GRIDS = {
+    "backbone": "resnet18",
+    "width": 32,
+    "mask_width": 32,
+    "depth": 1,
+    "heads": 2,
+    "grids": (6, 5, 4, 3, 2),
+    "sizes": ((1, 32), (16, 64), (32, 128), (64, 256), (128, 2048)),
+    "min_class": 0.0,
+    "min_score": 0.0,
+}
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "detr": ("detr", SMALL | {"slots": 5, "backbone": "resnet18", "width": 64}),
     "detr with masks": (
         "detr",
         SMALL | {"slots": 5, "backbone": "resnet18", "width": 256, "masks": True},
+    ),
+    "sotr": ("sotr", GRIDS),
+    "sotr with pure layers": (
+        "sotr",
+        GRIDS | {"layers": "pure", "doubled": False, "backbone": "convnext_atto"},
     ),
     "tt_srn": ("tt_srn", SMALL | {"slots": 3, "frames": 4, "backbone": "twins_tiny"}),
     "tt_srn with linear heads": (

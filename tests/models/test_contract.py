@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -15,13 +17,23 @@ from vis.models._output import Output
 from vis.records import Clip, ClipPredictions
 
 
-def tensors(output: Output, predictions: list[ClipPredictions]) -> list[Tensor]:
+def tensors(output: Any, predictions: list[ClipPredictions]) -> list[Tensor]:
     """Everything that a model said."""
-    dense = output.dense()
-    found = [tensor for layer in dense.layers for tensor in (layer.logits, layer.boxes)]
-    found += [] if dense.masks is None else [dense.masks]
-    fields = [getattr(p, f.name) for p in predictions for f in dataclasses.fields(p)]
-    return found + [field for field in fields if field is not None]
+    return list(walk(output.dense() if isinstance(output, Output) else output)) + list(
+        walk(predictions)
+    )
+
+
+def walk(said: Any) -> Iterator[Tensor]:
+    """The tensors in records and lists of them."""
+    if isinstance(said, Tensor):
+        yield said
+    elif isinstance(said, list):
+        for one in said:
+            yield from walk(one)
+    elif dataclasses.is_dataclass(said):
+        for field in dataclasses.fields(said):
+            yield from walk(getattr(said, field.name))
 
 
 def say(model: torch.nn.Module, clip: Clip) -> list[Tensor]:
@@ -66,8 +78,8 @@ def test_losses_are_finite_and_a_gradient_reaches_every_trainable_parameter(
 ):
     model = small.make(case).train()
     for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            # Biases start at zero, and with them all that the first decoder layer has to look at.
+        if name.endswith("bias") or "gates" in name:
+            # Both start at zero, and with them all that lies behind.
             torch.nn.init.normal_(parameter, std=0.1)
     clip = small.clip(model)
     losses = model.losses(model(clip), small.targets(clip))
@@ -150,7 +162,7 @@ def test_saved_and_loaded_it_says_the_same(small: SimpleNamespace, case: str, tm
 def test_more_frames_than_it_was_built_for_are_refused(small: SimpleNamespace, case: str):
     model = small.make(case)
     frames = torch.rand(1, model.frames + 1, 3, 64, 64)
-    with pytest.raises(UsageError, match=f"at most {model.frames} frames"):
+    with pytest.raises(UsageError, match=f"at most {model.frames} frame"):
         model(Clip(frames, torch.tensor([[64, 64]])))
 
 

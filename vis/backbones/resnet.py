@@ -13,6 +13,7 @@ from vis.layers.frozen import FrozenNorm, FrozenNormConv
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torchvision.models import ResNet as ResNetOfTorchvision
 
 WIDE = (256, 512, 1024, 2048)
 NARROW = (64, 128, 256, 512)
@@ -29,10 +30,16 @@ RESNETS = {
     "wide_resnet101_2": WIDE,
     "resnet50_dc5": WIDE,
     "resnet101_dc5": WIDE,
+    "resnet50_msra": WIDE,
+    "resnet101_msra": WIDE,
 }
 """Channels of the four levels of each network."""
 DILATED = "_dc5"
 """The last stage sees as far by wider kernels instead of a stride: its level has stride 16."""
+
+MSRA = "_msra"
+"""The first convolution of a stage halves the map, not the second, as in the first weights (2015)
+that detectron2 carries on; the tensors are the same, what they mean is not."""
 
 
 class ResNet(Backbone):
@@ -48,11 +55,13 @@ class ResNet(Backbone):
         super().__init__()
         self.channels = RESNETS[name]
         net = torchvision.models.get_model(
-            name.removesuffix(DILATED),
+            name.removesuffix(DILATED).removesuffix(MSRA),
             weights=None,
             norm_layer=FrozenNorm,
             replace_stride_with_dilation=[False, False, name.endswith(DILATED)],
         )
+        if name.endswith(MSRA):
+            _halve_first(net)
         _fold(net)
         self.conv1, self.relu, self.maxpool = net.conv1, net.relu, net.maxpool
         self.layer1, self.layer2 = net.layer1, net.layer2
@@ -76,6 +85,11 @@ def our_key(key: str) -> str | None:
         return None
     key = re.sub(r"\bbn(\d)\.", r"conv\1.norm.", key)
     return re.sub(r"\bdownsample\.1\.", "downsample.0.norm.", key)
+
+
+def _halve_first(net: ResNetOfTorchvision) -> None:
+    for stage in (net.layer2, net.layer3, net.layer4):
+        stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
 
 
 def _fold(module: nn.Module) -> None:

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STRIDES = (4, 8, 16, 32)
+LEARNING = "+bn"
+"""End of the name of a network whose batch norms learn, which a start from nothing needs."""
 
 
 class TimmLevels(Backbone):
     """timm's network without its classifier; batch norms, where it has some, are frozen.
 
     Args:
-        name: timm's name, such as `swin_tiny_patch4_window7_224`.
+        name: timm's name, such as `swin_tiny_patch4_window7_224`; with `+bn` at its end, batch
+            norms learn.
 
     Raises:
         UsageError: timm has no such network, or it lacks one of the levels.
@@ -31,7 +34,7 @@ class TimmLevels(Backbone):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        net = _create(name)
+        net = _create(name.removesuffix(LEARNING))
         channels = dict(zip(net.feature_info.reduction(), net.feature_info.channels(), strict=True))
         missing = [stride for stride in STRIDES if stride not in channels]
         if missing:
@@ -43,7 +46,7 @@ class TimmLevels(Backbone):
         self.channels = (channels[4], channels[8], channels[16], channels[32])
         self.channels_last = str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC")
         freeze: Any = norm_act.freeze_batch_norm_2d
-        self.net = freeze(net)
+        self.net = net if name.endswith(LEARNING) else freeze(net)
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """`[M 3 H W]` normalised -> four maps `[M C h w]`, the largest first."""

@@ -12,7 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from vis.backbones.resnet import DILATED, RESNETS
+from vis.backbones.resnet import DILATED, MSRA, RESNETS
 from vis.errors import DataError, InputError, OutputError, UsageError, VisError
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ def fetch(address: str, folder: Path, name: str) -> Path:
 
 def _address(backbone: str) -> str:
     """Where the weights that detectors start from are published."""
+    if backbone.endswith(MSRA):
+        raise UsageError(
+            f"nobody publishes weights of {backbone!r} in a form that is read here",
+            remedy=f"Train from nothing, or take {backbone.removesuffix(MSRA)!r}.",
+        )
     if backbone in RESNETS:
         import torchvision
 
@@ -93,7 +98,9 @@ def _address(backbone: str) -> str:
         return str(known["IMAGENET1K_V1"].url)
     import timm
 
-    published = timm.models.get_pretrained_cfg(backbone)
+    from vis.backbones.timm_levels import LEARNING
+
+    published = timm.models.get_pretrained_cfg(backbone.removesuffix(LEARNING))
     if published is None or not published.hf_hub_id:
         raise UsageError(f"timm publishes no weights of {backbone!r}")
     return f"https://huggingface.co/{published.hf_hub_id}/resolve/main/model.safetensors"

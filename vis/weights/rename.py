@@ -36,6 +36,8 @@ class Family:
     """
     class_names: Callable[[int], tuple[str, ...]]
     """Number of classes -> their names."""
+    adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
+    """Tensors by our names -> the same where numbers, too, differ: other colours, joined parts."""
 
 
 def rename(tensors: Mapping[str, Tensor], family: Family) -> tuple[dict[str, Tensor], Rows]:
@@ -63,7 +65,7 @@ def rename(tensors: Mapping[str, Tensor], family: Family) -> tuple[dict[str, Ten
             f" {', '.join(unknown[:SHOWN])}{more}",
             remedy="Check the family and whether the file is of the published model.",
         )
-    return ours, tuple(dropped)
+    return family.adapt(ours), tuple(dropped)
 
 
 def first_of(rows: Rows, key: str) -> str | None:

@@ -1,0 +1,187 @@
+"""the loss of a grid: cells near an object's centre are to name it and hold its mask's kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, logsigmoid, pad
+
+from vis.losses.set_loss import mean_over_ranks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vis.records import ClipTargets
+
+STRIDE = 4
+"""Pixels of a cell of the mask feature."""
+BALANCE, SMOOTHING = 0.25, 0.001
+"""Of the focal term; of each half of the dice term's denominator."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GridOutput:
+    """What a model of grids says of a batch of pictures, level by level."""
+
+    logits: list[Tensor]
+    """`[M K g g]` of each level; a sigmoid each."""
+    kernels: list[Tensor]
+    """`[M C g g]` of each level."""
+    feature: Tensor
+    """`[M C h w]` of stride 4; a cell's mask is its kernel's product with it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """Which cells of one level of one picture answer for which instances."""
+
+    cells: Tensor
+    """`[P]` row by row; a cell may be there more than once."""
+    instances: Tensor
+    """`[P]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridLoss:
+    """Focal term of all cells, dice term of those that hold an object (SOTR, section 3.4)."""
+
+    ranges: tuple[tuple[float, float], ...]
+    """Of each level: root of the box area in pixels, both ends included."""
+    classes: float = 1.0
+    masks: float = 3.0
+    published: bool = False
+    """A cell that several objects want keeps all their masks though only the last one's class; the
+    normaliser counts the cells of this process alone."""
+
+    def __call__(self, output: GridOutput, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+        """The weighted terms `class` and `mask_dice`; a picture without objects has no dice.
+
+        Args:
+            output: of M pictures.
+            targets: of the M pictures, one frame each, as large as their content.
+        """
+        canvas = (STRIDE * output.feature.shape[2], STRIDE * output.feature.shape[3])
+        wanted = [torch.zeros_like(level) for level in output.logits]
+        counted = [torch.ones_like(level) for level in output.logits]
+        # One step back to all pictures: a step back from each would fill a map with zeros for it.
+        features, kernels = output.feature.unbind(), [x.unbind() for x in output.kernels]
+        dices = [output.feature.sum()[None] * 0]
+        for m, target in enumerate(targets):
+            truth = shrunk_masks(target.masks[:, 0], output.feature.shape[2:])
+            found = assign(target, canvas, [x.shape[-1] for x in output.logits], self.ranges)
+            for level, chosen in enumerate(found):
+                last = _last_of_each(chosen)
+                kept = chosen if self.published else last
+                labels = target.labels[last.instances]
+                wanted[level][m].flatten(1)[labels, last.cells] = 1
+                if target.labelled is not None:
+                    counted[level][m][~target.labelled] = 0
+                codes = kernels[level][m].flatten(1)[:, kept.cells]
+                dices.append(_dice(codes, features[m], truth[kept.instances]))
+        dice = torch.cat(dices)[1:]
+        cells = sum((level.amax(dim=1).sum() for level in wanted), start=dice.new_zeros(()))
+        pairs = dice.new_tensor(len(dice))
+        if not self.published:
+            cells, pairs = mean_over_ranks(cells + 1) - 1, mean_over_ranks(pairs)
+        focal = torch.stack(
+            [_focal(*level) for level in zip(output.logits, wanted, counted, strict=True)]
+        )
+        return {
+            "class": self.classes * focal.sum() / (cells + 1),
+            "mask_dice": self.masks * (torch.cat(dices).sum() / pairs.clamp(min=1)),
+        }
+
+
+def assign(
+    target: ClipTargets,
+    canvas: tuple[int, int],
+    sides: Sequence[int],
+    ranges: Sequence[tuple[float, float]],
+) -> list[Assignment]:
+    """The cells of each level, as far as 0.1 box sides from the centre and no further than one.
+
+    The centre is the mean place of the mask's pixels.
+
+    Args:
+        target: of one picture.
+        canvas: height and width in pixels that the grids cover.
+        sides: cells of each level's grid, across and down.
+        ranges: sizes of objects of each level.
+    """
+    masks = target.masks[:, 0]
+    seen = masks.flatten(1).any(dim=1).nonzero()[:, 0]
+    scale = masks.new_tensor((masks.shape[2], masks.shape[1]), dtype=torch.float64)
+    boxes = target.boxes[seen, 0].double() * scale.repeat(2)
+    extents = (boxes[:, 2:] - boxes[:, :2]).flip(1)  # height, width
+    size = extents.prod(dim=1).sqrt()
+    centres = _centres(masks[seen])
+    found = []
+    for side, (low, high) in zip(sides, ranges, strict=True):
+        here = (size >= low) & (size <= high)
+        found.append(_cells(centres[here], extents[here], canvas, side=side, rows=seen[here]))
+    return found
+
+
+def shrunk_masks(masks: Tensor, cells: Sequence[int]) -> Tensor:
+    """`[N H W]` bool -> `[N h w]` at a quarter, at the top left of a map of `cells`."""
+    if not len(masks):
+        return masks.new_zeros((0, *cells))
+    size = [int(side / STRIDE + 0.5) for side in masks.shape[1:]]
+    small = interpolate(masks[:, None].double(), size, mode="bilinear")[:, 0] >= 0.5
+    small = small[:, : cells[0], : cells[1]]
+    return pad(small, (0, cells[1] - small.shape[2], 0, cells[0] - small.shape[1]))
+
+
+def _centres(masks: Tensor) -> Tensor:
+    """`[N H W]` -> `[N 2]` mean row and column of the pixels."""
+    ys, xs = (
+        torch.arange(side, dtype=torch.float64, device=masks.device) for side in masks.shape[1:]
+    )
+    counts = masks.sum(dim=(1, 2)).clamp(min=1)
+    rows = (masks.sum(dim=2) * ys).sum(dim=1) / counts
+    return torch.stack((rows, (masks.sum(dim=1) * xs).sum(dim=1) / counts), dim=1)
+
+
+def _cells(
+    centres: Tensor, extents: Tensor, canvas: tuple[int, int], *, side: int, rows: Tensor
+) -> Assignment:
+    sizes = centres.new_tensor(canvas)
+    middle = _cell_of(centres, sizes, side)
+    first = _cell_of(centres - 0.1 * extents, sizes, side).maximum(middle - 1).clamp(min=0)
+    last = _cell_of(centres + 0.1 * extents, sizes, side).minimum(middle + 1).clamp(max=side - 1)
+    axis = torch.arange(side, device=centres.device)
+    inside = (axis >= first[..., None]) & (axis <= last[..., None])
+    instance, row, column = (inside[:, 0, :, None] & inside[:, 1, None, :]).nonzero(as_tuple=True)
+    return Assignment(row * side + column, rows[instance])
+
+
+def _cell_of(places: Tensor, sizes: Tensor, side: int) -> Tensor:
+    return (places / sizes * side).floor().long()
+
+
+def _last_of_each(chosen: Assignment) -> Assignment:
+    """Each cell once, with the last instance that wants it."""
+    cells, owner = torch.unique(chosen.cells, return_inverse=True)
+    order = torch.arange(len(owner), device=owner.device)
+    last = torch.zeros_like(cells).scatter_reduce_(0, owner, order, "amax", include_self=False)
+    return Assignment(cells, chosen.instances[last])
+
+
+def _dice(kernels: Tensor, feature: Tensor, truth: Tensor) -> Tensor:
+    """`[C P]`, `[C h w]`, `[P h w]` -> `[P]` one minus dice, with squares below the line."""
+    found = torch.einsum("cp,chw->phw", kernels, feature).sigmoid()
+    found = found.to(torch.promote_types(found.dtype, torch.float32))
+    both = (found * truth).sum(dim=(1, 2))
+    either = found.square().sum(dim=(1, 2)) + truth.sum(dim=(1, 2)) + 2 * SMOOTHING
+    return 1 - 2 * both / either
+
+
+def _focal(logits: Tensor, wanted: Tensor, counted: Tensor) -> Tensor:
+    """Sum of the focal loss (Lin et al., 2017, equation 5, gamma 2) over what is `counted`."""
+    x = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    wrong = torch.where(wanted > 0, -x, x)
+    balance = torch.where(wanted > 0, BALANCE, 1 - BALANCE)
+    return (counted * balance * wrong.sigmoid().square() * -logsigmoid(-wrong)).sum()
