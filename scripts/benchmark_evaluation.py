@@ -85,11 +85,15 @@ def _path(rng: np.random.Generator) -> list[list[bytes]]:
 def _blob(
     centre: npt.NDArray[np.float64], sides: npt.NDArray[np.float64], phase: float
 ) -> npt.NDArray[np.bool_]:
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    mask = np.zeros((HEIGHT, WIDTH), np.bool_)
+    low = np.clip(centre - 1.2 * sides, 0, (WIDTH, HEIGHT)).astype(int)
+    high = np.clip(centre + 1.2 * sides, 0, (WIDTH, HEIGHT)).astype(int)
+    y, x = np.mgrid[low[1] : high[1], low[0] : high[0]]
     x, y = (x - centre[0]) / sides[0], (y - centre[1]) / sides[1]
     angle = np.arctan2(y, x)
     radius = 1 + 0.15 * np.sin(7 * angle + phase) + 0.05 * np.sin(31 * angle)
-    return np.hypot(x, y) < radius
+    mask[low[1] : high[1], low[0] : high[0]] = np.hypot(x, y) < radius
+    return mask
 
 
 def make_truth(pool: Pool, args: argparse.Namespace) -> AnnotationSet:
