@@ -202,7 +202,7 @@ def _mended(result: Check, path: str, fix: str, decode: bool) -> Check:
     say("")
     for change in mend(path, fix):
         say(f"fixed: {change}")
-    return _check(fix, result.found and result.found.frames, decode)
+    return _check(fix, result.found.frames if result.found else None, decode)
 
 
 def _objects(found: AnnotationSet) -> int:

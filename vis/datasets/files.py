@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vis.errors import DataError, InputError
 from vis.formats.places import film_of, inside
+from vis.ops.pictures import FAULTS, FORMATS
 from vis.video import open_video
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vis.formats.ytvis_records import VideoEntry
-
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
-_FAULTS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
-"""What Pillow raises on damaged pictures; SyntaxError is a slip of its PNG reader."""
 
 
 def read_frames(folder: Path, video: VideoEntry, indices: Sequence[int]) -> Tensor:
@@ -56,15 +53,15 @@ def _picture(folder: Path, video: VideoEntry, index: int) -> Tensor:
     if not path.is_file():
         raise InputError("the frame is missing", where=place, remedy="Check the folder of frames.")
     try:
-        with Image.open(path, formats=_FORMATS) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             _check_size((picture.height, picture.width), video, place)
             # a turn in the EXIF data is left alone: annotations speak of the picture as stored
             return torch.from_numpy(np.array(picture.convert("RGB")))
     except DataError:
         raise
     except UnidentifiedImageError:
-        cause = f"it is none of {', '.join(_FORMATS)}"
-    except _FAULTS as error:
+        cause = f"it is none of {', '.join(FORMATS)}"
+    except FAULTS as error:
         cause = str(error)
     raise DataError(
         f"the frame cannot be decoded ({cause})",

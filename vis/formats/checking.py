@@ -9,10 +9,10 @@ from PIL import Image
 
 from vis.errors import DataError, VisError
 from vis.formats.census import seen_masks
-from vis.formats.index_pictures import PILLOW_FAULTS
 from vis.formats.opening import DataSet, open_set
 from vis.formats.places import film_of, inside
 from vis.formats.published import differences
+from vis.ops.pictures import FAULTS, FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     FilmReader = Callable[[Path], tuple[int, int, int]]
     """(width, height, number of frames) of a video file; raises a VisError."""
-
-_PICTURES = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +129,11 @@ def _check_film(video: VideoEntry, found: tuple[int, int, int]) -> None:
 
 def _check_picture(path: Path, video: VideoEntry, decode: bool) -> None:
     try:
-        with Image.open(path, formats=_PICTURES) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             size = picture.size
             if size == (video.width, video.height) and decode:
                 picture.load()
-    except PILLOW_FAULTS as error:
+    except FAULTS as error:
         raise DataError(
             f"the picture cannot be read ({type(error).__name__}: {error})",
             remedy="Fetch it again.",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vis.errors import DataError, InputError, MaskError
+from vis.ops.pictures import FAULTS
 from vis.ops.rle import decode, encode
 from vis.ops.rle_checks import check_size
 
@@ -27,16 +26,6 @@ Numbers = npt.NDArray[np.uint16]
 EIGHT_BITS = ("P", "L")
 SIXTEEN_BITS = ("I;16", "I;16B", "I")
 """Pillow's names of the pixel formats."""
-PILLOW_FAULTS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""What Pillow raises on damaged pictures; SyntaxError is a slip of its PNG reader."""
 
 
 def read_numbers(path: Path, modes: tuple[str, ...]) -> Numbers:
@@ -64,7 +53,7 @@ def read_numbers(path: Path, modes: tuple[str, ...]) -> Numbers:
         raise
     except FileNotFoundError:
         raise InputError("there is no such file", remedy="Check the path.") from None
-    except PILLOW_FAULTS as error:
+    except FAULTS as error:
         raise DataError(
             f"this is no whole PNG picture ({error})", remedy="Make or fetch it again."
         ) from None

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from vis.errors import DataError
-from vis.formats.index_pictures import PILLOW_FAULTS
 from vis.formats.json_file import read_regular
 from vis.formats.layered import LayeredVideo
 from vis.formats.places import pictures
+from vis.ops.pictures import FAULTS
 from vis.ops.rle import area, merge, parse_rle
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _size(
     try:
         with Image.open(path) as image:
             return image.height, image.width
-    except PILLOW_FAULTS as error:
+    except FAULTS as error:
         raise DataError(f"{path.name} is no picture ({error})", remedy="Fetch it again.") from None
 
 

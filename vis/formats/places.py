@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from vis.errors import DataError, InputError
 from vis.formats.fields import check_frame_name
 from vis.ops.natural import natural
+from vis.ops.pictures import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from vis.formats.ytvis_records import VideoEntry
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 FILMS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 """Endings of video files that may stand in for a folder of pictures of the same name."""
@@ -49,7 +48,7 @@ def subfolders(folder: Path) -> list[Path]:
     return [path for path in _entries(folder) if path.is_dir()]
 
 
-def pictures(folder: Path, suffixes: Iterable[str] = PICTURE_SUFFIXES) -> dict[str, Path]:
+def pictures(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> dict[str, Path]:
     """The pictures in `folder` in natural order, by their names without ending.
 
     Raises:

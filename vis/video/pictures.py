@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from vis.errors import DataError, InputError, VideoError
 from vis.ops.natural import natural
+from vis.ops.pictures import FAULTS, FORMATS, SUFFIXES
 from vis.records import Frame, Pixels, VideoInfo
 from vis.video import limits
 from vis.video.access import check_indices
@@ -23,15 +24,8 @@ from vis.video.pixels import fitted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-"""Endings of the files that are taken from a folder."""
-
 TIMES = "times.json"
 """Beside the pictures: `{"times": [[numerator, denominator], ...]}` in seconds."""
-
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
-_FAULTS = (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError)
-"""What Pillow raises on damaged pictures; SyntaxError is a slip of its PNG reader."""
 
 
 def find_pictures(source: str) -> list[Path]:
@@ -149,13 +143,13 @@ def read_picture(path: Path) -> Pixels:
         VideoError: damaged, of a kind that is not opened, or too large.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as image:
             limits.check_size(*image.size, where=str(path))
             upright = ImageOps.exif_transpose(_eight_bit(image))
             return np.array(upright.convert("RGB"))
     except VideoError:
         raise
-    except _FAULTS as error:
+    except FAULTS as error:
         raise VideoError(
             f"the picture cannot be decoded ({error})",
             where=str(path),

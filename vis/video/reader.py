@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from vis.errors import DamageWarning, UsageError, VideoError
+from vis.ops.pictures import SUFFIXES
 from vis.records import Frame, Pixels, VideoInfo
 from vis.video import limits
 from vis.video.access import FileAccess
 from vis.video.ahead import Ahead
 from vis.video.file_source import FileSource
 from vis.video.live import PATIENT, URL_SCHEMES, LiveSettings, LiveSource
-from vis.video.pictures import SUFFIXES, PicturesSource, find_pictures
+from vis.video.pictures import PicturesSource, find_pictures
 
 if TYPE_CHECKING:
     from types import TracebackType
