@@ -10,6 +10,7 @@ from PIL import Image
 
 from vis.errors import DataError, InputError, VideoError
 from vis.formats.checking import check
+from vis.formats.published import OVIS
 from vis.ops import rle
 
 
@@ -284,6 +285,14 @@ def test_what_is_legal_but_odd_is_a_note(folder, truth):
         "annotation 40 of video 3 is seen in no frame",
         "1 categories have no object: owl",
     ]
+
+
+def test_categories_that_are_nearly_published_ones_are_a_note(folder, truth):
+    truth["categories"] = [{"id": id_, "name": name.lower()} for id_, name in enumerate(OVIS, 1)]
+    (folder / "instances.json").write_text(json.dumps(truth))
+    result = found_in(folder)
+    assert not result.faults
+    assert any("nearly those of OVIS, but the file spells" in note for note in result.oddities)
 
 
 def test_many_faults_are_all_listed(folder, truth):
