@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,7 @@ class Looker:
         self._model = model.eval().to(device)
         self._length, self._short, self._longest = length, short, longest
         self._device, self._dtype = device, PRECISIONS[precision]
+        self._most = sys.maxsize  # windows at once
 
     def small(self, pixels: Pixels) -> Tensor:
         """`[H W 3]` -> `[3 h w]` uint8 as training showed them: bilinear, antialiased."""
@@ -67,30 +69,30 @@ class Looker:
         return small.clone() if small.data_ptr() == frames.data_ptr() else small
 
     def look(self, windows: Sequence[Window]) -> list[ClipPredictions]:
-        """What the model says of each window, on the CPU, its masks over all `length` frames.
+        """What the model says of each window, its masks over all `length` frames.
 
         Where the GPU's memory ends, the same is computed in smaller parts, with a warning.
 
         Raises:
             DeviceError: its memory does not suffice for one window in the smallest parts.
         """
-        if len(windows) > 1:
-            try:
-                return self._predictions(windows)
-            except torch.OutOfMemoryError:
-                _say(f"{len(windows)} windows at once", "looked at one by one")
+        if len(windows) > self._most:
             return [found for window in windows for found in self.look([window])]
         try:
             return self._predictions(windows)
         except torch.OutOfMemoryError as error:
-            return self._look_thriftily(windows, error)
+            if len(windows) == 1:
+                return self._look_thriftily(windows, error)
+        self._most = 1
+        _say(f"{len(windows)} windows at once", "from here on they are looked at one by one")
+        return self.look(windows)
 
     def _look_thriftily(
         self, windows: Sequence[Window], error: torch.OutOfMemoryError
     ) -> list[ClipPredictions]:
         thrifty = in_smaller_parts(self._model)
         if thrifty is not None:
-            _say("a window", "looked at again in smaller parts")
+            _say("a window", "it is looked at again in smaller parts")
             self._model = thrifty.eval().to(self._device)
             return self.look(windows)
         height, width = windows[0].seen[0].small.shape[1:]
@@ -108,7 +110,7 @@ class Looker:
         clip = Clip(as_fractions(frames.to(self._device)), sizes.to(self._device))
         with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
             found = self._model.predictions(self._model(clip), clip)
-        return [_on_cpu(one) for one in found]
+        return [_plain(one) for one in found]
 
     def _stacked(self, window: Window) -> Tensor:
         """`[T 3 h w]`."""
@@ -158,17 +160,13 @@ def check_precision(name: str) -> None:
         raise UsageError(f"no precision {name!r}", remedy=f"One of: {', '.join(PRECISIONS)}.")
 
 
-def _on_cpu(found: ClipPredictions) -> ClipPredictions:
-    """In single precision; the tracker and all that follows need no other device."""
-    values: dict[str, Any] = {
-        field.name: None if (value := getattr(found, field.name)) is None else _moved(value)
-        for field in fields(found)
-    }
+def _plain(found: ClipPredictions) -> ClipPredictions:
+    """In single precision, as the tracker and all that follows expect."""
+    values = {field.name: getattr(found, field.name) for field in fields(found)}
+    for name, value in values.items():
+        if value is not None and value.is_floating_point():
+            values[name] = value.float()
     return ClipPredictions(**values)
-
-
-def _moved(value: Tensor) -> Tensor:
-    return value.to("cpu", torch.float32) if value.is_floating_point() else value.cpu()
 
 
 def _say(what: str, done: str) -> None:

@@ -138,7 +138,7 @@ def collected(tracking: Tracking) -> Result:
     identities |= {one.id: one for one in tracking.ended()}
     kept = {key: identities[key] for key in sorted(masks) if key in identities}
     return Result(
-        tracks=[Track(key, one.label, one.score, masks[key]) for key, one in kept.items()],
+        tracks=[Track(key, one.label, float(one.score), masks[key]) for key, one in kept.items()],
         info=tracking.info,
         names=tracking.names,
         times=times,

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vis.pipeline.result import Result
+    from vis.records import RLE
 
 SUFFIXES = {".json": "json", ".csv": "csv"} | dict.fromkeys(
     (".mp4", ".mov", ".mkv", ".webm", ".gif"), "video"
 )
-COLUMNS = ("frame", "time", "id", "category", "name", "score", "x0", "y0", "x1", "y1", "area")
-"""Of a table: a line for each object in each frame; pixels."""
+COLUMNS = ("frame", "time", "id", "class", "score", "x", "y", "w", "h", "area")
+"""Of a table: a line for each object in each frame; the mask's box and area in pixels."""
 
 
 class _Writer(Protocol):
@@ -82,18 +83,21 @@ def _mots(result: Result, path: Path, *, ids: Sequence[int] | None, overwrite: b
 
 
 def _csv(result: Result, path: Path, *, ids: Sequence[int] | None, overwrite: bool) -> None:
+    del ids  # classes have their names
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for index, time in result.times.items():
         for track in result.tracks:
-            mask = track.masks.get(index)
-            if mask is not None:
-                category = track.label + 1 if ids is None else ids[track.label]
-                box = rle.box(mask) or (0, 0, 0, 0)
-                row = (track.id, category, result.names[track.label], f"{track.score:.4f}")
-                table.writerow((index, f"{float(time):.6f}", *row, *box, rle.area(mask)))
+            if index in track.masks:
+                head = (index, round(float(time), 6), track.id, result.names[track.label])
+                table.writerow((*head, round(track.score, 6), *_measured(track.masks[index])))
     write_whole(path, text.getvalue().encode(), overwrite=overwrite)
+
+
+def _measured(mask: RLE) -> tuple[int, ...]:
+    x0, y0, x1, y1 = rle.box(mask) or (0, 0, 0, 0)
+    return x0, y0, x1 - x0, y1 - y0, rle.area(mask)
 
 
 _WRITERS: dict[str, _Writer] = {
