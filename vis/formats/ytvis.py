@@ -42,6 +42,7 @@ __all__ = [
     "read_results",
     "read_tracks",
     "read_videos",
+    "results_of",
     "write_annotations",
     "write_results",
 ]
@@ -92,7 +93,7 @@ def read_results(
         if faults is None or Path(path).stat().st_size:
             raise
         faults.append(error)
-    return _results(value, truth, Reading(str(path), faults))
+    return results_of(value, truth, Reading(str(path), faults))
 
 
 def read_tracks(
@@ -109,7 +110,7 @@ def read_tracks(
     value, reading = read_json(path), Reading(str(path), faults)
     if not is_results(value):
         return annotations_of(value, reading)
-    tracks = _results(value, truth, reading)
+    tracks = results_of(value, truth, reading)
     if truth is None:
         return AnnotationSet(categories={}, videos={}, tracks=tracks)
     return AnnotationSet(categories=truth.categories, videos=truth.videos, tracks=tracks)
@@ -155,7 +156,7 @@ def write_results(
     """
     with before_writing(path):
         value = results_value(tracks, lengths)
-        _results(value, None, Reading("the new file"))
+        results_of(value, None, Reading("the new file"))
     write_json(path, value, overwrite=overwrite)
 
 
@@ -191,7 +192,12 @@ def annotations_of(value: Any, reading: Reading) -> AnnotationSet:
     return replace(frame, tracks=tracks, track_extra=beyond)
 
 
-def _results(value: Any, truth: AnnotationSet | None, reading: Reading) -> dict[int, list[Track]]:
+def results_of(value: Any, truth: AnnotationSet | None, reading: Reading) -> dict[int, list[Track]]:
+    """What a tracker found, from the JSON value of its file.
+
+    Raises:
+        DataError: as `read_results`.
+    """
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in truth.videos} if truth else {}
     places = count(1)
     earlier: dict[int, Result] = {}
