@@ -212,3 +212,9 @@ def test_masks_parsed_together_equal_masks_parsed_alone(frames):
 def test_what_is_no_mask_is_not_encoded(mask):
     with pytest.raises(MaskError):
         rle.encode(mask)
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 600])
+def test_any_number_of_areas_is_counted(count):
+    masks = [rle.encode(np.arange(12).reshape(3, 4) < n % 13) for n in range(count)]
+    assert rle.areas(masks).tolist() == [n % 13 for n in range(count)]

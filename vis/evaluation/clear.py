@@ -75,7 +75,7 @@ def clear(video: Meetings, threshold: float) -> tuple[Clear, list[Cover]]:
         for row in frame.truths.tolist():
             covers[row][frame.frame] = found[row][0] if row in found else None
     counts = Clear(
-        results=sum(len(frame.results) for frame in video.frames),
+        results=int(video.found_seen.sum()),
         switches=switches,
         overlap=overlap,
     )

@@ -54,8 +54,8 @@ class Hota(NamedTuple):
 
 def hota(video: Meetings) -> Hota:
     """The counts of one video (Luiten et al., HOTA, IJCV 2021, section 5)."""
-    true_seen, found_seen = video.seen()
-    alignment = _alignment(video, true_seen, found_seen)
+    true_seen, found_seen = video.true_seen, video.found_seen
+    alignment = _alignment(video)
     pairs, overlap = _matches(video, alignment)
     union = true_seen[:, None] + found_seen[None]
     together = np.zeros((len(ALPHAS), *alignment.shape))
@@ -74,21 +74,21 @@ def hota(video: Meetings) -> Hota:
     )
 
 
-def _alignment(video: Meetings, true_seen: Ints, found_seen: Ints) -> Floats:
+def _alignment(video: Meetings) -> Floats:
     """`[N M]` how well two tracks go together over the whole video, before any matching."""
     shared = np.zeros((len(video.truths), len(video.results)))
     for frame in video.frames:
         either = frame.iou.sum(0) + frame.iou.sum(1)[:, None] - frame.iou
         share = np.divide(frame.iou, either, out=np.zeros_like(either), where=either > EPSILON)
-        shared[np.ix_(frame.truths, frame.results)] += share
-    return shared / np.maximum(EPSILON, true_seen[:, None] + found_seen - shared)
+        shared[frame.truths[:, None], frame.results] += share
+    return shared / np.maximum(EPSILON, video.true_seen[:, None] + video.found_seen - shared)
 
 
 def _matches(video: Meetings, alignment: Floats) -> tuple[Ints, Floats]:
     """All pairs of all frames as `row * M + column`, and their overlaps."""
     pairs, overlap = [np.empty(0, np.int64)], [np.empty(0)]
     for frame in video.frames:
-        score = alignment[np.ix_(frame.truths, frame.results)] * frame.iou
+        score = alignment[frame.truths[:, None], frame.results] * frame.iou
         rows, columns = linear_sum_assignment(score, maximize=True)
         pairs.append(frame.truths[rows] * len(video.results) + frame.results[columns])
         overlap.append(frame.iou[rows, columns])

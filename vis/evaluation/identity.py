@@ -156,11 +156,10 @@ def _fit(video: Meetings, threshold: float) -> Fit:
     together = np.zeros((len(video.truths), len(video.results)), np.int64)
     for frame in video.frames:
         fits = frame.iou >= threshold - EPSILON
-        together[np.ix_(frame.truths, frame.results)] += fits
+        together[frame.truths[:, None], frame.results] += fits
     best = linear_sum_assignment(together, maximize=True)
-    true_seen, found_seen = video.seen()
-    return Fit(int(together[best].sum()), int(true_seen.sum()), int(found_seen.sum()))
+    return Fit(int(together[best].sum()), int(video.true_seen.sum()), int(video.found_seen.sum()))
 
 
 def _nothing() -> _Tally:
-    return _tally(Meetings([], [], []), 0.5)[0]
+    return _tally(meetings([], [], 0.5), 0.5)[0]

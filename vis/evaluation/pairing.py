@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from vis.evaluation.overlaps import frame_overlaps
+from vis.ops import rle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,15 +43,11 @@ class Meetings(NamedTuple):
     truths: Sequence[Track]
     results: Sequence[Track]
     frames: Sequence[Meeting]
-
-    def seen(self) -> tuple[Ints, Ints]:
-        """In how many frames each row and each column has a mask, `[N]` and `[M]`."""
-        rows = [np.empty(0, np.int64), *(frame.truths for frame in self.frames)]
-        columns = [np.empty(0, np.int64), *(frame.results for frame in self.frames)]
-        return (
-            np.bincount(np.concatenate(rows), minlength=len(self.truths)),
-            np.bincount(np.concatenate(columns), minlength=len(self.results)),
-        )
+    """Those in which an object is seen."""
+    true_seen: Ints
+    """`[N]` in how many frames each object has a mask."""
+    found_seen: Ints
+    """`[M]` in how many frames each result has a mask that nothing excuses."""
 
 
 def meetings(truths: Sequence[Track], results: Sequence[Track], threshold: float) -> Meetings:
@@ -71,8 +69,18 @@ def meetings(truths: Sequence[Track], results: Sequence[Track], threshold: float
     objects = sorted((track for track in truths if not track.crowd), key=_content)
     crowds = [track for track in truths if track.crowd]
     results = sorted(results, key=_content)
+    if not objects and not crowds:
+        # most categories of most videos: nothing to compare with
+        return Meetings([], results, [], np.zeros(0, np.int64), _lengths(results))
     compared = frame_overlaps(results, [*objects, *crowds])
-    return Meetings(objects, results, [_meet(one, len(objects), threshold) for one in compared])
+    met = [_meet(one, len(objects), threshold) for one in compared]
+    return Meetings(
+        objects,
+        results,
+        [frame for frame in met if len(frame.truths)],
+        _counts([frame.truths for frame in met], len(objects)),
+        _counts([frame.results for frame in met], len(results)),
+    )
 
 
 def best_pairs(iou: Floats, threshold: float) -> tuple[Ints, Ints]:
@@ -88,11 +96,32 @@ def best_pairs(iou: Floats, threshold: float) -> tuple[Ints, Ints]:
 def _meet(frame: FrameOverlap, objects: int, threshold: float) -> Meeting:
     """One frame without empty masks, crowds, and what crowds excuse."""
     there = (frame.truth < objects) & (frame.truth_areas > 0)
+    crowd = frame.truth >= objects
     iou = frame.iou[:, there].T
-    inside = frame.shared[:, frame.truth >= objects] / np.maximum(frame.result_areas, 1)[:, None]
-    fitting = np.isin(np.arange(len(frame.results)), best_pairs(iou, threshold)[1])
-    kept = (frame.result_areas > 0) & (fitting | (inside <= 0.5).all(axis=1))
+    kept = frame.result_areas > 0
+    if crowd.any():
+        inside = frame.shared[:, crowd] / np.maximum(frame.result_areas, 1)[:, None]
+        fitting = np.isin(np.arange(len(kept)), best_pairs(iou, threshold)[1])
+        kept &= fitting | (inside <= 0.5).all(axis=1)
     return Meeting(frame.frame, frame.truth[there], frame.results[kept], iou[:, kept])
+
+
+def _counts(places: Sequence[Ints], length: int) -> Ints:
+    return np.bincount(np.concatenate([np.empty(0, np.int64), *places]), minlength=length)
+
+
+def _lengths(tracks: Sequence[Track]) -> Ints:
+    shown = (
+        sum(mask.counts != _nothing(mask.height, mask.width) for mask in track.masks.values())
+        for track in tracks
+    )
+    return np.fromiter(shown, np.int64)
+
+
+@lru_cache(maxsize=64)
+def _nothing(height: int, width: int) -> bytes:
+    """The one code of a mask without pixels."""
+    return rle.encode(np.zeros((height, width), np.bool_)).counts
 
 
 def _content(track: Track) -> list[tuple[int, bytes]]:
