@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "data": "check data sets, convert them, split them, look at them",
     "draw": "draw a result or annotation file onto its video",
+    "evaluate": "measure results, or a model on a data set, and write a report",
     "probe": "tell what a video is and whether it is whole",
     "submit": "check results and write the zip that a test server takes",
     "train": "train a model, or go on with a run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from vis.evaluation.report.charts import by_class, by_overlap, by_recall, errors
@@ -180,7 +181,7 @@ def _table(title: str, numbers: Mapping[str, float]) -> Markup:
 
 
 def _said(value: float) -> str:
-    """A share in percent; a count as it is."""
-    if value != value or value == -1:
-        return "–"
-    return str(value) if isinstance(value, int) else f"{100 * value:.1f}"
+    """A share in percent; a count as it is; a dash where there is nothing."""
+    if isinstance(value, int):
+        return str(value)
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"

@@ -12,8 +12,8 @@ from PIL import Image
 
 from vis.errors import VisError
 from vis.evaluation.report.markup import Markup, join, tag
-from vis.formats.index_pictures import PILLOW_FAULTS
 from vis.formats.places import film_of, inside
+from vis.ops.pictures import FAULTS
 from vis.ops.shown import tracks_at
 from vis.records import Frame
 from vis.video import DrawStyle, draw, open_video
@@ -82,7 +82,7 @@ def _pictures(
     if frames is not None:
         try:
             return [_fitted(pixels) for pixels in _read(video, places, frames)], ""
-        except (VisError, *PILLOW_FAULTS) as error:
+        except (VisError, *FAULTS) as error:
             fault = str(error)
     scale = SIDE / max(video.height, video.width)
     height, width = (max(1, round(side * scale)) for side in (video.height, video.width))

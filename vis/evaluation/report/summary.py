@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vis.evaluation.bootstrap import NONE
 from vis.evaluation.report.content import CategoryRow, Content, Curve, Headline
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ def content_of(
         facts: what was measured, in words.
         notes: what limits the numbers.
     """
-    groups = {"Average precision": found.numbers, **(others or {})}
+    precision = {name: known(value) for name, value in found.numbers.items()}
+    groups = {"average precision": precision, **(others or {})}
     return Content(
         title=title,
         facts=facts or {},
@@ -65,6 +68,11 @@ def content_of(
         errors=errors,
         numbers=groups,
     )
+
+
+def known(value: float) -> float:
+    """The reference says -1 of a number without any truth; that is NaN elsewhere."""
+    return math.nan if value == NONE else value
 
 
 def surest(matches: Sequence[Matches]) -> float:
@@ -87,11 +95,11 @@ def surest(matches: Sequence[Matches]) -> float:
 def _headlines(
     groups: Mapping[str, Mapping[str, float]], interval: tuple[float, float] | None
 ) -> list[Headline]:
-    known = {name: value for numbers in groups.values() for name, value in numbers.items()}
+    every = {name: value for numbers in groups.values() for name, value in numbers.items()}
     return [
-        Headline(name, known[name], meaning, interval if name == "AP" else None)
+        Headline(name, every[name], meaning, interval if name == "AP" else None)
         for name, meaning in _MEANINGS.items()
-        if name in known and known[name] >= 0
+        if name in every and math.isfinite(every[name])
     ]
 
 
@@ -100,7 +108,9 @@ def _categories(truth: AnnotationSet, found: AveragePrecision) -> list[CategoryR
         track.label for tracks in truth.tracks.values() for track in tracks if not track.crowd
     ]
     return [
-        CategoryRow(truth.categories[label].name, None if value < 0 else value, labels.count(label))
+        CategoryRow(
+            truth.categories[label].name, None if value == NONE else value, labels.count(label)
+        )
         for label, value in found.per_category.items()
         if label in truth.categories
     ]

@@ -1,0 +1,193 @@
+"""`vis evaluate`: results, or a model on a data set, measured against the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from vis.cli.arguments import Command
+from vis.cli.saying import say, say_table
+from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
+from vis.formats.whole_file import already_there
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vis.formats.opening import DataSet
+    from vis.pipeline.evaluation import Evaluation
+    from vis.records import Track
+
+
+def evaluate(
+    *,
+    truth: str | None = None,
+    results: str | None = None,
+    model: str | None = None,
+    data: str | None = None,
+    metrics: str = "ap",
+    per_category: bool = False,
+    json: str | None = None,
+    report: str | None = None,
+    save: str | None = None,
+    threshold: float | None = None,
+    frames: str | None = None,
+    videos: list[str] | None = None,
+    key: str = "name",
+    rename: list[str] | None = None,
+    window: int | None = None,
+    stride: int | None = None,
+    size: int | None = None,
+    batch: int = 1,
+    device: str = "auto",
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32",
+    lenient: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Measure results, or a model on a data set, against the truth.
+
+    Either --truth and --results, or --model and --data. AP and AR follow the YouTube-VIS reference
+    exactly; the interval of AP is a bootstrap over videos. A model's classes are matched with those
+    of the data set by name. Started by torchrun, each process takes its videos.
+
+    Args:
+        truth: The data set that the results are of, in any format; see vis data check.
+        results: A YouTube-VIS results file.
+        model: A weight file, or the name of one.
+        data: A data set with its frames: folders of pictures, or video files of their names.
+        metrics: Any of ap, identity (HOTA, IDF1, ...), jf (J and F of DAVIS) and miou, with commas.
+        per_category: Print the AP of each category too.
+        json: Write all numbers to this file.
+        report: Write a page with plots and pictures, report.html, into this folder.
+        save: Write what the model found to this YouTube-VIS results file.
+        threshold: Score from which results count for the metrics without scores and are shown in
+            the report, instead of that of the highest F1.
+        frames: The folder that the file names are relative to, if it is not beside the file.
+        videos: Names or ids of the videos that the model looks at, instead of all.
+        key: Entry of a category that names its class, if that is not its name.
+        rename: Classes that the model calls otherwise, as two-wheeler=bicycle (data set=model).
+        window: Frames that the model sees at once.
+        stride: Frames from one window to the next.
+        size: Short side that the model sees in pixels.
+        batch: Windows that the model sees side by side.
+        device: Where the model computes: auto, cpu, cuda, cuda:1.
+        precision: Of the model's computing.
+        lenient: Leave faulty results out and count them by kind; the exit code is then 1.
+        overwrite: Replace files that are there.
+    """
+    from pathlib import Path
+
+    from vis.pipeline.evaluating import evaluate as measure
+    from vis.pipeline.evaluating import predict_set
+    from vis.pipeline.team import launched, own_device
+
+    _check_use(truth=truth, results=results, model=model, data=data, save=save)
+    written = [json, save, report and str(Path(report) / "report.html")]
+    _refuse_existing([Path(path) for path in written if path], overwrite)
+    wanted: str | DataSet = truth or ""
+    given: str | dict[int, list[Track]] = results or ""
+    notes: list[str] = []
+    with launched() as team:
+        if model is not None:
+            wanted, given, notes = predict_set(
+                model,
+                data or "",
+                videos=videos,
+                frames=frames,
+                key=key,
+                renamed=_renamed(rename or []),
+                team=team,
+                progress=True,
+                window=window,
+                stride=stride,
+                size=size,
+                batch=batch,
+                device=own_device(device),
+                precision=precision,
+            )
+        if not team.first:
+            return EXIT_OK
+        found = measure(
+            wanted,
+            given,
+            notes=notes,
+            metrics=metrics.replace(" ", "").split(","),
+            threshold=threshold,
+            frames=frames,
+            lenient=lenient,
+            progress=True,
+        )
+        _write(found, json=json, report=report, save=save, overwrite=overwrite)
+    _print(found, per_category)
+    return EXIT_DAMAGED if found.skipped else EXIT_OK
+
+
+def _check_use(
+    *, truth: str | None, results: str | None, model: str | None, data: str | None, save: str | None
+) -> None:
+    if not (
+        (truth and results and not model and not data)
+        or (model and data and not truth and not results)
+    ):
+        raise UsageError(
+            "it is not said what to measure",
+            remedy="Give --truth and --results, or --model and --data.",
+        )
+    if save and not model:
+        raise UsageError("there is nothing to save", remedy="Leave --save out, or give --model.")
+
+
+def _refuse_existing(paths: list[Path], overwrite: bool) -> None:
+    """Before the work, not after it."""
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise already_there(path)
+
+
+def _renamed(pairs: list[str]) -> dict[str, str]:
+    table = {}
+    for pair in pairs:
+        name, equals, new = pair.partition("=")
+        if not (name and equals and new):
+            raise UsageError(
+                f"{pair!r} renames nothing", remedy="Write the data set's name = the model's."
+            )
+        table[name] = new
+    return table
+
+
+def _write(
+    found: Evaluation, *, json: str | None, report: str | None, save: str | None, overwrite: bool
+) -> None:
+    if save is not None:
+        found.save_results(save, overwrite=overwrite)
+    if json is not None:
+        found.save(json, overwrite=overwrite)
+    if report is not None:
+        path = found.report(report, overwrite=overwrite, progress=True)
+        say(f"wrote {path}")
+
+
+def _print(found: Evaluation, per_category: bool) -> None:
+    for name, said in found.facts().items():
+        say(f"{name:<8} {said}")
+    for note in found.notes:
+        say(f"note: {note}")
+    say("")
+    say_table(list(found.table()))
+    if per_category:
+        say("")
+        say_table([("category", "AP", "objects"), *found.categories()])
+    if found.skipped:
+        say("")
+        say(f"skipped {sum(found.skipped.values())} faulty records")
+        say_table([(f"  {count}", kind) for kind, count in found.skipped.items()])
+
+
+COMMAND = Command(
+    evaluate,
+    """
+    vis evaluate --truth valid.json --results results.json
+    vis evaluate --truth valid.json --results results.json --metrics ap,identity --report report
+    vis evaluate --model best.safetensors --data ytvis/local_val.json --json numbers.json
+    torchrun --nproc-per-node 8 -m vis evaluate --model best.safetensors --data ovis.json
+    """,
+)
