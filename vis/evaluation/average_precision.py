@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from vis.evaluation.evaluator import STATISTICS, TrackEvaluator
-from vis.evaluation.facts import Facts, Subject, facts
+from vis.evaluation.facts import Facts, Subject, facts, mean_of_areas
 from vis.evaluation.fitting import check_results, check_videos
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def video_facts(
     found = results.get(video_id, ())
     check_results(truth.videos[video_id], truth.categories, found)
     true = truth.tracks.get(video_id, ())
-    areas = {track.id: area for track in true if (area := _stated_area(truth, track)) is not None}
+    areas = _stated_areas(truth, true)
     return facts(video_id, true, found, stated_areas=areas, by_category=by_category)
 
 
@@ -174,13 +174,10 @@ def _numbered(subjects: Sequence[Subject], ids: list[int]) -> list[Subject]:
     return [subject._replace(id=first + place) for place, subject in enumerate(subjects)]
 
 
-def _stated_area(truth: AnnotationSet, track: Track) -> float | None:
-    """Mean of the stated areas that are not null or 0; None where the masks say it."""
-    areas = truth.track_extra.get(track.id, {}).get("areas")
-    if areas is None:
-        return None
-    visible = [area for area in areas if area]
-    return float(np.mean(visible)) if visible else 0.0
+def _stated_areas(truth: AnnotationSet, tracks: Sequence[Track]) -> dict[int, float]:
+    """Mean area by id of those tracks whose file says else than the masks."""
+    stated = {track.id: truth.track_extra.get(track.id, {}).get("areas") for track in tracks}
+    return {key: mean_of_areas(areas) for key, areas in stated.items() if areas is not None}
 
 
 def _summary(evaluator: _Evaluator, labels: tuple[int, ...]) -> AveragePrecision:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pycocotools.cocoeval import COCOeval
+from pycocotools import cocoeval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,26 @@ STATISTICS = (
 """Names of the twelve numbers, in the reference's order."""
 
 
-class TrackEvaluator(COCOeval):  # type: ignore[misc]
+class Params(cocoeval.Params):  # type: ignore[misc]
+    """COCO's settings with the reference's sizes, and its name for the list of videos."""
+
+    def __init__(self) -> None:
+        super().__init__(iouType="segm")
+        bounds = [side**2 for side in SIDES]
+        self.areaRng = [[bounds[0], bounds[-1]], *map(list, pairwise(bounds))]
+
+    @property
+    def vidIds(self) -> list[int]:  # noqa: N802
+        """Videos to evaluate; to COCO they are pictures."""
+        ids: list[int] = self.imgIds
+        return ids
+
+    @vidIds.setter
+    def vidIds(self, ids: list[int]) -> None:  # noqa: N802
+        self.imgIds = ids
+
+
+class TrackEvaluator(cocoeval.COCOeval):  # type: ignore[misc]
     """The rules of the YouTube-VIS reference; matching and accumulation are COCO's own.
 
     They differ from COCO's in four points: an overlap is summed through the video; small ends at
@@ -36,9 +55,8 @@ class TrackEvaluator(COCOeval):  # type: ignore[misc]
 
     def __init__(self, video_ids: Sequence[int], labels: Sequence[int]):
         super().__init__(iouType="segm")
-        self.params.imgIds, self.params.catIds = sorted(video_ids), sorted(labels)
-        bounds = [side**2 for side in SIDES]
-        self.params.areaRng = [[bounds[0], bounds[-1]], *map(list, pairwise(bounds))]
+        self.params = Params()
+        self.params.vidIds, self.params.catIds = sorted(video_ids), sorted(labels)
 
     def facts(self) -> Iterable[Facts]:
         """What is known of each video that `params` names; a subclass says where it comes from."""

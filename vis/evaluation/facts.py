@@ -81,6 +81,12 @@ def facts(
     )
 
 
+def mean_of_areas(areas: Sequence[float | None]) -> float:
+    """Mean of the areas of the frames in which a track is visible: neither null nor 0."""
+    visible = [area for area in areas if area]
+    return float(np.mean(visible)) if visible else 0.0
+
+
 def subject(track: Track, area: float | None = None) -> Subject:
     """A track without its masks, of the stated mean area or of that of the masks."""
     mean = mean_area(track) if area is None else area
