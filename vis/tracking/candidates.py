@@ -120,4 +120,4 @@ def _single(found: Candidates, most: float) -> Ints:
 
 
 def _array(values: Tensor) -> Floats:
-    return values.detach().cpu().double().numpy()  # type: ignore[no-any-return]
+    return values.detach().cpu().double().numpy()

@@ -6,8 +6,10 @@ from dataclasses import dataclass, fields
 
 from vis.errors import UsageError
 
-_SHARES = ("threshold", "weakest", "presence", "duplicates", "minimum", "nearest")
-_SHARES += ("recognise", "margin", "reach")
+_SHARES = (
+    *("threshold", "weakest", "presence", "duplicates", "minimum"),
+    *("nearest", "recognise", "margin", "reach"),
+)
 _COUNTS = ("tail", "most")
 
 
@@ -26,7 +28,7 @@ class Config:
     duplicates: float = 0.7
     """Overlap of two answers of one window from which the weaker one is dropped: lower cleans up
     more, but takes two objects that lie over each other for one; 1 keeps all."""
-    minimum: float = 0.35
+    minimum: float = 0.3
     """Similarity that a link needs: higher breaks identities in two, lower mixes them."""
     nearest: float = 0.1
     """Agreement in place that a link needs whatever else speaks for it: higher loses what moves
@@ -38,7 +40,7 @@ class Config:
     embedding_weight: float = 0.5
     """Of the embeddings, where the model has them: more survives jumps and crossings, but suffers
     where alike objects have alike embeddings."""
-    tail: int = 6
+    tail: int = 12
     """Frames of its past that an object's motion is estimated from: more is steadier, less turns
     faster."""
     patience: int = 30
@@ -49,7 +51,7 @@ class Config:
     of them again, and confuses more; 0 for none."""
     memory: int = 300
     """Frames for which they are remembered: longer knows later returns, shorter invents fewer."""
-    recognise: float = 0.6
+    recognise: float = 0.5
     """Similarity that a returning object needs: higher gives it a new identity more often, lower
     gives a stranger an old one."""
     margin: float = 0.05

@@ -83,7 +83,7 @@ class Known:
         """
         assert self.trail is not None
         clocks, sizes = self.trail[:, 0], self.trail[:, 3]
-        weights = (sizes / sizes.max()) ** 4
+        weights = (sizes / sizes.max()) ** 8
         weights /= weights.sum()
         mean = weights @ self.trail[:, :3]
         steps = clocks - mean[0]

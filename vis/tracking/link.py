@@ -27,7 +27,9 @@ Pairs = list[tuple[int, int]]
 _FADE = 0.99
 """What is left of the agreement in place after one more frame unseen."""
 _INSIDE = 0.8
-"""Agreement of an answer that lies wholly inside the mask expected after a pause."""
+"""Agreement of an answer that lies wholly inside the expected mask."""
+_PART = 0.6
+"""Agreement in size of an answer that is very small: perhaps most of the object is hidden."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +102,13 @@ def embedding_agreement(known: Sequence[Known], found: Candidates) -> Floats | N
     return np.asarray((mine @ found.embeddings.T).clip(min=0))
 
 
+def size_agreement(objects: Floats, answers: Floats) -> Floats:
+    """0..1 of sizes; an answer may be a part of the object, hardly more than it."""
+    smaller = np.minimum(answers / objects.clip(min=1e-9), 1)
+    larger = np.minimum(objects / answers.clip(min=1e-9), 1)
+    return np.asarray(larger * (_PART + (1 - _PART) * smaller))
+
+
 def _on_shared_frames(live: Sequence[Live], found: Candidates, offset: int) -> tuple[Floats, Ints]:
     longest = max(len(one.pending) for one in live)
     count = max(min(longest - offset, found.masks.shape[1]), 0)
@@ -124,8 +133,7 @@ def _by_motion(live: Sequence[Live], found: Candidates, unmet: Bools, clock: int
     away = np.linalg.norm(expected(motions, gaps) - answers[..., :2], axis=-1)
     size = np.maximum(sizes[:, None], answers[..., 2])
     slack = size * np.minimum(0.4 + 0.05 * np.abs(gaps), 1.5) + 1
-    alike = np.sqrt(np.minimum(sizes[:, None], answers[..., 2]) / size.clip(min=1e-9))
-    close = np.exp(-0.5 * (away / slack) ** 2) * alike
+    close = np.exp(-0.5 * (away / slack) ** 2) * size_agreement(sizes[:, None], answers[..., 2])
     near = unmet & (away < 3 * slack)
     overlap = _moved_overlap(live, found, near, steps, clock)
     return np.asarray((overlap + close) / 2 * _FADE ** (np.abs(gaps) - 1))
@@ -136,7 +144,7 @@ def _meeting(seen: Floats, shown: Bools) -> Ints:
     frames = np.arange(shown.shape[1])
     after = shown[None] & (frames > seen[:, None, None])
     last = shown.shape[1] - 1 - shown[:, ::-1].argmax(axis=1)
-    return np.where(after.any(axis=2), after.argmax(axis=2), last[None])
+    return np.asarray(np.where(after.any(axis=2), after.argmax(axis=2), last[None]))
 
 
 def _moved_overlap(
@@ -144,8 +152,8 @@ def _moved_overlap(
 ) -> Floats:
     """`[M N]` overlap of last masks, moved on, with answers; 0 for pairs that are not near.
 
-    After a pause an answer inside the expected mask agrees too: what comes out from behind
-    something is a part of itself at first.
+    An answer inside the whole mask agrees too: what goes behind something, or comes out from it,
+    is a part of itself.
     """
     overlap = np.zeros(near.shape)
     for step in np.unique(steps[near]).tolist():
@@ -163,8 +171,7 @@ def _agreed(one: Live, masks: Tensor, clock: int) -> Tensor:
     """`[N]` of one object's last mask, moved to this clock, with answers `[N h w]`."""
     motion = one.known.motion()
     gap = clock - motion[0]
-    moved = shifted(one.last, *(motion[3:] * gap).tolist())[None]
-    agreed = soft_iou(moved, masks)[0]
-    if abs(gap) <= 1:
-        return agreed
-    return torch.maximum(agreed, _INSIDE * soft_share(moved, masks)[0])
+    step = motion[3:] * gap
+    moved = shifted(one.last, *step.tolist())[None]
+    whole = shifted(one.whole, *(motion[1:3] + step - one.whole_at[:2]).tolist())[None]
+    return torch.maximum(soft_iou(moved, masks)[0], _INSIDE * soft_share(whole, masks)[0])

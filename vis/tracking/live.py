@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from vis.tracking.candidates import Candidates
     from vis.tracking.known import Known
+    from vis.tracking.overlap import Floats
     from vis.tracking.windows import Stamp
+
+_MOST = 0.9
+"""Share of an object's size from which a frame is said to show most of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -28,12 +32,17 @@ class Live:
     known: Known
     last: Tensor
     """`[h w]` its mask in the last frame that showed it."""
+    whole: Tensor
+    """`[h w]` its mask in the last frame that showed most of it."""
+    whole_at: Floats
+    """`[3]` centre y, x and size of that mask."""
     pending: Pending
 
     @classmethod
     def begun(cls, known: Known, masks: Tensor) -> Live:
         """Without any frame yet; the masks `[... h w]` say where its own will lie."""
-        return cls(known, masks.new_zeros(masks.shape[-2:]), Pending.none(masks))
+        none = masks.new_zeros(masks.shape[-2:])
+        return cls(known, none, none, np.zeros(3), Pending.none(masks))
 
     def take(self, found: Candidates, row: int, offset: int, *, clock: int, tail: int) -> None:
         """Go on with an answer.
@@ -45,15 +54,20 @@ class Live:
             clock: of that frame.
             tail: frames to estimate motion from.
         """
-        last = int(np.flatnonzero(found.shown[row])[-1])
-        if self.known.trail is None or clock + last >= self.known.seen:
-            self.last = found.masks[row, last].clone()
+        shown = np.flatnonzero(found.shown[row])
+        if self.known.trail is None or clock + shown[-1] >= self.known.seen:
+            self.last = found.masks[row, int(shown[-1])].clone()
         self.known.learn(found, row, clock, tail)
+        sizes = found.places[row, shown, 2]
+        large = shown[sizes >= _MOST * min(self.known.size, sizes.max())]
+        if sizes.max() >= _MOST * self.known.size or not self.whole_at[2]:
+            self.whole = found.masks[row, int(large[-1])].clone()
+            self.whole_at = found.places[row, int(large[-1])]
         self.pending.add(found, row, offset)
 
     def near(self, masks: Tensor) -> None:
         """Bring its masks to where these lie."""
-        self.last = self.last.to(masks)
+        self.last, self.whole = self.last.to(masks), self.whole.to(masks)
         self.pending.masks = self.pending.masks.to(masks)
 
 
@@ -73,8 +87,8 @@ def frame_tracks(
     masks = np.zeros((0, *size), np.float32)
     if shown:
         masks = torch.stack([one.pending.mask(place) for one in shown]).cpu().numpy()
-    inside = (masks > 0.5).any(axis=(1, 2))
-    shown = [one for one, seen in zip(shown, inside.tolist(), strict=True) if seen]
+    inside = np.array([(mask > 0.5).any() for mask in masks], np.bool_)
+    shown = [one for one, seen in zip(shown, inside, strict=True) if seen]
     return FrameTracks(
         index=stamp.index,
         time=stamp.time,

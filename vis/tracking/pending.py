@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vis.tracking.overlap import Bools, Floats
-
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vis.tracking.candidates import Candidates
+    from vis.tracking.overlap import Bools, Floats
 
 _LIGHTEST = 1e-6
 """Weight of a window that shows an object at no presence at all, where that is asked for."""

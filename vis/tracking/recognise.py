@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vis.tracking.link import Pairs, assign, class_agreement, embedding_agreement
+from vis.tracking.link import Pairs, assign, class_agreement, embedding_agreement, size_agreement
 from vis.tracking.motion import expected
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def _without_looks(lost: Sequence[Known], found: Candidates, clock: int, config:
         np.linalg.norm(stayed - answers[:, :2], axis=-1),
     ) / np.linalg.norm(area)
     near = np.where(away <= config.reach, 1 - 0.5 * away / max(config.reach, 1e-9), 0)
-    alike = np.minimum(sizes, answers[:, 2]) / np.maximum(sizes, answers[:, 2]).clip(min=1e-9)
-    return np.asarray(class_agreement(lost, found) * np.sqrt(alike) * near)
+    return class_agreement(lost, found) * size_agreement(sizes, answers[:, 2]) * near
 
 
 def _clear(pair: tuple[int, int], pairs: Pairs, similarity: Floats, margin: float) -> bool:

@@ -35,6 +35,8 @@ def save(tracker: Tracker) -> State:
             {
                 "known": _plain(one.known, _KNOWN),
                 "last": one.last.cpu().clone(),
+                "whole": one.whole.cpu().clone(),
+                "whole_at": torch.from_numpy(one.whole_at.copy()),
                 "pending": _plain(one.pending, _PENDING),
             }
             for one in tracker.live
@@ -61,6 +63,8 @@ def load(tracker: Tracker, state: State) -> None:
         Live(
             Known(**_arrays(one["known"])),
             one["last"].clone(),
+            one["whole"].clone(),
+            one["whole_at"].numpy().copy(),
             Pending(one["pending"]["masks"].clone(), **_arrays(one["pending"], but="masks")),
         )
         for one in state["live"]

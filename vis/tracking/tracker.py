@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class Tracker:
         here = [stamp.index for stamp in stamps]
         offset = held.index(here[0]) if here and here[0] in held else len(held)
         whole = held[:offset] + here
-        rising = all(a < b for a, b in zip(whole, whole[1:], strict=False))
+        rising = all(a < b for a, b in pairwise(whole))
         if not here or not rising or whole[: len(held)] != held:
             raise UsageError(
                 f"a window of the frames {here} does not go on where {held} were left",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -10,6 +9,7 @@ from vis.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from fractions import Fraction
 
 Item = TypeVar("Item")
 
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 class Stamp(NamedTuple):
     """Which frame it is, without its pixels."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's method that nobody needs here
     """Position among the frames that the source holds; increasing, with gaps."""
     time: Fraction
     """Presentation time in seconds, exact."""
