@@ -136,7 +136,7 @@ def video_facts(
     found = results.get(video_id, ())
     check_results(truth.videos[video_id], truth.categories, found)
     true = truth.tracks.get(video_id, ())
-    areas = _stated_areas(truth, true)
+    areas = stated_areas(truth, true)
     return facts(video_id, true, found, stated_areas=areas, by_category=by_category)
 
 
@@ -151,6 +151,12 @@ def evaluate_facts(
         evaluator.accumulate()
         evaluator.summarize()
     return _summary(evaluator, tuple(sorted(labels)) if by_category else (NONE,))
+
+
+def stated_areas(truth: AnnotationSet, tracks: Sequence[Track]) -> dict[int, float]:
+    """Mean area by id of those tracks whose file says else than the masks."""
+    stated = {track.id: truth.track_extra.get(track.id, {}).get("areas") for track in tracks}
+    return {key: mean_of_areas(areas) for key, areas in stated.items() if areas is not None}
 
 
 class _Evaluator(TrackEvaluator):
@@ -172,12 +178,6 @@ def _numbered(subjects: Sequence[Subject], ids: list[int]) -> list[Subject]:
     first = len(ids)
     ids.extend(subject.id for subject in subjects)
     return [subject._replace(id=first + place) for place, subject in enumerate(subjects)]
-
-
-def _stated_areas(truth: AnnotationSet, tracks: Sequence[Track]) -> dict[int, float]:
-    """Mean area by id of those tracks whose file says else than the masks."""
-    stated = {track.id: truth.track_extra.get(track.id, {}).get("areas") for track in tracks}
-    return {key: mean_of_areas(areas) for key, areas in stated.items() if areas is not None}
 
 
 def _summary(evaluator: _Evaluator, labels: tuple[int, ...]) -> AveragePrecision:
