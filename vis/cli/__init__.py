@@ -39,6 +39,7 @@ COMMANDS = {
     "evaluate": "measure results, or a model on a data set, and write a report",
     "probe": "tell what a video is and whether it is whole",
     "submit": "check results and write the zip that a test server takes",
+    "track": "find, name and follow every object in videos",
     "train": "train a model, or go on with a run",
     "weights": "convert published weights, or tell what a weight file holds",
 }

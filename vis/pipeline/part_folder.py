@@ -1,0 +1,241 @@
+"""Where the outputs of one source grow: a hidden folder beside them, that one process owns.
+
+OUT/.NAME.part/             run.json (settings), states, and the outputs as far as they are
+OUT/.NAME.done.json         settings and source of what lies beside it, whole
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vis.errors import OutputError, OutputExistsError, UsageError
+from vis.formats.whole_file import write_whole
+from vis.video.writer_place import output_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+RUN, LOCK, FINISHED = "run.json", "lock", "finished.json"
+_OURS = {".png", ".txt", ".json"}
+"""Endings of the files in folders that may be replaced."""
+
+
+class PartFolder:
+    """The outputs of one source, from their beginning to their final names.
+
+    Args:
+        folder: of the outputs.
+        name: that the outputs begin with.
+        outputs: kind -> name of the file or folder.
+        settings: all on which the outputs depend, as JSON can hold it.
+        overwrite: whether what has the final names may be replaced.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        outputs: Mapping[str, str],
+        settings: Mapping[str, Any],
+        overwrite: bool,
+    ) -> None:
+        self.folder, self.path = folder, folder / f".{name}.part"
+        self._done = folder / f".{name}.done.json"
+        self._outputs, self._settings, self._overwrite = outputs, dict(settings), overwrite
+
+    @property
+    def outputs(self) -> list[Path]:
+        """Their final names."""
+        return [self.folder / name for name in self._outputs.values()]
+
+    def is_done(self) -> bool:
+        """Whether all outputs are there, made with these very settings of this very source."""
+        told = _read(self._done)
+        there = all(path.exists() for path in self.outputs)
+        return there and told is not None and told.get("settings") == self._settings
+
+    @contextmanager
+    def owned(self, *, resume: bool) -> Iterator[bool]:
+        """Have the folder alone; tells whether there is something in it to go on with.
+
+        Args:
+            resume: whether to go on where an earlier run with the same settings stopped.
+
+        Raises:
+            OutputExistsError: outputs, or an unfinished run, are there and may not be replaced.
+            UsageError: the unfinished run has other settings.
+            OutputError: another process has the folder, or it cannot be made.
+        """
+        begun = self.path.exists()
+        if begun and not resume and not self._overwrite:
+            raise OutputExistsError(
+                "an unfinished run is there already",
+                where=str(self.path),
+                done="Nothing was changed.",
+                remedy="Go on with it (--resume) or begin anew (--overwrite).",
+            )
+        if not (resume and (self.path / FINISHED).exists()):
+            self._check_free()
+        with output_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with _locked(self.path):
+            if begun and not resume:
+                self._clear()
+            goes_on = begun and resume and self._check_same()
+            if not goes_on:
+                write_whole(self.path / RUN, _text(self._settings), overwrite=True)
+            yield goes_on
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all outputs were whole and only some names were missing."""
+        return (self.path / FINISHED).exists()
+
+    def finish(self, told: Mapping[str, Any]) -> None:
+        """Say that all outputs in the folder are whole, then give them their final names.
+
+        Args:
+            told: what to keep of the run beside its settings.
+
+        Raises:
+            OutputExistsError: a name was taken meanwhile.
+            OutputError: the names cannot be given.
+        """
+        self._check_free()
+        content = {**told, "settings": self._settings, "outputs": list(self._outputs.values())}
+        write_whole(self.path / FINISHED, _text(content), overwrite=True)
+        self.publish()
+
+    def publish(self) -> None:
+        """Give the outputs that are still in the folder their final names; the folder goes.
+
+        Raises:
+            OutputError: the names cannot be given.
+        """
+        for final in self.outputs:
+            with output_errors(final):
+                grown = self.path / final.name
+                if not grown.exists():
+                    continue
+                _sync(grown)
+                if final.is_dir():
+                    shutil.rmtree(final)
+                grown.replace(final)
+        with output_errors(self._done):
+            (self.path / FINISHED).replace(self._done)
+            shutil.rmtree(self.path)
+
+    def discard(self) -> None:
+        """Delete the folder, of a run that wrote nothing."""
+        with output_errors(self.path):
+            shutil.rmtree(self.path)
+
+    def _check_free(self) -> None:
+        for path in self.outputs:
+            if not os.path.lexists(path):
+                continue
+            if not self._overwrite:
+                raise OutputExistsError(
+                    "there already",
+                    where=str(path),
+                    done="Nothing was changed.",
+                    remedy="Choose another name, or allow overwriting (--overwrite).",
+                )
+            _check_ours(path)
+
+    def _check_same(self) -> bool:
+        """Refuse to go on with other settings; False where the run had not even begun."""
+        told = _read(self.path / RUN)
+        if told is None:
+            return False
+        for key, value in self._settings.items():
+            if told.get(key) != value:
+                raise UsageError(
+                    f"{key} is {_short(value)}, but the run that is to go on has"
+                    f" {_short(told.get(key))}",
+                    where=str(self.path),
+                    remedy="Give the same settings, or begin anew (--overwrite).",
+                )
+        return True
+
+    def _clear(self) -> None:
+        if not (self.path / RUN).exists() and any(
+            entry.name != LOCK for entry in self.path.iterdir()
+        ):
+            raise OutputError(
+                "the folder was not made by a run, so it is not replaced", where=str(self.path)
+            )
+        with output_errors(self.path):
+            for entry in self.path.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                elif entry.name != LOCK:
+                    entry.unlink()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """A lock that goes with the process, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with output_errors(folder):
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(
+                "another process is writing there",
+                where=str(folder),
+                done="Nothing was changed.",
+                remedy="Wait for it, or choose another output.",
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse to replace anything but a file, or a folder of files such as we write."""
+    if path.is_file() or path.is_symlink():
+        return
+    for entry in path.rglob("*"):
+        if entry.is_symlink() or not (entry.is_dir() or entry.suffix in _OURS):
+            raise OutputExistsError(
+                f"the folder holds {entry.name!r} too, so it is not replaced",
+                where=str(path),
+                remedy="Choose another name.",
+            )
+
+
+def _sync(path: Path) -> None:
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _text(value: object) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,179 @@
+"""What a user names as sources, one by one, and what each is called among the outputs."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from vis.errors import InputError
+from vis.ops.natural import natural
+from vis.ops.pictures import SUFFIXES as PICTURES
+from vis.video.live import URL_SCHEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FILMS = frozenset(
+    (
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".gif",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".flv",
+        ".3gp",
+        ".ogv",
+    )
+)
+"""Endings of the files that are taken from a folder or glob."""
+_CAMERA = re.compile(r"(?:/dev/video)?(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One video to be tracked."""
+
+    place: str
+    """As `open_video` takes it."""
+    name: str
+    """Of its outputs; no other source of the run has it."""
+
+    def opened_as(self) -> str | int:
+        """What `open_video` is to be given."""
+        camera = _camera(self.place)
+        return self.place if camera is None else camera
+
+    def facts(self) -> dict[str, Any]:
+        """What tells this source from another, or from itself after a change; no password."""
+        path = Path(self.place)
+        if path.is_file():
+            state = path.stat()
+            return {"file": path.name, "size": state.st_size, "changed": state.st_mtime_ns}
+        if path.is_dir():
+            files = [entry for entry in path.iterdir() if entry.suffix.lower() in PICTURES]
+            newest = max((entry.stat().st_mtime_ns for entry in files), default=0)
+            return {"folder": path.name, "files": len(files), "changed": newest}
+        return {"name": _plain(self.place)}
+
+
+def found_sources(named: Sequence[str]) -> list[Source]:
+    """The videos that are meant, in order, each with a name of its own.
+
+    A folder of pictures is one video; a folder of videos, or of folders of pictures, is each of
+    these in natural order. So is a glob; but one that matches pictures alone is one video. What is
+    not there is listed too: opening it tells what is wrong.
+
+    Args:
+        named: files, folders, globs, camera numbers or devices, URLs.
+
+    Raises:
+        InputError: a folder holds no videos, or videos beside pictures.
+    """
+    places = [place for one in named for place in _expanded(one)]
+    return [Source(*pair) for pair in zip(places, _names(places), strict=True)]
+
+
+def _expanded(named: str) -> Iterator[str]:
+    path = Path(named)
+    if _camera(named) is not None or _is_url(named) or path.is_file():
+        yield named
+    elif path.is_dir():
+        yield from _of_folder(path)
+    elif any(sign in named for sign in "*?["):
+        yield from _of_glob(named)
+    else:
+        yield named
+
+
+def _of_folder(folder: Path) -> Iterator[str]:
+    entries = sorted(folder.iterdir(), key=lambda entry: natural(entry.name))
+    entries = [entry for entry in entries if not entry.name.startswith(".")]
+    films = [str(entry) for entry in entries if entry.suffix.lower() in FILMS]
+    pictures = any(entry.suffix.lower() in PICTURES for entry in entries)
+    inner = [str(entry) for entry in entries if entry.is_dir() and _holds_pictures(entry)]
+    if films and pictures:
+        raise InputError(
+            "the folder holds videos beside pictures",
+            where=str(folder),
+            remedy="Say which are meant, such as 'folder/*.mp4'.",
+        )
+    if not (films or pictures or inner):
+        raise InputError("the folder holds no videos", where=str(folder), remedy="Check the path.")
+    yield from [str(folder)] if pictures else films + inner
+
+
+def _of_glob(pattern: str) -> Iterator[str]:
+    found = sorted((Path(one) for one in glob.glob(pattern)), key=lambda one: natural(str(one)))  # noqa: PTH207
+    if all(one.suffix.lower() in PICTURES for one in found):
+        yield pattern  # one video, or nothing, of which opening it tells
+        return
+    for one in found:
+        if one.suffix.lower() in FILMS or (one.is_dir() and _holds_pictures(one)):
+            yield str(one)
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return any(entry.suffix.lower() in PICTURES for entry in folder.iterdir())
+
+
+def _names(places: Sequence[str]) -> list[str]:
+    """The shortest ends of the places that tell them apart; for the same place twice, a number."""
+    names = [_short(place, 0) for place in places]
+    for depth in range(1, 8):
+        count = Counter(names)
+        names = [
+            _short(place, depth) if count[name] > 1 else name
+            for place, name in zip(places, names, strict=True)
+        ]
+    seen: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        seen[name] += 1
+        unique.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return unique
+
+
+def _short(place: str, depth: int) -> str:
+    """The name of a place: its stem, then its whole name, then with ever more folders before it."""
+    camera = _camera(place)
+    if camera is not None:
+        return f"camera-{camera}"
+    if _is_url(place):
+        return _plain(place)
+    parts = [part for part in Path(place).parts if part not in ("/", "..", ".")]
+    if any(sign in place for sign in "*?[") and not Path(place).exists() and len(parts) > 1:
+        parts = parts[:-1]  # of a glob of pictures, the folder
+    parts = parts or ["video"]
+    if depth == 0:
+        return Path(parts[-1]).stem if not Path(place).is_dir() else parts[-1]
+    return "_".join(parts[-depth:]).replace(".", "_")
+
+
+def _plain(place: str) -> str:
+    """A place as a file name; of a URL host and path, without user, password and query."""
+    if _is_url(place):
+        split = urlsplit(place)
+        place = f"{split.hostname or ''}{split.path}"
+    return re.sub(r"[^\w.-]+", "_", place).strip("._")[-120:] or "video"
+
+
+def _camera(place: str) -> int | None:
+    match = _CAMERA.fullmatch(place)
+    return int(match[1]) if match and not Path(place).is_file() else None
+
+
+def _is_url(place: str) -> bool:
+    return place.lower().startswith(URL_SCHEMES)

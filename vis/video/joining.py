@@ -1,0 +1,161 @@
+"""Pieces of one film, made one after the other, into one file: packets are copied, not encoded."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+from av.stream import Discard
+
+from vis.errors import DataError
+from vis.video.audio import AudioCopy
+from vis.video.decoder import FAULTS
+from vis.video.writer_film import FILMS
+from vis.video.writer_place import FilePlace, output_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A film that `VideoWriter` wrote, or the part of it that a kill left."""
+
+    path: Path
+    first: Fraction
+    """Time of its first frame in the source, in seconds."""
+    last: Fraction
+    """Time in the source of the last frame that is taken; what follows is left out."""
+
+    @property
+    def shift(self) -> Fraction:
+        """Seconds by which its times are later than the source's; films do not begin before 0."""
+        return max(-self.first, Fraction(0))
+
+
+def join_films(pieces: Sequence[Piece], path: Path, *, audio_from: str | None = None) -> None:
+    """Write the pieces as one film, with every frame at its time; replaces what is there.
+
+    Args:
+        pieces: in order of time, made by `VideoWriter` from frames of one size, in one way.
+        path: of the film; its suffix is that of the pieces.
+        audio_from: a video file whose audio streams are copied as they are.
+
+    Raises:
+        DataError: the pieces do not fit together, or one is damaged.
+        OutputError: the film cannot be written.
+    """
+    place = FilePlace(path, overwrite=True)
+    place.prepare()
+    kind = FILMS[path.suffix.lower()]
+    with ExitStack() as stack:
+        first = stack.enter_context(_opened(pieces[0].path))
+        source = first.streams.video[0]
+        audio = None if audio_from is None else AudioCopy(audio_from)
+        if audio is not None:
+            stack.callback(audio.close)
+        stack.enter_context(output_errors(path))
+        out = stack.enter_context(
+            av.open(
+                f"file:{place.part}",
+                "w",
+                format=kind.container,
+                container_options=dict(kind.muxer),
+            )
+        )
+        stream = out.add_stream_from_template(source)
+        stream.time_base = source.time_base
+        if audio is not None:
+            audio.attach(out, first=pieces[0].first, shift=pieces[0].shift)
+        out.start_encoding()
+        for packet, time in _timed(pieces, source):
+            if audio is not None:
+                audio.copy_until(time)
+            length = (packet.duration or 0) * packet.time_base
+            packet.stream = stream
+            out.mux_one(packet)
+        if audio is not None:
+            audio.copy_until(time + length)
+    place.publish()
+
+
+def reaches(piece: Piece) -> bool:
+    """Whether the file holds the piece's last frame whole: one after it, or a proper end."""
+    try:
+        with _opened(piece.path) as container:
+            tick = container.streams.video[0].time_base or Fraction(1, 1000)
+            times = [_time(packet) for packet in _packets(container)]
+    except DataError:
+        return False
+    target = piece.last + piece.shift
+    closed = ".part" not in piece.path.suffixes
+    there = any(abs(time - target) <= Fraction(3, 2) * tick for time in times)
+    return there and (closed or times[-1] > target + tick)
+
+
+def _timed(
+    pieces: Sequence[Piece], source: VideoStream
+) -> Iterator[tuple[Packet[VideoStream], Fraction]]:
+    """The packets with the times of the joined film, and each one's time in the source."""
+    for piece in pieces:
+        with _opened(piece.path) as container:
+            stream = container.streams.video[0]
+            _check_alike(stream, source, piece.path)
+            tick = stream.time_base or Fraction(1, 1000)
+            for packet in _packets(container):
+                time = _time(packet) - piece.shift
+                if time > piece.last + tick / 2:
+                    break
+                assert packet.pts is not None and packet.dts is not None
+                moved = round((pieces[0].shift - piece.shift) / tick)
+                packet.pts, packet.dts = packet.pts + moved, packet.dts + moved
+                yield packet, time
+
+
+def _packets(container: InputContainer) -> Iterator[Packet[VideoStream]]:
+    """Those that are whole, up to where a kill cut the file off."""
+    try:
+        for packet in container.demux(container.streams.video[0]):
+            if packet.size and not packet.is_corrupt and packet.pts is not None:
+                yield packet
+    except FAULTS:
+        return
+
+
+def _opened(path: Path) -> InputContainer:
+    try:
+        container = av.open(f"file:{path}")
+    except FAULTS as error:
+        raise DataError(
+            f"the piece of a film cannot be opened ({error})",
+            where=str(path),
+            remedy="Begin anew (--overwrite).",
+        ) from error
+    for stream in container.streams:
+        stream.discard = Discard.default if stream.type == "video" else Discard.all
+    return container
+
+
+def _time(packet: Packet[VideoStream]) -> Fraction:
+    assert packet.pts is not None
+    return packet.pts * packet.time_base
+
+
+def _check_alike(stream: VideoStream, source: VideoStream, path: Path) -> None:
+    """Packets of one film share what its header says of how to decode them."""
+    mine, first = stream.codec_context, source.codec_context
+    for name in ("name", "width", "height", "pix_fmt", "extradata"):
+        if getattr(mine, name) != getattr(first, name):
+            raise DataError(
+                f"it does not fit the first piece of the film: another {name}",
+                where=str(path),
+                remedy="Begin anew (--overwrite).",
+            )
