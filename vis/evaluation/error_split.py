@@ -99,11 +99,12 @@ def _split(
 ) -> ErrorSplit:
     base = evaluate_facts(given, labels)
     wanted = [label for label, value in base.per_category.items() if value > NONE]
-    ap = base.numbers["AP"]
+    before = np.array([base.per_category[label] for label in wanted])
     lost = {}
     for name, known in repaired.items():
         each = evaluate_facts(known, labels).per_category
         # a category whose objects were all missed has nothing left to lose
-        values = [each[label] if each[label] > NONE else 1.0 for label in wanted]
-        lost[name] = float(np.mean(values)) - ap if values else 0.0
+        after = np.array([each[label] if each[label] > NONE else 1.0 for label in wanted])
+        lost[name] = float(np.mean(after - before)) if wanted else 0.0
+    ap = base.numbers["AP"]
     return ErrorSplit(ap=ap, lost=lost, tracks={name: touched[name] for name in repaired})

@@ -161,7 +161,7 @@ class YTVOS:
         _say("Loading and preparing results...")
         began = time.time()
         name = _MEMORY if isinstance(resFile, list) else str(resFile)
-        records = list(map(_plain, resFile)) if isinstance(resFile, list) else read_json(resFile)
+        records = list(map(_plain, resFile)) if isinstance(resFile, list) else _records(resFile)
         results = YTVOS()
         results._truth = self._truth
         results._take(results_of(records, self._truth, Reading(name)))
@@ -261,6 +261,11 @@ class YTVOSeval(TrackEvaluator):
 
     def _chosen(self, api: YTVOS, video: int) -> list[Track]:
         return [api.tracks[key] for key in api.getAnnIds([video], self.params.catIds)]
+
+
+def _records(path: str | Path) -> Any:
+    # a score that is NaN is a fault of its record, which the file's reader could not name
+    return read_json(path, finite=False)
 
 
 def _complete(record: Record, place: int, track: Track) -> None:
