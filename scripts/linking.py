@@ -30,6 +30,8 @@ PLANS = ((1, 1), (5, 3), (8, 8), (18, 9))
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 FULL = Noise(dropped=0.3, hidden=0.2, jitter=0.12, wrong=0.4, embedding=1.5, doubled=0.2)
 """The noise of level 1."""
+LEAST = 0.3
+"""Overlap or cosine that the obvious ways ask for."""
 
 Link = Callable[[Oracle, int, int], Sequence[FrameTracks]]
 
@@ -40,64 +42,49 @@ def ours(oracle: Oracle, window: int, stride: int) -> Sequence[FrameTracks]:
 
 
 def by_last_frame(oracle: Oracle, window: int, stride: int) -> Sequence[FrameTracks]:
-    """A slot goes on with the object whose last mask it overlaps most, at IoU >= 0.3."""
-    masks: dict[int, np.ndarray] = {}
+    """A slot goes on with the object whose last mask it overlaps most."""
 
-    def similar(predictions: ClipPredictions, frame: int, shared: int) -> np.ndarray:
-        here = predictions.masks[:, shared].numpy() > 0.5
-        return np.array([[_iou(mask, other) for other in here] for mask in masks.values()])
+    def masks(predictions: ClipPredictions, place: int) -> np.ndarray:
+        return predictions.masks[:, place].numpy() > 0.5
 
-    def learn(identity: int, predictions: ClipPredictions, row: int, last: int) -> None:
-        masks[identity] = predictions.masks[row, last].numpy() > 0.5
-
-    return _linked(oracle, window, stride, masks, similar, learn, minimum=0.3)
+    return _linked(oracle, window, stride, masks, _iou)
 
 
 def by_embedding(oracle: Oracle, window: int, stride: int) -> Sequence[FrameTracks]:
-    """A slot goes on with the object whose last embedding is most alike, at cosine >= 0.3."""
-    vectors: dict[int, np.ndarray] = {}
+    """A slot goes on with the object whose last embedding is most alike."""
 
-    def similar(predictions: ClipPredictions, frame: int, shared: int) -> np.ndarray:
+    def vectors(predictions: ClipPredictions, _: int) -> np.ndarray:
         assert predictions.embeddings is not None
-        return np.array(
-            [[_cosine(a, b) for b in predictions.embeddings.numpy()] for a in vectors.values()]
-        )
+        return predictions.embeddings.numpy()
 
-    def learn(identity: int, predictions: ClipPredictions, row: int, last: int) -> None:
-        assert predictions.embeddings is not None
-        vectors[identity] = predictions.embeddings[row].numpy()
-
-    return _linked(oracle, window, stride, vectors, similar, learn, minimum=0.3)
+    return _linked(oracle, window, stride, vectors, _cosine)
 
 
 def _linked(
     oracle: Oracle,
     window: int,
     stride: int,
-    memory: dict[int, np.ndarray],
-    similar: Callable[[ClipPredictions, int, int], np.ndarray],
-    learn: Callable[[int, ClipPredictions, int, int], None],
-    *,
-    minimum: float,
+    looks: Callable[[ClipPredictions, int], np.ndarray],
+    alike: Callable[[np.ndarray, np.ndarray], float],
 ) -> list[FrameTracks]:
-    """Hungarian assignment to all objects so far; a frame is the newest window's."""
+    """Hungarian assignment to the last look of all objects so far; the newest window is shown."""
+    memory: list[np.ndarray] = []
     frames: dict[int, FrameTracks] = {}
     for part in in_windows(range(oracle.scene.length), window=window, stride=stride):
         count = len(part.items)
         predictions = oracle([*part.items, *[part.items[-1]] * (window - count)])
-        # the frame of memory: the last one of the window before, where this one has it
-        shared = max(window - stride - 1, 0)
-        ids = np.full(len(predictions.scores), -1)
-        if memory and len(ids):
-            matrix = similar(predictions, part.items[0], shared)
-            names = list(memory)
+        # the last frame of the window before, where this one shows it too
+        here = looks(predictions, max(window - stride - 1, 0))
+        matrix = np.array([[alike(old, new) for new in here] for old in memory])
+        ids = np.full(len(here), -1)
+        if matrix.size:
             for i, j in zip(*linear_sum_assignment(matrix, maximize=True), strict=True):
-                if matrix[i, j] >= minimum:
-                    ids[j] = names[i]
-        for row in np.flatnonzero(ids < 0):
-            ids[row] = max([-1, *memory, *ids.tolist()]) + 1
-        for row, identity in enumerate(ids.tolist()):
-            learn(identity, predictions, row, count - 1)
+                ids[j] = i if matrix[i, j] >= LEAST else -1
+        for row, look in enumerate(looks(predictions, count - 1)):
+            if ids[row] < 0:
+                ids[row] = len(memory)
+                memory.append(look)
+            memory[ids[row]] = look
         for place, index in enumerate(part.items):
             frames[index] = _frame(index, ids, predictions, place)
     return list(frames.values())

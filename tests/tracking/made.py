@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -57,6 +58,7 @@ def scene_of(
     return Scene(name=name, classes=CLASSES, labels=labels, masks=masks)
 
 
+@cache
 def crossing(seed: int = 0) -> Scene:
     """Four walk through each other, of one class or of two."""
     draw = np.random.default_rng(seed)
@@ -70,6 +72,7 @@ def crossing(seed: int = 0) -> Scene:
     return scene_of(f"crossing {seed}", discs, 45)
 
 
+@cache
 def hiding(seed: int = 0) -> Scene:
     """Three walk behind a wall, some of them against each other, and come out."""
     draw = np.random.default_rng(100 + seed)
@@ -83,6 +86,7 @@ def hiding(seed: int = 0) -> Scene:
     return scene_of(f"hiding {seed}", discs, 60, [(48 - width // 2, 48 + width // 2)])
 
 
+@cache
 def returning(seed: int = 0) -> Scene:
     """One leaves by the right and one by the left and they come back; a third stays."""
     draw = np.random.default_rng(200 + seed)

@@ -45,10 +45,12 @@ class Candidates:
 
     def of(self, rows: Ints) -> Candidates:
         """These rows in this order."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        chosen = {name: value[rows] for name, value in arrays.items() if value is not None}
-        chosen["masks"] = self.masks[torch.from_numpy(rows).to(self.masks.device)]
-        return replace(self, **chosen)
+        if np.array_equal(rows, np.arange(len(self))):
+            return self
+        names = [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        chosen = {name: getattr(self, name)[rows] for name in names if name != "masks"}
+        index = torch.from_numpy(rows).to(self.masks.device)
+        return replace(self, **chosen, masks=self.masks[index])
 
 
 def take(predictions: ClipPredictions, frames: int, config: Config) -> Candidates:

@@ -102,7 +102,8 @@ class Known:
         shown = np.flatnonzero(found.shown[row])
         steps = np.column_stack((clock + shown, found.places[row, shown]))
         if self.trail is not None:
-            old = self.trail[~np.isin(self.trail[:, 0], steps[:, 0])]
+            again = (self.trail[:, :1] == steps[:, 0]).any(axis=1)
+            old = self.trail[~again]
             steps = np.concatenate((old, steps))
             steps = steps[steps[:, 0].argsort(kind="stable")]
         self.trail = steps[-tail:]

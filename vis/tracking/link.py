@@ -160,18 +160,20 @@ def _moved_overlap(
         here = near & (steps == step)
         rows, columns = here.any(axis=1).nonzero()[0], here.any(axis=0).nonzero()[0]
         masks = found.masks[torch.from_numpy(columns).to(found.masks.device), step]
-        agreed = [_agreed(live[row], masks, clock + step) for row in rows.tolist()]
+        agreed = _agreed([live[row] for row in rows.tolist()], masks, clock + step)
         block = np.ix_(rows, columns)
-        values = torch.stack(agreed).cpu().double().numpy()
+        values = agreed.cpu().double().numpy()
         overlap[block] = np.where(here[block], values, overlap[block])
     return overlap
 
 
-def _agreed(one: Live, masks: Tensor, clock: int) -> Tensor:
-    """`[N]` of one object's last mask, moved to this clock, with answers `[N h w]`."""
-    motion = one.known.motion()
-    gap = clock - motion[0]
-    step = motion[3:] * gap
-    moved = shifted(one.last, *step.tolist())[None]
-    whole = shifted(one.whole, *(motion[1:3] + step - one.whole_at[:2]).tolist())[None]
-    return torch.maximum(soft_iou(moved, masks)[0], _INSIDE * soft_share(whole, masks)[0])
+def _agreed(live: Sequence[Live], masks: Tensor, clock: int) -> Tensor:
+    """`[M N]` of objects' masks, moved to this clock, with answers `[N h w]`."""
+    moved, wholes = [], []
+    for one in live:
+        motion = one.known.motion()
+        step = motion[3:] * (clock - motion[0])
+        moved.append(shifted(one.last, *step.tolist()))
+        wholes.append(shifted(one.whole, *(motion[1:3] + step - one.whole_at[:2]).tolist()))
+    inside = _INSIDE * soft_share(torch.stack(wholes), masks)
+    return torch.maximum(soft_iou(torch.stack(moved), masks), inside)

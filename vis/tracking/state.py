@@ -29,6 +29,7 @@ def save(tracker: Tracker) -> State:
     return {
         "classes": tracker.classes,
         "clock": tracker.clock,
+        "given": tracker.given,
         "next": tracker.next,
         "stamps": [[stamp.index, str(stamp.time)] for stamp in tracker.stamps],
         "live": [
@@ -57,7 +58,8 @@ def load(tracker: Tracker, state: State) -> None:
             f"the state is of {state['classes']} classes, the tracker has {tracker.classes}",
             remedy="Go on with the model that it was saved with.",
         )
-    tracker.clock, tracker.next = state["clock"], state["next"]
+    tracker.clock, tracker.given = state["clock"], state["given"]
+    tracker.next = state["next"]
     tracker.stamps = [Stamp(index, Fraction(time)) for index, time in state["stamps"]]
     tracker.live = [
         Live(

@@ -40,6 +40,7 @@ class Tracker:
         self.config, self.classes = config, classes
         self.stamps: list[Stamp] = []
         self.clock = 0
+        self.given = -1
         self.next = 0
         self.live: list[Live] = []
         self.gallery: list[Known] = []
@@ -62,8 +63,9 @@ class Tracker:
             UsageError: the window does not go on where those before it ended, or its predictions
                 are of another number of classes or size.
         """
-        offset = self._append(stamps, settled)
+        offset = self._offset(stamps, settled)
         self._check(predictions, len(stamps))
+        self.stamps = [*self.stamps[:offset], *stamps]
         found = take(predictions, len(stamps), self.config)
         self._identify(found, offset)
         height, width = predictions.masks.shape[2:]
@@ -81,9 +83,9 @@ class Tracker:
         return gone
 
     def finish(self) -> list[Identity]:
-        """All that are left, by id; the tracker is then empty and goes on with new ids."""
+        """All that are left, by id; the tracker is then empty, for another video with new ids."""
         left = [*self.gallery, *(one.known for one in self.live)]
-        self.live, self.gallery, self.stamps = [], [], []
+        self.live, self.gallery, self.stamps, self.given = [], [], [], -1
         return [known.identity() for known in sorted(left, key=lambda known: known.id)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -98,13 +100,13 @@ class Tracker:
         """
         load(self, state)
 
-    def _append(self, stamps: Sequence[Stamp], settled: int) -> int:
-        """Add the new frames to the pending ones; the place of the window's first among them."""
+    def _offset(self, stamps: Sequence[Stamp], settled: int) -> int:
+        """The place of the window's first frame among the pending ones, or after them."""
         held = [stamp.index for stamp in self.stamps]
         here = [stamp.index for stamp in stamps]
         offset = held.index(here[0]) if here and here[0] in held else len(held)
         whole = held[:offset] + here
-        rising = all(a < b for a, b in pairwise(whole))
+        rising = all(a < b for a, b in pairwise([self.given, *whole]))
         if not here or not rising or whole[: len(held)] != held:
             raise UsageError(
                 f"a window of the frames {here} does not go on where {held} were left",
@@ -112,7 +114,6 @@ class Tracker:
             )
         if not 0 <= settled <= len(whole):
             raise UsageError(f"{settled} frames cannot be settled of {len(whole)} that are not yet")
-        self.stamps = [*self.stamps[:offset], *stamps]
         return offset
 
     def _check(self, predictions: ClipPredictions, frames: int) -> None:
@@ -185,6 +186,7 @@ class Tracker:
             frame_tracks(self.live, stamp, place, presence=presence, size=size)
             for place, stamp in enumerate(self.stamps[:frames])
         ]
+        self.given = self.stamps[frames - 1].index if frames else self.given
         self.stamps = self.stamps[frames:]
         self.clock += frames
         for one in self.live:
