@@ -180,7 +180,7 @@ class Tracker:
         one.take(found, row, offset, clock=self.clock + offset, tail=self.config.tail)
 
     def _give(self, frames: int, size: tuple[int, int]) -> list[FrameTracks]:
-        """Give out the first pending frames, and forget what was not seen for too long."""
+        """Give out the first pending frames; the others move up."""
         presence = self.config.presence
         given = [
             frame_tracks(self.live, stamp, place, presence=presence, size=size)
