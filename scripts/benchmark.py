@@ -101,7 +101,19 @@ def benchmark_loader() -> None:
         table([(name, _clip_times(annotations, folder, a)) for name, a in cases.items()])
 
 
-BENCHMARKS = {"draw": benchmark_draw, "forward": benchmark_forward, "loader": benchmark_loader}
+def benchmark_track() -> None:
+    """The stages of tracking with a model that costs nothing, and memory against length."""
+    import benchmark_track
+
+    benchmark_track.benchmark_track()
+
+
+BENCHMARKS = {
+    "draw": benchmark_draw,
+    "forward": benchmark_forward,
+    "loader": benchmark_loader,
+    "track": benchmark_track,
+}
 
 
 def table(rows: Sequence[tuple[str, Sequence[float]]]) -> None:

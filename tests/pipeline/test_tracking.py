@@ -1,8 +1,10 @@
 """The road from frames to tracks: each frame once, whatever the windows, batches and breaks."""
 
+import gc
 import re
 from fractions import Fraction
 from pathlib import Path
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -217,6 +219,34 @@ def test_at_most_two_windows_of_predictions_are_held(frames: list[Path]):
     for _ in vis.track(frames, Watched(T), stride=S, size=96):
         pass
     assert max(held) <= 2 and len(said) == 10
+
+
+@pytest.mark.parametrize("stride", [2, S, T])
+def test_frames_are_held_for_the_windows_at_work_alone(frames: list[Path], stride: int):
+    """Decoded ahead, made small, in the model's window and in the one before, and no more."""
+    held = []
+    for frame, _ in vis.track(frames, Knowing(T), stride=stride, size=96).shown():
+        if frame.index % 4 == 3:
+            held.append(sum(type(one) is Frame for one in gc.get_objects()))
+    assert max(held) <= 8 + 1 + stride + 1 + 2 * T + stride
+
+
+def test_model_and_drawing_work_at_the_same_time(frames: list[Path]):
+    """While whoever draws is busy with a window, the model begins the next or is done with it."""
+    pause, begun, drawn = 0.1, [], []
+
+    class Slow(Knowing):
+        def forward(self, clip):
+            begun.append(monotonic())
+            sleep(pause)
+            return super().forward(clip)
+
+    for tracks in vis.track(frames, Slow(T), stride=S, size=96):
+        if tracks.index % S == 0:
+            sleep(pause)
+            drawn.append(monotonic())
+    early = [after < end for after, end in zip(begun[1:], drawn, strict=False)]
+    assert len(begun) == 10 and sum(early) >= 8
 
 
 def test_classes_and_threshold_choose_what_is_shown(frames: list[Path]):

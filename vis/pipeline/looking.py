@@ -105,17 +105,18 @@ class Looker:
 
     @torch.inference_mode()
     def _predictions(self, windows: Sequence[Window]) -> list[ClipPredictions]:
-        frames = torch.stack([self._stacked(window) for window in windows])
+        frames = torch.stack([small for window in windows for small in self._padded(window)])
+        frames = frames.view(len(windows), self._length, *frames.shape[1:])
         sizes = torch.tensor([frames.shape[-2:]] * len(windows))
         clip = Clip(as_fractions(frames.to(self._device)), sizes.to(self._device))
         with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
             found = self._model.predictions(self._model(clip), clip)
         return [_plain(one) for one in found]
 
-    def _stacked(self, window: Window) -> Tensor:
-        """`[T 3 h w]`."""
+    def _padded(self, window: Window) -> list[Tensor]:
+        """`T` times `[3 h w]`."""
         small = [seen.small for seen in window.seen]
-        return torch.stack(small + small[-1:] * (self._length - len(small)))
+        return small + small[-1:] * (self._length - len(small))
 
 
 def device_of(name: str) -> torch.device:
