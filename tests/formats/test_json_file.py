@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vis.errors import DataError, InputError, OutputExistsError
-from vis.formats.json_file import read_json, write_json
+from vis.formats.json_file import read_entries, read_json, write_json
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
@@ -165,3 +165,58 @@ def test_a_value_without_end_is_not_written(tmp_path):
     value.append(value)
     with pytest.raises(DataError, match="Circular"):
         write_json(tmp_path / "new.json", value)
+
+
+ENTRIES = [None, 1, -2.5, "a]b,[", {"a": [1, {"b": "\u00e9\U0001f600"}]}, [], [[]], {}, True, 12345]
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Reads of a few characters, so that every entry is cut somewhere."""
+    monkeypatch.setattr("vis.formats.json_file._CHUNK", 3)
+
+
+@pytest.mark.parametrize("spaces", [{}, {"indent": 2}, {"separators": (" ,\n", " :\t")}])
+@pytest.mark.parametrize("size", range(len(ENTRIES) + 1))
+def test_entries_one_by_one_are_those_of_the_whole(tmp_path, narrow, size, spaces):
+    path = tmp_path / "list.json"
+    path.write_text(f" {json.dumps(ENTRIES[:size], ensure_ascii=False, **spaces)}\n \n")
+    assert list(read_entries(path, list)) == ENTRIES[:size]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1, 2", "[1, 2]]", "[1, 2] 3", "[1 2]", "[1,]", "[,1]", "", "[", "nonsense", '[1, {"a":',
+     '[1, {"a": 1, "a": 2}]', "[1, NaN]", "[1, 1e999]", "[" * 100_000, "[1, " + "[" * 80 + "]" * 81,
+     "[1, 2}", "[1, tru"],
+)  # fmt: skip
+def test_a_fault_is_told_as_by_the_reader_of_whole_files(tmp_path, narrow, text):
+    path = tmp_path / "list.json"
+    path.write_text(text)
+    with pytest.raises(DataError) as whole:
+        read_json(path)
+    with pytest.raises(DataError) as one_by_one:
+        list(read_entries(path, list))
+    assert str(one_by_one.value) == str(whole.value)
+
+
+def test_a_list_is_read_while_its_entries_are_taken(tmp_path, narrow):
+    path = tmp_path / "list.json"
+    path.write_text("[1, 2, 3, broken")
+    entries = read_entries(path, list)
+    assert [next(entries), next(entries)] == [1, 2]
+    with pytest.raises(DataError, match="not JSON"):
+        list(entries)
+
+
+def test_the_caller_says_what_else_than_a_list_is(tmp_path):
+    path = tmp_path / "object.json"
+    path.write_text('{"list": [1, 2]}')
+    assert list(read_entries(path, lambda value: value["list"])) == [1, 2]
+
+
+def test_entries_of_no_file(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        list(read_entries(tmp_path / "none.json", list))
+    with pytest.raises(InputError, match="a folder"):
+        list(read_entries(tmp_path, list))

@@ -10,7 +10,7 @@ from collections import Counter
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from vis.errors import DataError, InputError, VisError
 from vis.formats.fields import kind
@@ -18,7 +18,7 @@ from vis.formats.whole_file import write_whole
 from vis.strangers import stranger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LARGEST = 4 * 2**30
 """Bytes; the value takes about five times as much memory as the file."""
@@ -27,6 +27,9 @@ DEEPEST = 64
 _UNFINISHED = re.compile(r"tr?u?|fa?l?s?|nu?l?|-|\.|[eE][-+]?|u[0-9a-fA-F]{0,4}|")
 """What is left of a word, number or escape when a file is cut inside it."""
 _MAKE_AGAIN = "Make or fetch it again."
+_CHUNK = 2**22
+"""Characters that are read at once; more where one entry of a list is longer."""
+_BLANKS = " \t\r\n"
 
 
 def read_json(path: str | Path, *, largest: int = LARGEST, finite: bool = True) -> Any:
@@ -47,6 +50,34 @@ def read_json(path: str | Path, *, largest: int = LARGEST, finite: bool = True) 
         return _parse(read_regular(Path(path), largest), finite)
     except VisError as error:
         raise error.at(str(path)) from None
+
+
+def read_entries(
+    path: str | Path, as_list: Callable[[Any], list[Any]], *, finite: bool = True
+) -> Iterator[Any]:
+    """The entries of a JSON file that is one list, one by one: the whole takes much more memory.
+
+    A fault of the file is found when it is reached, after the entries before it.
+
+    Args:
+        path: of the file.
+        as_list: gives the list that a value is, or raises; asked where the file may hold no list.
+        finite: as for `read_json`.
+
+    Raises:
+        InputError: as `read_json`.
+        DataError: as `read_json`, or from `as_list`.
+    """
+    seen = 0
+    try:
+        _check_regular(Path(path), LARGEST, "a JSON file")
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            for entry in _entries(file, finite):
+                yield entry
+                seen += 1
+    except (OSError, ValueError, RecursionError):
+        # the reader of whole files says exactly what is wrong
+        yield from as_list(read_json(path, finite=finite))[seen:]
 
 
 def write_json(path: str | Path, value: object, *, overwrite: bool = False) -> None:
@@ -74,16 +105,20 @@ def read_regular(path: Path, largest: int = LARGEST, what: str = "a JSON file") 
         DataError: it is too large.
     """
     with _input_errors():
-        # asked before opening: to open a pipe may already wait for ever
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
-            found = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, socket or device"
-            raise InputError(f"this is {found}, not {what}", remedy="Check the path.")
-        _check_size(state.st_size, largest)
+        _check_regular(path, largest, what)
         with path.open("rb") as file:
             raw = file.read(largest + 1)
     _check_size(len(raw), largest)
     return raw
+
+
+def _check_regular(path: Path, largest: int, what: str) -> None:
+    # asked before opening: to open a pipe may already wait for ever
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        found = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, socket or device"
+        raise InputError(f"this is {found}, not {what}", remedy="Check the path.")
+    _check_size(state.st_size, largest)
 
 
 def _check_size(size: int, largest: int) -> None:
@@ -130,6 +165,44 @@ def _parse(raw: bytes, finite: bool) -> Any:
         # what json leaves to int(), which stops at sys.get_int_max_str_digits()
         raise DataError("a whole number has thousands of digits", remedy=_MAKE_AGAIN) from None
     return value
+
+
+def _entries(file: TextIO, finite: bool) -> Iterator[Any]:
+    """The entries of a list, as long as all is well.
+
+    Raises:
+        ValueError: it is not, or this is no list.
+    """
+    constant = _refuse_constant if finite else float
+    decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=constant)
+    text = file.read(_CHUNK).lstrip(_BLANKS)
+    at, after = 1, text[:1]
+    while after in ("[", ","):
+        try:
+            entry, end = decoder.raw_decode(text, _beyond_blanks(text, at))
+            end = _beyond_blanks(text, end)
+        except ValueError:
+            end = len(text)
+        after = text[end : end + 1]
+        if after not in ("]", ","):
+            # cut by the end of what was read, if there is more: -2 may go on with .5
+            more = file.read(max(_CHUNK, len(text) - at))
+            if not more:
+                break
+            text, at, after = text[at:] + more, 0, ","
+            continue
+        if not _is_finite(entry) and finite:
+            raise ValueError("infinite")
+        yield entry
+        at = end + 1
+    if after != "]" or text[at:].strip(_BLANKS) or file.read(1):
+        raise ValueError("no list, or something after it")
+
+
+def _beyond_blanks(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _BLANKS:
+        at += 1
+    return at
 
 
 def _refuse_foreign(raw: bytes) -> None:

@@ -37,7 +37,7 @@ class Reading:
     """Takes every fault, in the order of the file; None: the first one is raised."""
 
     def records(
-        self, values: Sequence[object], name: str, parse: Callable[[object], Record]
+        self, values: Iterable[object], name: str, parse: Callable[[object], Record]
     ) -> Iterator[Record]:
         """`parse(value)` of each of the list `name` that is sound.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
-from vis.formats.json_file import read_json, write_json
+from vis.formats.json_file import read_entries, read_json, write_json
 from vis.formats.reading import Reading, before_writing, new
 from vis.formats.ytvis_kinds import annotation_lists, is_results, result_list
 from vis.formats.ytvis_parse import (
@@ -29,7 +29,7 @@ from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.formats.ytvis_values import annotations_value, results_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from vis.records import Track
 
@@ -85,15 +85,14 @@ def read_results(
         InputError: the file cannot be read.
         DataError: it is of another kind, or a record is faulty and `faults` does not take it.
     """
-    value: Any = []
+    reading = Reading(str(path), faults)
     try:
-        # a score that is NaN is a fault of its record, which the file's reader could not name
-        value = read_json(path, finite=False)
+        return _results(_entries(path), truth, reading)
     except DataError as error:
         if faults is None or Path(path).stat().st_size:
             raise
         faults.append(error)
-    return results_of(value, truth, Reading(str(path), faults))
+        return _results([], truth, reading)
 
 
 def read_tracks(
@@ -198,6 +197,25 @@ def results_of(value: Any, truth: AnnotationSet | None, reading: Reading) -> dic
     Raises:
         DataError: as `read_results`.
     """
+    return _results(result_list(value, reading.path), truth, reading)
+
+
+def _entries(path: str | Path) -> Iterator[Any]:
+    """The records of a results file, read while they are parsed."""
+
+    def listed(value: Any) -> list[Any]:
+        return result_list(value, str(path))
+
+    # a score that is NaN is a fault of its record, which the file's reader could not name
+    for place, entry in enumerate(read_entries(path, listed, finite=False)):
+        if place == 0:
+            listed([entry])
+        yield entry
+
+
+def _results(
+    values: Iterable[Any], truth: AnnotationSet | None, reading: Reading
+) -> dict[int, list[Track]]:
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in truth.videos} if truth else {}
     places = count(1)
     earlier: dict[int, Result] = {}
@@ -207,7 +225,7 @@ def results_of(value: Any, truth: AnnotationSet | None, reading: Reading) -> dic
         _check_agreement(result, earlier.get(result.video_id, result))
         return result
 
-    for result in reading.records(result_list(value, reading.path), "results", parse):
+    for result in reading.records(values, "results", parse):
         if result.size is not None or result.video_id not in earlier:
             earlier[result.video_id] = result
         tracks.setdefault(result.video_id, []).append(result.track)
