@@ -1,25 +1,34 @@
 """Speed and memory of evaluation on a made set of OVIS's size, and of the reference's way.
 
     python scripts/benchmark_evaluation.py [--videos 140] [--frames 500] [--results 100]
+    python scripts/benchmark_evaluation.py --width 320 --file     # through a file of results
+    python scripts/benchmark_evaluation.py --split                # the split of errors too
 
-Objects wander over a picture of 1280 x 720; of the results a third lies near one of the truth, the
-others anywhere. Each is shown in a run of half the frames. Videos are made on demand, as a reader
-would give them, and the time that takes is not counted.
+Objects wander over a picture of 16 x 9; of the results a third lies near one of the truth, the
+others anywhere. Each is shown in a run of half the frames. Without a file, videos are made on
+demand, and the time that takes is not counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pycocotools import mask as native
 
 from vis.evaluation.average_precision import evaluate_tracks
+from vis.evaluation.error_split import error_split
 from vis.evaluation.overlaps import track_iou
+from vis.formats.ytvis import read_results
 from vis.formats.ytvis_records import AnnotationSet, Category, VideoEntry
 from vis.ops import rle
 from vis.records import RLE, Track
@@ -27,11 +36,11 @@ from vis.records import RLE, Track
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-HEIGHT, WIDTH, CATEGORIES, TRUTHS = 720, 1280, 25, 15
+CATEGORIES, TRUTHS = 25, 15
 SHAPES, VARIANTS, PLACES = 20, 3, 20
 
-Pool = list[list[list[bytes]]]
-"""Codes by shape, variant of its contour, and place on its path."""
+Pool = list[list[list[RLE]]]
+"""Masks by shape, variant of its contour, and place on its path."""
 
 
 class Videos(Mapping[int, list[Track]]):
@@ -63,31 +72,37 @@ class Videos(Mapping[int, list[Track]]):
         path = self.pool[shape][int(rng.integers(VARIANTS))]
         masks = {
             # each mask has its own bytes, as those of a file have
-            frame: RLE(HEIGHT, WIDTH, bytes(bytearray(path[(start + frame // 10) % PLACES])))
+            frame: replace(code, counts=bytes(bytearray(code.counts)))
             for frame in range(first, first + self.args.frames // 2)
+            for code in [path[(start + frame // 10) % PLACES]]
         }
         return Track(place + 1, int(label), float(rng.random()), masks)
 
 
-def make_pool() -> Pool:
+def make_pool(width: int) -> Pool:
     """Wavy ellipses on paths through the picture."""
     rng = np.random.default_rng(0)
-    return [_path(rng) for _ in range(SHAPES)]
+    return [_path(rng, width) for _ in range(SHAPES)]
 
 
-def _path(rng: np.random.Generator) -> list[list[bytes]]:
-    centre, step = rng.uniform((0, 0), (WIDTH, HEIGHT)), rng.normal(0, 12, 2)
-    sides, phases = rng.uniform(30, 180, 2), rng.uniform(0, 6, VARIANTS)
+def _path(rng: np.random.Generator, width: int) -> list[list[RLE]]:
+    height = width * 9 // 16
+    centre, step = rng.uniform((0, 0), (width, height)), rng.normal(0, width / 100, 2)
+    sides, phases = rng.uniform(width / 40, width / 7, 2), rng.uniform(0, 6, VARIANTS)
     places = [centre + step * place for place in range(PLACES)]
-    return [[rle.encode(_blob(at, sides, phase)).counts for at in places] for phase in phases]
+    shape = height, width
+    return [[rle.encode(_blob(shape, at, sides, phase)) for at in places] for phase in phases]
 
 
 def _blob(
-    centre: npt.NDArray[np.float64], sides: npt.NDArray[np.float64], phase: float
+    shape: tuple[int, int],
+    centre: npt.NDArray[np.float64],
+    sides: npt.NDArray[np.float64],
+    phase: float,
 ) -> npt.NDArray[np.bool_]:
-    mask = np.zeros((HEIGHT, WIDTH), np.bool_)
-    low = np.clip(centre - 1.2 * sides, 0, (WIDTH, HEIGHT)).astype(int)
-    high = np.clip(centre + 1.2 * sides, 0, (WIDTH, HEIGHT)).astype(int)
+    mask = np.zeros(shape, np.bool_)
+    low = np.clip(centre - 1.2 * sides, 0, shape[::-1]).astype(int)
+    high = np.clip(centre + 1.2 * sides, 0, shape[::-1]).astype(int)
     y, x = np.mgrid[low[1] : high[1], low[0] : high[0]]
     x, y = (x - centre[0]) / sides[0], (y - centre[1]) / sides[1]
     angle = np.arctan2(y, x)
@@ -103,7 +118,8 @@ def make_truth(pool: Pool, args: argparse.Namespace) -> AnnotationSet:
     return AnnotationSet(
         categories={label: Category(label, str(label)) for label in range(CATEGORIES)},
         videos={
-            key: VideoEntry(key, str(key), WIDTH, HEIGHT, args.frames, names) for key in tracks
+            key: VideoEntry(key, str(key), args.width, args.width * 9 // 16, args.frames, names)
+            for key in tracks
         },
         tracks=dict(tracks),
     )
@@ -152,25 +168,65 @@ def compare(truth: AnnotationSet, results: Videos) -> None:
     )
 
 
+def write(results: Videos, path: Path) -> None:
+    """A file of results, a record at a time: the whole would not fit into memory."""
+    with path.open("w") as file:
+        for place, (video, track) in enumerate((v, t) for v in results for t in results[v]):
+            frames = (track.masks.get(frame) for frame in range(results.args.frames))
+            record = {
+                "video_id": video,
+                "category_id": track.label,
+                "score": track.score,
+                "segmentations": [mask and rle.to_coco(mask) for mask in frames],
+            }
+            file.write(("," if place else "[") + json.dumps(record))
+        file.write("]")
+
+
+def through_a_file(truth: AnnotationSet, results: Videos) -> Mapping[int, list[Track]]:
+    """Results as a file gives them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.json"
+        write(results, path)
+        with timed(f"a file of {path.stat().st_size / 1e6:.0f} MB is read"):
+            return read_results(path, truth)
+
+
+@contextmanager
+def timed(what: str, made: Videos | None = None) -> Iterator[None]:
+    """Say how long something takes, less the making of videos on demand."""
+    began, spent = time.perf_counter(), time.process_time()
+    before = made.seconds if made else 0.0
+    yield
+    aside = made.seconds - before if made else 0.0
+    wall, cpu = time.perf_counter() - began - aside, time.process_time() - spent - aside
+    print(f"{what}: {wall:.0f} s, {cpu:.0f} s of one core; peak {peak()}")
+
+
 def main() -> None:
     """Time a whole evaluation, then one video the slow way."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("videos", 140), ("frames", 500), ("results", 100)):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    for name, default in (("videos", 140), ("frames", 500), ("results", 100), ("width", 1280)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--file", action="store_true", help="write and read a file of results")
+    parser.add_argument("--split", action="store_true", help="time the split of errors too")
     args = parser.parse_args()
-    pool = make_pool()
-    size = np.mean([len(code) for shape in pool for path in shape for code in path])
-    truth, results = make_truth(pool, args), Videos(pool, args, args.results, 2)
+    pool = make_pool(args.width)
+    size = np.mean([len(mask.counts) for shape in pool for path in shape for mask in path])
+    truth, made = make_truth(pool, args), Videos(pool, args, args.results, 2)
     print(
         f"{args.videos} videos, {args.frames} frames, {args.results} results and {TRUTHS} true "
         f"tracks a video, {size:.0f} bytes a mask; with the truth: {peak()}"
     )
-    began, spent = time.perf_counter(), time.process_time()
-    found = evaluate_tracks(truth, results, progress=True)
-    wall = time.perf_counter() - began - results.seconds
-    cpu = time.process_time() - spent - results.seconds
-    print(f"AP {found.numbers['AP']:.4f} in {wall:.0f} s ({cpu:.0f} s of one core), peak {peak()}")
-    compare(truth, results)
+    results = through_a_file(truth, made) if args.file else made
+    with timed("evaluation", made):
+        evaluate_tracks(truth, results, progress=True)
+    if args.split:
+        with timed("split of errors", made):
+            error_split(truth, results, progress=True)
+    compare(truth, made)
 
 
 if __name__ == "__main__":
