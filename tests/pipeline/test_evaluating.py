@@ -154,12 +154,7 @@ def test_together_they_find_what_one_finds_alone(data, tmp_path):
     for thread in threads:
         thread.join()
 
-    def values(tracks):
-        return {
-            key: [(t.label, t.score, dict(t.masks)) for t in some] for key, some in tracks.items()
-        }
-
-    assert values(found[0]) == values(found[1]) == values({key: alone[key] for key in (1, 2, 3)})
+    assert found[0] == found[1] == alone
 
 
 def test_what_track_collected_is_matched_by_name_and_class(data):
@@ -228,3 +223,25 @@ def test_lenient_leaves_faulty_results_out_and_counts_them(data, written):
 def test_an_unknown_metric_is_refused(data, written):
     with pytest.raises(UsageError, match=r"no metric 'hota'.*One of: ap, identity, jf, miou"):
         evaluate(data, written, metrics=("hota",))
+
+
+def test_single_pictures_have_the_numbers_of_coco(shared):
+    """All 24 that COCO's own repository states of its sample results, to the digits that it has."""
+    folder = shared / "data" / "pack_test" / "eval_refs" / "coco_fake100"
+    expected = [
+        float(line.rpartition("=")[2])
+        for line in (folder / "val2014_fake_eval_res.txt").read_text().splitlines()
+        if line.startswith(" Average")
+    ]
+    truth = folder / "instances_val2014_100.json"
+    for place, kind in enumerate(("segm", "bbox")):
+        results = folder / f"instances_val2014_fake{kind}100_results.json"
+        found = evaluate(truth, results)
+        said = [round(value, 3) for value in found.headline.values()]
+        assert said == expected[12 * place : 12 * place + 12]
+        assert found.numbers[kind]["AP"] == found["AP"]
+        assert found.boxes_alone == (kind == "bbox")
+        assert next(found.table())[1] == f"{100 * found['AP']:.1f}"
+    with pytest.raises(UsageError, match="boxes make no report"):
+        found.report(folder)
+    assert list(found.categories()) == []

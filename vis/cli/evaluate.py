@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from vis.cli.arguments import Command
 from vis.cli.saying import say, say_table
@@ -10,11 +11,15 @@ from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 from vis.formats.whole_file import already_there
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from vis.formats.opening import DataSet
     from vis.pipeline.evaluation import Evaluation
+    from vis.pipeline.team import Team
     from vis.records import Track
+
+    _Given = tuple[str | DataSet, str | dict[int, list[Track]], list[str]]
 
 
 def evaluate(
@@ -53,7 +58,8 @@ def evaluate(
         results: A YouTube-VIS results file.
         model: A weight file, or the name of one.
         data: A data set with its frames: folders of pictures, or video files of their names.
-        metrics: Any of ap, identity (HOTA, IDF1, ...), jf (J and F of DAVIS) and miou, with commas.
+        metrics: Any of ap, identity (HOTA, IDF1, ...), jf (J and F of DAVIS), miou and errors (what
+            each kind costs), with commas.
         per_category: Print the AP of each category too.
         json: Write all numbers to this file.
         report: Write a page with plots and pictures, report.html, into this folder.
@@ -73,73 +79,64 @@ def evaluate(
         lenient: Leave faulty results out and count them by kind; the exit code is then 1.
         overwrite: Replace files that are there.
     """
-    from pathlib import Path
-
-    from vis.pipeline.evaluating import evaluate as measure
-    from vis.pipeline.evaluating import predict_set
-    from vis.pipeline.team import launched, own_device
-
-    _check_use(truth=truth, results=results, model=model, data=data, save=save)
-    written = [json, save, report and str(Path(report) / "report.html")]
-    _refuse_existing([Path(path) for path in written if path], overwrite)
-    wanted: str | DataSet = truth or ""
-    given: str | dict[int, list[Track]] = results or ""
-    notes: list[str] = []
-    with launched() as team:
-        if model is not None:
-            wanted, given, notes = predict_set(
-                model,
-                data or "",
-                videos=videos,
-                frames=frames,
-                key=key,
-                renamed=_renamed(rename or []),
-                team=team,
-                progress=True,
-                window=window,
-                stride=stride,
-                size=size,
-                batch=batch,
-                device=own_device(device),
-                precision=precision,
-            )
+    part = {"videos": videos, "key": key, "renamed": _renamed(rename or []), "frames": frames}
+    seen = {"window": window, "stride": stride, "size": size, "batch": batch}
+    asked = {"threshold": threshold, "frames": frames, "lenient": lenient}
+    written = {"json": json, "save": save, "report": report and f"{report}/report.html"}
+    given = _checked(truth=truth, results=results, model=model, data=data, save=save)
+    _refuse_existing(written, overwrite)
+    with _launched() as team:
+        if model and data:
+            given = _predicted(model, data, team, device, precision=precision, **part, **seen)
         if not team.first:
             return EXIT_OK
-        found = measure(
-            wanted,
-            given,
-            notes=notes,
-            metrics=metrics.replace(" ", "").split(","),
-            threshold=threshold,
-            frames=frames,
-            lenient=lenient,
-            progress=True,
-        )
-        _write(found, json=json, report=report, save=save, overwrite=overwrite)
-    _print(found, per_category)
-    return EXIT_DAMAGED if found.skipped else EXIT_OK
+        found = _measured(given, metrics, report is not None, **asked)
+        _write(found, written, overwrite)
+    return _told(found, per_category)
 
 
-def _check_use(
+def _launched() -> AbstractContextManager[Team]:
+    from vis.pipeline.team import launched
+
+    return launched()
+
+
+def _predicted(model: str, data: str, team: Team, device: str, **settings: Any) -> _Given:
+    from vis.pipeline.evaluating import predict_set
+    from vis.pipeline.team import own_device
+
+    place = own_device(device)
+    return predict_set(model, data, team=team, progress=True, device=place, **settings)
+
+
+def _measured(given: _Given, metrics: str, errors: bool, **asked: Any) -> Evaluation:
+    from vis.pipeline.evaluating import evaluate as measure
+
+    names = metrics.replace(" ", "").split(",") + ["errors"] * errors
+    truth, results, notes = given
+    return measure(truth, results, metrics=names, notes=notes, progress=True, **asked)
+
+
+def _checked(
     *, truth: str | None, results: str | None, model: str | None, data: str | None, save: str | None
-) -> None:
-    if not (
-        (truth and results and not model and not data)
-        or (model and data and not truth and not results)
-    ):
+) -> _Given:
+    """Truth and results, where these are named, not a model and its data set."""
+    named = [bool(name) for name in (truth, results, model, data)]
+    if named not in ([True, True, False, False], [False, False, True, True]):
         raise UsageError(
             "it is not said what to measure",
             remedy="Give --truth and --results, or --model and --data.",
         )
     if save and not model:
         raise UsageError("there is nothing to save", remedy="Leave --save out, or give --model.")
+    return truth or "", results or "", []
 
 
-def _refuse_existing(paths: list[Path], overwrite: bool) -> None:
+def _refuse_existing(written: Mapping[str, str | None], overwrite: bool) -> None:
     """Before the work, not after it."""
-    for path in paths:
-        if path.exists() and not overwrite:
-            raise already_there(path)
+    for path in written.values():
+        if path and Path(path).exists() and not overwrite:
+            raise already_there(Path(path))
 
 
 def _renamed(pairs: list[str]) -> dict[str, str]:
@@ -154,19 +151,19 @@ def _renamed(pairs: list[str]) -> dict[str, str]:
     return table
 
 
-def _write(
-    found: Evaluation, *, json: str | None, report: str | None, save: str | None, overwrite: bool
-) -> None:
-    if save is not None:
+def _write(found: Evaluation, written: Mapping[str, str | None], overwrite: bool) -> None:
+    if save := written["save"]:
         found.save_results(save, overwrite=overwrite)
-    if json is not None:
+    if json := written["json"]:
         found.save(json, overwrite=overwrite)
-    if report is not None:
-        path = found.report(report, overwrite=overwrite, progress=True)
+    if report := written["report"]:
+        found.report(Path(report).parent, overwrite=overwrite, progress=True)
+    for path in filter(None, written.values()):
         say(f"wrote {path}")
 
 
-def _print(found: Evaluation, per_category: bool) -> None:
+def _told(found: Evaluation, per_category: bool) -> int:
+    """Print everything; the exit code."""
     for name, said in found.facts().items():
         say(f"{name:<8} {said}")
     for note in found.notes:
@@ -180,6 +177,7 @@ def _print(found: Evaluation, per_category: bool) -> None:
         say("")
         say(f"skipped {sum(found.skipped.values())} faulty records")
         say_table([(f"  {count}", kind) for kind, count in found.skipped.items()])
+    return EXIT_DAMAGED if found.skipped else EXIT_OK
 
 
 COMMAND = Command(

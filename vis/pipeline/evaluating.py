@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vis.errors import DataError, UsageError
 from vis.evaluation.average_precision import evaluate_tracks
 from vis.evaluation.bootstrap import bootstrap
+from vis.evaluation.error_split import error_split
 from vis.evaluation.identity import identity
 from vis.evaluation.regions import unsupervised
 from vis.evaluation.report.summary import surest
@@ -20,12 +21,20 @@ from vis.formats.reading import kinds_of
 from vis.formats.ytvis import read_results
 from vis.formats.ytvis_records import AnnotationSet
 from vis.pipeline.evaluation import Evaluation
+from vis.pipeline.picture_numbers import (
+    is_of_pictures,
+    picture_numbers,
+    picture_results,
+    tracks_of,
+)
 from vis.pipeline.plan import opened
 from vis.pipeline.predicting import chosen, predict, shared_classes
 from vis.pipeline.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from typing_extensions import TypeIs
 
     from vis.models import Model
     from vis.pipeline.predicting import Shared
@@ -34,8 +43,8 @@ if TYPE_CHECKING:
 
     Results = Mapping[int, Sequence[Track]]
 
-METRICS = ("ap", "identity", "jf", "miou")
-"""What can be measured; AP always is, the others look at the results that are sure enough."""
+METRICS = ("ap", "identity", "jf", "miou", "errors")
+"""What can be measured; AP always is. All but `errors` look at the results that are sure enough."""
 _MOST_FOLLOWED = 20
 """Results of a video that DAVIS compares with its objects."""
 
@@ -55,8 +64,9 @@ def evaluate(
 
     Args:
         truth: a data set in any format that `open_set` reads.
-        results: a YouTube-VIS results file, tracks by id of the video, or what `vis.track`
-            collected of videos of these names, matched by name and class.
+        results: a YouTube-VIS results file (of single pictures a COCO one too), tracks by id of
+            the video, or what `vis.track` collected of videos of these names, matched by name and
+            class.
         metrics: any of `METRICS`.
         threshold: score from which results count for the metrics without scores and are shown in
             the report; None for that of the highest F1.
@@ -75,7 +85,10 @@ def evaluate(
         raise UsageError(f"no metric {unknown[0]!r}", remedy=f"One of: {', '.join(METRICS)}.")
     data, wanted = _opened(truth, frames)
     faults: list[DataError] = []
-    found = _read(results, wanted, faults if lenient else None)
+    caught = faults if lenient else None
+    pictures = is_of_pictures(data)
+    listed = picture_results(results, wanted, caught) if pictures and _is_path(results) else None
+    found = _read(results, wanted, caught) if listed is None else tracks_of(listed, wanted)
     precision = evaluate_tracks(wanted, found, progress=progress)
     least = surest(precision.matches) if threshold is None else threshold
     sure = {
@@ -87,9 +100,11 @@ def evaluate(
         precision=precision,
         interval=bootstrap(precision),
         threshold=least,
+        pictures=picture_numbers(wanted, found, listed) if pictures else {},
         others={name: _OTHERS[name](wanted, sure, progress) for name in _OTHERS if name in metrics},
         frames=data.frames if data else None,
         sources=(_called(truth), _called(results)),
+        errors=error_split(wanted, found, progress=progress) if "errors" in metrics else None,
         skipped=kinds_of(faults),
         notes=tuple(notes),
     )
@@ -201,7 +216,7 @@ def _read(
 ) -> Results:
     if isinstance(results, Result):
         results = [results]
-    if isinstance(results, str | Path):
+    if _is_path(results):
         return read_results(results, truth, faults)
     if isinstance(results, Mapping):
         return results
@@ -261,7 +276,11 @@ def _left_out(shared: Shared, part: AnnotationSet) -> list[str]:
     ]
 
 
+def _is_path(source: object) -> TypeIs[str | Path]:
+    return isinstance(source, str | Path)
+
+
 def _called(source: object) -> str:
     if isinstance(source, DataSet):
         return str(source.path)
-    return str(source) if isinstance(source, str | Path) else ""
+    return str(source) if _is_path(source) else ""

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vis.evaluation.report import write_report
+from vis.errors import UsageError
+from vis.evaluation.error_split import MEANINGS
+from vis.evaluation.report import ErrorRow, write_report
 from vis.evaluation.report.summary import content_of, known
 from vis.formats.json_file import write_json
 from vis.formats.ytvis import write_results
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from vis.evaluation.average_precision import AveragePrecision
     from vis.evaluation.bootstrap import Interval
+    from vis.evaluation.error_split import ErrorSplit
     from vis.formats.ytvis_records import AnnotationSet
     from vis.records import Track
 
@@ -34,12 +37,16 @@ class Evaluation:
     """Of the AP."""
     threshold: float
     """Score from which results count for the metrics without scores, and are shown."""
+    pictures: Mapping[str, Mapping[str, float]]
+    """COCO's numbers of masks (`segm`) and boxes (`bbox`) where the truth is of single pictures."""
     others: Mapping[str, Mapping[str, float]]
     """Numbers of the other metrics, by the metric's name."""
     frames: Path | None
     """The folder of the frames, where it is known."""
     sources: tuple[str, str]
     """Truth and results as they were named."""
+    errors: ErrorSplit | None
+    """What each kind of error costs, where that was asked for."""
     skipped: Mapping[str, int]
     """Faults that were passed over, by kind."""
     notes: Sequence[str] = ()
@@ -50,13 +57,29 @@ class Evaluation:
         return self.numbers[name]
 
     @property
+    def headline(self) -> Mapping[str, float]:
+        """The twelve numbers of AP and AR: COCO's of single pictures, else those of tracks."""
+        return next(iter(self.pictures.values()), self.precision.numbers)
+
+    @property
+    def boxes_alone(self) -> bool:
+        """Whether the results have no masks, so that there are no tracks of them."""
+        return bool(self.pictures) and "segm" not in self.pictures
+
+    @property
     def numbers(self) -> dict[str, Any]:
         """As a JSON file holds them: AP and AR at the top, each other metric below its name."""
         low, high = self.interval.low, self.interval.high
-        return {
-            **self.precision.as_json(),
+        of_masks = {
+            "AP_per_category": self.precision.as_json()["AP_per_category"],
             "AP_interval": {"low": low, "high": high, "level": self.interval.level},
+        }
+        return {
+            **self.headline,
+            **({} if self.boxes_alone else of_masks),
+            **{name: dict(numbers) for name, numbers in self.pictures.items()},
             **{name: _finite(numbers) for name, numbers in self.others.items()},
+            **({"errors": dict(self.errors.lost)} if self.errors else {}),
             "threshold": self.threshold,
             "skipped": dict(self.skipped),
             "notes": list(self.notes),
@@ -64,17 +87,21 @@ class Evaluation:
 
     def table(self) -> Iterator[tuple[str, str, str]]:
         """Rows of name, value in percent, and remark."""
-        said = f"{percent(self.interval.low)} to {percent(self.interval.high)}"
-        level = f"{self.interval.level:.0%} of draws of such videos"
-        for name, value in self.precision.numbers.items():
-            yield name, percent(known(value)), f"{said} in {level}" if name == "AP" else ""
-        for group, numbers in self.others.items():
+        for name, value in self.headline.items():
+            yield name, percent(known(value)), self._swing() if name == "AP" else ""
+        for name, value in self.pictures.get("bbox", {}).items() if not self.boxes_alone else ():
+            yield f"{name} of boxes", percent(known(value)), ""
+        for numbers in self.others.values():
             remark = f"results with a score of {self.threshold:.3g} or more"
             for place, (name, value) in enumerate(numbers.items()):
-                yield name, percent(value), remark if place == 0 and group else ""
+                yield name, percent(value), remark if place == 0 else ""
+        for name, value in self.errors.lost.items() if self.errors else ():
+            yield f"lost to {name}", percent(value), MEANINGS[name]
 
     def categories(self) -> Iterator[tuple[str, str, str]]:
         """Rows of category, AP in percent, and number of objects; best first."""
+        if self.boxes_alone:
+            return
         labels = [t.label for tracks in self.truth.tracks.values() for t in tracks if not t.crowd]
         for label, value in sorted(self.precision.per_category.items(), key=lambda row: -row[1]):
             yield self.truth.categories[label].name, percent(known(value)), str(labels.count(label))
@@ -106,14 +133,18 @@ class Evaluation:
         Raises:
             OutputExistsError: there is one and `overwrite` is not set.
             OutputError: it cannot be written.
+            UsageError: the results are boxes alone.
         """
+        if self.boxes_alone:
+            raise UsageError("boxes make no report", remedy="Evaluate results with masks.")
         skipped = [f"{count} x skipped: {kind}" for kind, count in self.skipped.items()]
         content = content_of(
             "Evaluation",
             self.truth,
             self.precision,
             interval=(self.interval.low, self.interval.high) if self.interval.draws else None,
-            others=self.others,
+            errors=self._error_rows(),
+            others={**self.pictures, **self.others},
             facts=self.facts(),
             notes=[*self.notes, *skipped],
         )
@@ -128,6 +159,16 @@ class Evaluation:
             progress=progress,
         )
 
+    def _swing(self) -> str:
+        if self.boxes_alone:
+            return "of boxes"
+        span = f"{percent(known(self.interval.low))} to {percent(known(self.interval.high))}"
+        return f"{span} in {self.interval.level:.0%} of draws of such videos"
+
+    def _error_rows(self) -> list[ErrorRow]:
+        lost = self.errors.lost if self.errors else {}
+        return [ErrorRow(name, value, MEANINGS[name]) for name, value in lost.items()]
+
     def facts(self) -> dict[str, str]:
         """What was measured, in words."""
         frames = sum(video.length for video in self.truth.videos.values())
@@ -137,14 +178,16 @@ class Evaluation:
         counts = f"{len(self.truth.videos)} videos, {frames} frames, {objects} objects"
         truth, results = (f"{name}: " if name else "" for name in self.sources)
         classes = f"{len(self.truth.categories)} classes"
-        return {"truth": f"{truth}{counts}, {classes}", "results": f"{results}{found}"}
+        said = "boxes alone" if self.boxes_alone else f"{found} tracks"
+        return {"truth": f"{truth}{counts}, {classes}", "results": f"{results}{said}"}
 
 
 def percent(value: float) -> str:
     """A share in percent, a count as it is, a dash where there is nothing."""
     if isinstance(value, int):
         return str(value)
-    return "-" if math.isnan(value) else f"{100 * value:.1f}"
+    # adding 0 turns -0 into 0
+    return "-" if math.isnan(value) else f"{round(100 * value, 1) + 0:.1f}"
 
 
 def _finite(numbers: Mapping[str, float]) -> dict[str, float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -15,6 +16,7 @@ from vis.formats.ytvis_records import AnnotationSet, Category
 from vis.pipeline.plan import names_of
 from vis.pipeline.team import Team
 from vis.pipeline.tracking import track
+from vis.tracking import Config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from vis.records import Track
 
 THRESHOLD = 0.001
-"""Score of the least sure objects: AP also asks what is found at last."""
+TRACKER = Config(threshold=0.05, weakest=0.02)
+"""Both far lower than for looking at: AP also asks what is found at last."""
 MOST = 100
 """Results of a video that count."""
 
@@ -148,7 +151,7 @@ def predict(
             found[video.id] = _tracks(result, video, shared.ids)
         except VisError as error:
             raise error.at(f"{data.path}: video {video.id} ({video.name})") from error
-    return team.gather(found, shared.truth)
+    return _numbered(team.gather(found, shared.truth), shared.truth)
 
 
 def _tracked(
@@ -157,7 +160,8 @@ def _tracked(
     film = film_of(frames, video)
     source = film or [inside(frames, name) for name in video.file_names]
     alone = {"window": 1, "stride": 1} if video.length == 1 else {}
-    with track(source, model, **{"threshold": THRESHOLD, **settings, **alone}) as tracking:
+    asked = {"threshold": THRESHOLD, "tracker": TRACKER, **settings, **alone}
+    with track(source, model, **asked) as tracking:
         return tracking.collect()
 
 
@@ -173,4 +177,14 @@ def _tracks(result: Result, video: VideoEntry, ids: Mapping[int, int]) -> list[T
         )
     known = [replace(one, label=ids[one.label]) for one in result.tracks if one.label in ids]
     best = heapq.nlargest(MOST, known, key=lambda one: one.score)
-    return [replace(one, id=number) for number, one in enumerate(best, 1)]
+    # by id, as a file of them would give them back
+    return sorted(best, key=lambda one: one.id)
+
+
+def _numbered(tracks: Mapping[int, list[Track]], truth: AnnotationSet) -> dict[int, list[Track]]:
+    """In the order of the data set, with the ids that a file of them would give."""
+    ids = count(1)
+    return {
+        video_id: [replace(one, id=next(ids)) for one in tracks[video_id]]
+        for video_id in truth.videos
+    }

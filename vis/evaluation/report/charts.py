@@ -63,7 +63,7 @@ def errors(rows: Sequence[ErrorRow]) -> Panel:
         tag(
             "tr",
             tag("td", row.name, tag("small", row.meaning)),
-            tag("td", f"{100 * row.lost:.1f}", class_="number"),
+            tag("td", f"{round(100 * row.lost, 1) + 0:.1f}", class_="number"),
             tag("td", bar(row.lost / most), class_="half"),
         )
         for row in sorted(rows, key=lambda row: -row.lost)

@@ -124,7 +124,7 @@ def _videos(
     for title, group in groups.items():
         parts += [tag("h3", title)] if not few else []
         parts += [_video(story, names, sheet(story, names, frames)) for story in group]
-    if not few:
+    if not few and any(story.video.length > 1 for story in ranked):
         parts.append(_others(ranked[WORST:-BEST], names))
     return tag("section", *parts)
 
@@ -146,7 +146,8 @@ def _video(story: Story, names: Mapping[int, str], pictures: Markup | str) -> Ma
         tag("span", f"quality {100 * story.quality:.1f}", class_="value"),
         tag("span", said, class_="soft"),
     )
-    return tag("article", head, pictures, timeline(story, names), class_="video")
+    time = timeline(story, names) if story.video.length > 1 else ""
+    return tag("article", head, pictures, time, class_="video")
 
 
 def _others(stories: Sequence[Story], names: Mapping[int, str]) -> Markup:

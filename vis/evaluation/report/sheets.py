@@ -46,13 +46,17 @@ def sheet(story: Story, names: Mapping[int, str], frames: Path | None) -> Markup
     """
     places = _evenly(story.video.length, COLUMNS)
     pictures, fault = _pictures(story.video, places, frames)
-    cells = [tag("div")]
-    cells += [tag("div", f"frame {place}", class_="frame") for place in places]
+    cells = []
+    room = [tag("div")] * (COLUMNS - len(places))  # a short video has pictures of the same size
+    if len(places) > 1:
+        heads = [tag("div", f"frame {place}", class_="frame") for place in places]
+        cells += [tag("div"), *heads, *room]
     for row, tracks in (("truth", story.truth), ("result", story.shown)):
         cells.append(tag("div", row, class_="row"))
         for place, pixels in zip(places, pictures, strict=True):
             cells.append(_cell(f"frame {place}, {row}", place, pixels, tracks=tracks, names=names))
-    across = f"grid-template-columns: 18px repeat({len(places)}, minmax(0, 1fr))"
+        cells += room
+    across = f"grid-template-columns: 18px repeat({COLUMNS}, minmax(0, 1fr))"
     note = tag("p", f"Drawn without the pictures: {fault}", class_="soft") if fault else ""
     return join(tag("div", *cells, class_="sheet", style=across), note)
 

@@ -42,7 +42,7 @@ dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 .card .name { font-weight: 600; }
 .card .soft { font-size: 13px; line-height: 1.35; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 16px;
-  align-items: start; margin-top: 12px; }
+  margin-top: 12px; }
 .panel h3 { margin-bottom: 8px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 13px; }
