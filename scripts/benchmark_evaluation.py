@@ -206,7 +206,7 @@ def timed(what: str, made: Videos | None = None) -> Iterator[None]:
 def main() -> None:
     """Time a whole evaluation, then one video the slow way."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=RawDescriptionHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for name, default in (("videos", 140), ("frames", 500), ("results", 100), ("width", 1280)):
         parser.add_argument(f"--{name}", type=int, default=default)
