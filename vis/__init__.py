@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vis.pipeline import VideoTracker as VideoTracker
     from vis.pipeline import draw_results as draw_results
     from vis.pipeline import track as track
+    from vis.pipeline.evaluating import evaluate as evaluate
     from vis.records import (
         RLE as RLE,
     )
@@ -71,6 +72,7 @@ _HOME = {
     "VisWarning": "vis.errors",
     "draw": "vis.video",
     "draw_results": "vis.pipeline",
+    "evaluate": "vis.pipeline.evaluating",
     "load": "vis.weights",
     "open_video": "vis.video",
     "probe": "vis.video",
