@@ -104,6 +104,8 @@ def family_of(case: Case) -> str:
         return "detr"
     if any(key.startswith("cate_head.") for key in keys):
         return "sotr"
+    if any("sem_seg_head.predictor." in key for key in keys):
+        return "mask2former"
     raise UsageError(f"case {case['name']} is of no known family (first name: {keys[0]!r})")
 
 

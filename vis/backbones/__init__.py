@@ -1,4 +1,4 @@
-"""A frame in, four maps out: ResNets of torchvision, our Twins, anything of timm with four levels.
+"""A frame in, four maps out: ResNets of torchvision, our Twins and Swin, anything of timm.
 
 Nothing is downloaded here: weights come from the caller.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vis.backbones.resnet import RESNETS, ResNet
+from vis.backbones.swin import SWINS, Swin
 from vis.backbones.twins import TWINS, Twins
 from vis.errors import DeviceError
 
@@ -20,7 +21,8 @@ def build(name: str) -> Backbone:
 
     Args:
         name: `resnet18` ... `resnext101_32x8d`, `twins_svt_small`, `twins_svt_base`,
-            `twins_svt_large`, or any network of timm with levels of strides 4, 8, 16 and 32.
+            `twins_svt_large`, `swin_tiny` ... `swin_large`, or any network of timm with levels of
+            strides 4, 8, 16 and 32.
 
     Raises:
         UsageError: there is no such network, or it lacks one of the levels.
@@ -30,12 +32,14 @@ def build(name: str) -> Backbone:
         return ResNet(name)
     if name in TWINS:
         return Twins(TWINS[name])
+    if name in SWINS:
+        return Swin(SWINS[name])
     try:
         from vis.backbones.timm_levels import TimmLevels
     except ModuleNotFoundError as error:
         if error.name != "timm":
             raise
-        ours = ", ".join((*RESNETS, *TWINS))
+        ours = ", ".join((*RESNETS, *TWINS, *SWINS))
         raise DeviceError(
             f"backbone {name!r} needs timm, which is not installed",
             remedy=f"Run `pip install timm`, or choose one of {ours}.",

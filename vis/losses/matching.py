@@ -148,7 +148,7 @@ class Matcher:
         """`[4 P]` clips, frames, slots and instances of one layer's cost `[N M]`."""
         tables = [np.zeros((4, 0), dtype=np.int64)]
         for clip, rows in enumerate(_rows(counts)):
-            slots, instances = _assign(cost[:, rows])
+            slots, instances = cheapest(cost[:, rows])
             match, frames = np.nonzero(self.presence(visible[rows], instances))
             clips = np.full_like(match, clip)
             tables.append(np.stack((clips, frames, slots[match], instances[match] + rows.start)))
@@ -190,8 +190,8 @@ def _rows(counts: Sequence[int]) -> Iterator[slice]:
         start += count
 
 
-def _assign(cost: Floats) -> tuple[Ints, Ints]:
-    """Slots, ascending, and the instance of each, for a cost `[N M]`."""
+def cheapest(cost: Floats) -> tuple[Ints, Ints]:
+    """Slots, ascending, and the instance of each, for a cost `[N M]` of finite numbers."""
     from scipy.optimize import linear_sum_assignment
 
     slots, instances = linear_sum_assignment(cost)

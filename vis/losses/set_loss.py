@@ -125,18 +125,29 @@ class SetLoss:
         }
 
     def _label_term(self, logits: Tensor, truth: Truth, pairs: Pairs) -> Tensor:
-        """Mean cross-entropy over all slots, those without an instance counting less.
-
-        Of several right answers, the sum of their probabilities counts.
-        """
         background = logits.shape[-1] - 1
         wanted = torch.full(logits.shape[:-1], background, device=logits.device)
         labels = truth.labels[pairs.instances, pairs.frames]
         wanted[pairs.clips, pairs.frames, pairs.slots] = labels
-        right = right_answers(wanted, truth.labelled)
-        likely = logits.log_softmax(-1).masked_fill(~right, -torch.inf).logsumexp(-1)
-        weight = torch.ones_like(likely).masked_fill(wanted == background, self.weights.background)
-        return -(weight * likely).sum() / mean_over_ranks(weight.sum())
+        return label_term(logits, wanted, truth.labelled, background=self.weights.background)
+
+
+def label_term(logits: Tensor, wanted: Tensor, labelled: Tensor, *, background: float) -> Tensor:
+    """Mean cross-entropy over all slots, those without an instance counting less.
+
+    Of several right answers, the sum of their probabilities counts.
+
+    Args:
+        logits: `[B T N K + 1]`, the last row "no object".
+        wanted: `[B T N]` class, K where the slot shows no object.
+        labelled: `[B K]` bool; where False, the class is not annotated in the clip.
+        background: weight of a slot without an object, against 1 of one with one.
+    """
+    right = right_answers(wanted, labelled)
+    likely = logits.log_softmax(-1).masked_fill(~right, -torch.inf).logsumexp(-1)
+    empty = wanted == logits.shape[-1] - 1
+    weight = torch.ones_like(likely).masked_fill(empty, background)
+    return -(weight * likely).sum() / mean_over_ranks(weight.sum())
 
 
 def mean_over_ranks(value: Tensor, *, least: float = 0.0) -> Tensor:

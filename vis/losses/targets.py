@@ -52,10 +52,7 @@ def join(targets: Sequence[ClipTargets], layer: LayerOutput) -> Truth:
     """
     batch, frames = layer.logits.shape[:2]
     classes = layer.logits.shape[-1] - 1
-    if len(targets) != batch:
-        raise UsageError(f"{len(targets)} targets for a batch of {batch} clips")
-    for index, target in enumerate(targets):
-        _check(target, frames, classes, where=f"targets of clip {index} of the batch")
+    check_targets(targets, batch=batch, frames=frames, classes=classes)
     counts = tuple(len(target.labels) for target in targets)
     visible = torch.cat([target.visible for target in targets])
     labels = torch.cat([target.labels for target in targets])[:, None]
@@ -67,8 +64,25 @@ def join(targets: Sequence[ClipTargets], layer: LayerOutput) -> Truth:
         boxes=boxes.where(visible[..., None], 0.0),
         visible=visible,
         counts=counts,
-        labelled=torch.stack([_labelled(target, classes) for target in targets]),
+        labelled=labelled_classes(targets, classes),
     )
+
+
+def check_targets(targets: Sequence[ClipTargets], *, batch: int, frames: int, classes: int) -> None:
+    """Refuse targets that are not of an output of so many clips, frames and classes.
+
+    Raises:
+        UsageError: names the clip and the field.
+    """
+    if len(targets) != batch:
+        raise UsageError(f"{len(targets)} targets for a batch of {batch} clips")
+    for index, target in enumerate(targets):
+        _check(target, frames, classes, where=f"targets of clip {index} of the batch")
+
+
+def labelled_classes(targets: Sequence[ClipTargets], classes: int) -> Tensor:
+    """`[B K]` bool: which classes are annotated in each clip."""
+    return torch.stack([_labelled(target, classes) for target in targets])
 
 
 def right_answers(wanted: Tensor, labelled: Tensor) -> Tensor:

@@ -1,0 +1,193 @@
+"""Compare parts of models with published ones: `scripts/parity_parts.py PART.npz ...`.
+
+A file holds weights (`w.` and the published name), inputs (`in.`) and outputs (`out.`); its name
+tells which part it is. One row an output tells the largest absolute difference. The exit code is 1
+if one is above the tolerance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vis.backbones import resnet, swin
+from vis.errors import UsageError, VisError
+from vis.layers.masked_decoder import MaskedDecoder
+from vis.layers.pixel_decoder import PixelDecoder
+from vis.layers.positions import AddedSinePositions3D, SinePositions2D
+from vis.weights import families
+from vis.weights.rename import rename
+
+TOLERANCE = 1e-4
+Tensors = dict[str, Tensor]
+
+
+def main() -> int:
+    """Print the table; 1 if a row is above the tolerance."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("parts", nargs="+", type=Path, metavar="PART.npz")
+    failed = False
+    for path in parser.parse_args().parts:
+        try:
+            for output, difference in rows_of(path):
+                bad = not difference <= TOLERANCE
+                failed |= bad
+                verdict = "ABOVE" if bad else "ok"
+                print(f"{path.stem:<20} {output:<22} {difference:10.3e}  {verdict}", flush=True)
+        except VisError as error:
+            print(f"{path.stem:<20} {error}", flush=True)
+            failed = True
+    return int(failed)
+
+
+def rows_of(path: Path) -> Iterator[tuple[str, float]]:
+    """Each output of a part and the largest difference of ours.
+
+    Raises:
+        UsageError: it is no part that is known, or an output has another shape.
+    """
+    compute = next((PARTS[name] for name in PARTS if path.stem.startswith(name)), None)
+    if compute is None:
+        raise UsageError(f"{path.name} is no part of: {', '.join(PARTS)}")
+    with np.load(path) as stored:
+        values = {name: torch.from_numpy(stored[name]) for name in stored.files}
+    weights, given, wanted = (_beginning(values, f"{word}.") for word in ("w", "in", "out"))
+    found = compute(weights, given)
+    for name, theirs in wanted.items():
+        if found[name].shape != theirs.shape:
+            raise UsageError(f"{name}: {tuple(found[name].shape)} is not {tuple(theirs.shape)}")
+        yield name, float((found[name].detach().double() - theirs.double()).abs().max())
+
+
+@torch.inference_mode()
+def pixel_decoder(weights: Tensors, given: Tensors) -> Tensors:
+    """Three levels and the mask feature."""
+    maps = [given[f"res{level}"] for level in (2, 3, 4, 5)]
+    part = PixelDecoder(
+        [x.shape[1] for x in maps],
+        len(weights["mask_features.weight"][0]),
+        out=len(weights["mask_features.weight"]),
+        depth=2,
+        heads=8,
+    )
+    fill(part, weights, "sem_seg_head.pixel_decoder.", "pixel_decoder.")
+    feature, levels = part(maps)
+    names = ("level0_stride32", "level1_stride16", "level2_stride8")
+    return {"mask_features": feature, **dict(zip(names, levels, strict=True))}
+
+
+def decoder_of_pictures(weights: Tensors, given: Tensors) -> Tensors:
+    """The last prediction of three pictures."""
+    logits, masks = decoded(weights, given, SinePositions2D(64), frames=1)
+    return {"pred_logits": logits[-1], "pred_masks": masks[-1][:, :, 0]}
+
+
+def decoder_of_clips(weights: Tensors, given: Tensors) -> Tensors:
+    """All predictions of one clip of three frames."""
+    logits, masks = decoded(weights, given, AddedSinePositions3D(64), frames=3)
+    found = {"pred_logits": logits[-1], "pred_masks": masks[-1]}
+    for index in range(len(logits) - 1):
+        found |= {f"aux{index}_logits": logits[index], f"aux{index}_masks": masks[index]}
+    return found
+
+
+@torch.inference_mode()
+def decoded(
+    weights: Tensors, given: Tensors, positions: nn.Module, *, frames: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Logits and masks of all predictions."""
+    levels = [given[f"level{i}"] for i in range(3)]
+    feature = given["mask_features"].unflatten(0, (-1, frames))
+    queries, width = weights["query_feat.weight"].shape
+    part = nn.Module()
+    part.decoder = MaskedDecoder(
+        width,
+        out=feature.shape[2],
+        queries=queries,
+        depth=4,
+        heads=8,
+        hidden=len(weights["transformer_ffn_layers.0.linear1.weight"]),
+        positions=positions,
+    )
+    part.class_head = nn.Linear(width, len(weights["class_embed.bias"]))
+    fill(part, weights, "sem_seg_head.predictor.", "")
+    states, kernels = part.decoder(levels, feature)
+    masks = [torch.einsum("bqd,btdhw->bqthw", k, feature) for k in kernels]
+    return [part.class_head(state) for state in states], masks
+
+
+def positions(_: Tensors, given: Tensors) -> Tensors:
+    """Codes of a clip and of a picture."""
+    whole = torch.zeros((1, *given["shape_thw"].tolist()), dtype=torch.bool)
+    clip, picture = AddedSinePositions3D(32)(whole), SinePositions2D(32)(whole[:, :1])
+    return {
+        "sine3d_c32": clip.permute(0, 1, 4, 2, 3),
+        "sine2d_c32": picture[:, 0].permute(0, 3, 1, 2),
+    }
+
+
+@torch.inference_mode()
+def residual_blocks(weights: Tensors, given: Tensors) -> Tensors:
+    """Stem and two blocks, the second with a stride."""
+    from torchvision.models.resnet import Bottleneck
+
+    from vis.layers.frozen import FrozenNorm
+
+    def block(channels: int, width: int, stride: int) -> Bottleneck:
+        shortcut = nn.Sequential(
+            nn.Conv2d(channels, 4 * width, 1, stride, bias=False), FrozenNorm(4 * width)
+        )
+        return Bottleneck(channels, width, stride, shortcut, norm_layer=FrozenNorm)
+
+    part = nn.Module()
+    part.conv1 = nn.Conv2d(3, 8, 7, 2, 3, bias=False)
+    part.bn1 = FrozenNorm(8)
+    part.layer1, part.layer2 = nn.Sequential(block(8, 8, 1)), nn.Sequential(block(32, 16, 2))
+    resnet._fold(part)
+    stages = {"0.": "stem.", "1.": "res2.0.", "2.": "res3.0."}
+    named = {stages[name[:2]] + name[2:]: value for name, value in weights.items()}
+    fill(part, named, "backbone.", "backbone.")
+    x = nn.functional.max_pool2d(part.conv1(given["image"]).relu(), 3, 2, 1)
+    return {"y": part.layer2(part.layer1(x))}
+
+
+@torch.inference_mode()
+def swin_trunk(weights: Tensors, given: Tensors) -> Tensors:
+    """Four levels of a picture of odd size."""
+    part = swin.Swin(swin.Size(12, (2, 2, 2, 2), (1, 2, 3, 4), 7)).eval()
+    fill(part, weights, "backbone.", "backbone.")
+    return {f"res{i}": level for i, level in enumerate(part(given["image"]), 2)}
+
+
+def fill(part: nn.Module, weights: Tensors, published: str, ours: str) -> None:
+    """Load the published weights of a part by the rename table of whole checkpoints, strictly."""
+    named = {published + name: value for name, value in weights.items()}
+    tensors, _ = rename(named, families.get("mask2former"))
+    part.load_state_dict({name.removeprefix(ours): value for name, value in tensors.items()})
+
+
+def _beginning(values: Tensors, prefix: str) -> Tensors:
+    return {name[len(prefix) :]: v for name, v in values.items() if name.startswith(prefix)}
+
+
+PARTS: dict[str, Callable[[Tensors, Tensors], dict[str, Any]]] = {
+    "pixel_decoder": pixel_decoder,
+    "decoder_image": decoder_of_pictures,
+    "decoder_video": decoder_of_clips,
+    "position": positions,
+    "resnet_d2_blocks": residual_blocks,
+    "swin": swin_trunk,
+}
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("error")
+    sys.exit(main())

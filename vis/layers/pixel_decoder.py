@@ -1,0 +1,162 @@
+"""from a backbone's four maps to one fine mask feature and three levels that know each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, relu
+
+from vis.layers.deformable_attention import DeformableAttention
+from vis.layers.positions import SinePositions2D
+from vis.layers.transformer import FeedForward
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vis.layers.deformable_attention import Size
+
+LEVELS = 3
+"""Of strides 32, 16 and 8; the map of stride 4 is too large to be attended to."""
+GROUPS = 32
+
+
+class DeformableLayer(nn.Module):
+    """Every cell looks at some places of all levels (Zhu et al., 2021, figure 2, left).
+
+    Args:
+        width: channels.
+        heads: of the attention.
+        levels: of the pyramid.
+        points: that each head looks at in each level.
+        hidden: width of the feed-forward part.
+        dropout: in training.
+    """
+
+    def __init__(
+        self, width: int, *, heads: int, levels: int, points: int, hidden: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.attention = DeformableAttention(width, heads=heads, levels=levels, points=points)
+        self.feedforward = FeedForward(width, hidden, dropout, relu)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        for linear in (self.feedforward.linear1, self.feedforward.linear2):
+            nn.init.xavier_uniform_(linear.weight)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        places: Tensor,
+        sizes: Sequence[Size],
+        padding: Tensor | None = None,
+    ) -> Tensor:
+        """`[B S C]` cells of all levels -> the same; see `DeformableAttention`."""
+        seen = self.attention(tokens + positions, places, tokens, sizes, padding)
+        tokens = self.norm1(tokens + self.dropout(seen))
+        return self.norm2(tokens + self.feedforward(tokens))  # type: ignore[no-any-return]
+
+
+class PixelDecoder(nn.Module):
+    """Mask2Former's (Cheng et al., 2022, section 3.2.3 and appendix); each frame for itself.
+
+    Padding is taken for content, as published.
+
+    Args:
+        channels: of the four maps, the largest first.
+        width: of the levels.
+        out: channels of the mask feature.
+        depth: layers.
+        heads: of the attention.
+        points: of the attention.
+        hidden: width of the feed-forward parts.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        width: int,
+        *,
+        out: int,
+        depth: int,
+        heads: int,
+        points: int = 4,
+        hidden: int = 1024,
+    ) -> None:
+        super().__init__()
+        fine, *coarse = channels
+        self.inputs = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(count, width, 1), _norm(width)) for count in reversed(coarse)
+        )
+        self.level_embed = nn.Parameter(torch.randn(LEVELS, width))
+        self.positions = SinePositions2D(width)
+        self.layers = nn.ModuleList(
+            DeformableLayer(width, heads=heads, levels=LEVELS, points=points, hidden=hidden)
+            for _ in range(depth)
+        )
+        self.lateral = nn.Sequential(nn.Conv2d(fine, width, 1, bias=False), _norm(width))
+        self.fuse = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), _norm(width), nn.ReLU()
+        )
+        self.mask_feature = nn.Conv2d(width, out, 1)
+        self._start()
+
+    def forward(self, maps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Maps `[M C h w]`, the largest first -> feature `[M D h w]` of stride 4, levels.
+
+        The levels `[M C h w]` are of strides 32, 16 and 8, in this order.
+        """
+        fine, *coarse = maps
+        entered = [enter(x) for enter, x in zip(self.inputs, reversed(coarse), strict=True)]
+        sizes = [(x.shape[2], x.shape[3]) for x in entered]
+        tokens = torch.cat([rearrange(x, "m c h w -> m (h w) c") for x in entered], dim=1)
+        positions, places = self._positions(entered, sizes), cell_places(sizes, tokens)
+        places = places.expand(len(tokens), -1, -1, -1)
+        for layer in self.layers:
+            tokens = layer(tokens, positions, places, sizes)
+        parts = tokens.split([height * width for height, width in sizes], dim=1)
+        levels = [
+            rearrange(part, "m (h w) c -> m c h w", h=height)
+            for part, (height, _) in zip(parts, sizes, strict=True)
+        ]
+        enlarged = interpolate(levels[-1], fine.shape[2:], mode="bilinear", align_corners=False)
+        return self.mask_feature(self.fuse(self.lateral(fine) + enlarged)), levels
+
+    def _positions(self, entered: list[Tensor], sizes: Sequence[Size]) -> Tensor:
+        """`[1 S C]`: the code of the cell and that of its level."""
+        codes = []
+        for x, size, level in zip(entered, sizes, self.level_embed, strict=True):
+            whole = torch.zeros((1, 1, *size), dtype=torch.bool, device=x.device)
+            codes.append(self.positions(whole).to(x.dtype).flatten(1, 3) + level)
+        return torch.cat(codes, dim=1)
+
+    def _start(self) -> None:
+        for enter in self.inputs:
+            assert isinstance(enter, nn.Sequential)
+            nn.init.xavier_uniform_(enter[0].weight)
+            nn.init.zeros_(enter[0].bias)
+        for conv in (self.lateral[0], self.fuse[0], self.mask_feature):
+            nn.init.kaiming_uniform_(conv.weight, a=1)
+        assert self.mask_feature.bias is not None
+        nn.init.zeros_(self.mask_feature.bias)
+
+
+def cell_places(sizes: Sequence[Size], like: Tensor) -> Tensor:
+    """`[1 S L 2]` x, y: the middle of every cell of all levels, the same in each level."""
+    places = []
+    for height, width in sizes:
+        rows, columns = (
+            (torch.arange(count, device=like.device, dtype=torch.float32) + 0.5) / count
+            for count in (height, width)
+        )
+        x, y = torch.meshgrid(columns, rows, indexing="xy")
+        places.append(torch.stack((x, y), dim=-1).flatten(0, 1))
+    whole = torch.cat(places).to(torch.promote_types(like.dtype, torch.float32))
+    return whole[None, :, None].expand(-1, -1, len(sizes), -1)
+
+
+def _norm(width: int) -> nn.GroupNorm:
+    return nn.GroupNorm(min(GROUPS, width), width)

@@ -1,0 +1,205 @@
+"""From queries to predictions: tracks of a clip, objects, segments or classes of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from vis.layers.canvas import to_content
+from vis.models._query_output import Output
+from vis.records import ClipPredictions
+
+Selection = Callable[[Output], list[ClipPredictions]]
+TINY = 1e-6
+
+
+class Chosen(NamedTuple):
+    """Pairs of query and class of one clip; a query may be there with several classes."""
+
+    queries: Tensor
+    """`[N]`."""
+    labels: Tensor
+    """`[N]`."""
+    scores: Tensor
+    """`[N]`."""
+
+    def of(self, rows: Tensor) -> Chosen:
+        """The rows of an index, in its order."""
+        return Chosen(*(field[rows] for field in self))
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The surest pairs of a clip, scored by their classes alone (Cheng et al., 2021)."""
+
+    keep: int
+
+    def __call__(self, output: Output) -> list[ClipPredictions]:
+        """The best first; a track that is empty in all frames is left out."""
+        return [self._of(output, clip) for clip in range(len(output.sizes))]
+
+    def _of(self, output: Output, clip: int) -> ClipPredictions:
+        chosen = best_pairs(_chances(output, clip)[:, :-1], self.keep)
+        return _predictions(output, clip, chosen, _masks(output, clip, chosen.queries))
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """The surest pairs of a picture, scored by their masks too (Cheng et al., 2022, appendix)."""
+
+    keep: int
+    things: int
+    """Classes from here on are no objects; their pairs are left out."""
+
+    def __call__(self, output: Output) -> list[ClipPredictions]:
+        """A score is the class's probability times the mean probability inside the mask."""
+        return [self._of(output, clip) for clip in range(len(output.sizes))]
+
+    def _of(self, output: Output, clip: int) -> ClipPredictions:
+        chosen = best_pairs(_chances(output, clip)[:, :-1], self.keep)
+        chosen = chosen.of((chosen.labels < self.things).nonzero()[:, 0])
+        masks = _masks(output, clip, chosen.queries)
+        inside = masks > 0.5
+        sure = (masks * inside).sum(dim=(1, 2, 3)) / (inside.sum(dim=(1, 2, 3)) + TINY)
+        scores = chosen.scores * sure
+        order = scores.argsort(descending=True, stable=True)
+        return _predictions(output, clip, chosen._replace(scores=scores).of(order), masks[order])
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Every pixel of a picture belongs to one segment at most (Cheng et al., 2022, appendix)."""
+
+    things: int
+    """Classes from here on have one segment at most."""
+    least: float
+    """Queries are used whose class is more probable than this."""
+    whole: float
+    """Share of its own mask that must be left to a segment by those in front of it."""
+
+    def __call__(self, output: Output) -> list[ClipPredictions]:
+        """In the order of the queries; masks are 0 or 1 and have the frames' size."""
+        return [self._of(output, clip) for clip in range(len(output.sizes))]
+
+    def _of(self, output: Output, clip: int) -> ClipPredictions:
+        scores, labels = _chances(output, clip).max(dim=-1)
+        classes = output.queries.logits[-1].shape[-1] - 1
+        kept = ((labels != classes) & (scores > self.least)).nonzero()[:, 0]
+        chosen = Chosen(kept, labels[kept], scores[kept])
+        masks = _enlarged(output, clip, kept)
+        if len(kept):
+            winner = (chosen.scores[:, None, None, None] * masks).argmax(dim=0)
+            won = winner == torch.arange(len(kept), device=winner.device)[:, None, None, None]
+            rows, left = self._left(chosen.labels, won, masks >= 0.5)
+            chosen, masks = chosen.of(rows), left.to(masks.dtype)
+        return _predictions(output, clip, chosen, masks)
+
+    def _left(self, labels: Tensor, won: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Which rows of `[N T H W]` stay, and what of the picture each has."""
+        area, alone, both = (x.sum(dim=(1, 2, 3)) for x in (won, own, won & own))
+        fine = (area > 0) & (alone > 0) & (both > 0) & (area >= self.whole * alone)
+        parts: dict[int, Tensor] = {}
+        rows: list[int] = []
+        for row in fine.nonzero()[:, 0].tolist():
+            label, part = int(labels[row]), won[row] & own[row]
+            if label >= self.things and label in parts:
+                parts[label] |= part
+                continue
+            rows.append(row)
+            parts[label if label >= self.things else -1 - row] = part
+        empty = [won[:0]] if not rows else [torch.stack(list(parts.values()))]
+        return labels.new_tensor(rows), torch.cat(empty)
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """A class for every pixel of a picture (Cheng et al., 2021: per-pixel by mask)."""
+
+    def __call__(self, output: Output) -> list[ClipPredictions]:
+        """`semantic`, and for each class that is somewhere the likeliest, its region as a row."""
+        return [self._of(output, clip) for clip in range(len(output.sizes))]
+
+    def _of(self, output: Output, clip: int) -> ClipPredictions:
+        chances = _chances(output, clip)[:, :-1]
+        masks = _enlarged(output, clip, torch.arange(len(chances), device=chances.device))
+        semantic = torch.einsum("qk,qthw->tkhw", chances, masks)
+        # several queries may name one pixel: their sum is brought down to a probability
+        semantic = semantic / semantic.sum(dim=1, keepdim=True).clamp(min=1)
+        sure, names = semantic.max(dim=1)
+        labels = names.unique()
+        regions = names == labels[:, None, None, None]
+        scores = (sure * regions).sum(dim=(1, 2, 3)) / regions.sum(dim=(1, 2, 3))
+        return ClipPredictions(
+            scores=scores,
+            labels=labels,
+            class_scores=torch.nn.functional.one_hot(labels, chances.shape[1]) * scores[:, None],
+            boxes=boxes_of(regions),
+            masks=regions.to(semantic.dtype),
+            presence=regions.flatten(2).any(dim=2).to(semantic.dtype),
+            semantic=semantic,
+        )
+
+
+def best_pairs(chances: Tensor, keep: int) -> Chosen:
+    """The most probable of all pairs of query and class, `[Q K]`, the best first."""
+    scores, flat = chances.flatten().topk(min(keep, chances.numel()))
+    return Chosen(flat // chances.shape[1], flat % chances.shape[1], scores)
+
+
+def boxes_of(inside: Tensor) -> Tensor:
+    """`[N T h w]` bool -> corners `[N T 4]` as fractions, zero where nothing is inside."""
+    ends = []
+    for line in (inside.any(dim=-2), inside.any(dim=-1)):
+        count, there = line.shape[-1], line.to(torch.uint8)
+        first = there.argmax(dim=-1) / count
+        last = 1 - there.flip(-1).argmax(dim=-1) / count
+        ends.append(torch.stack((first, last), dim=-1) * line.any(dim=-1, keepdim=True))
+    return torch.stack((ends[0], ends[1]), dim=-1).flatten(-2)
+
+
+def _chances(output: Output, clip: int) -> Tensor:
+    """`[Q K + 1]`."""
+    return output.queries.logits[-1][clip].float().softmax(dim=-1)
+
+
+def _masks(output: Output, clip: int, queries: Tensor) -> Tensor:
+    """`[N T h w]` probabilities over the content; what is asked for twice is computed once."""
+    logits, places = _logits(output, clip, queries)
+    height, width = output.sizes[clip].tolist()
+    return to_content(logits, output.queries.canvas, (height, width)).sigmoid()[places]
+
+
+def _enlarged(output: Output, clip: int, queries: Tensor) -> Tensor:
+    """`[N T H W]` probabilities of every pixel of the content."""
+    logits, places = _logits(output, clip, queries)
+    height, width = output.sizes[clip].tolist()
+    large = interpolate(logits, output.queries.canvas, mode="bilinear", align_corners=False)
+    return large[:, :, :height, :width].sigmoid()[places]
+
+
+def _logits(output: Output, clip: int, queries: Tensor) -> tuple[Tensor, Tensor]:
+    """Masks `[U T h w]` of the different queries over the canvas, and where each is, `[N]`."""
+    select = torch.zeros(output.states.shape[:2], dtype=torch.bool, device=queries.device)
+    select[clip, queries] = True
+    return output.masks().logits(select), queries.unique(return_inverse=True)[1]
+
+
+def _predictions(output: Output, clip: int, chosen: Chosen, masks: Tensor) -> ClipPredictions:
+    """Rows whose mask is empty in all frames are left out; a mask is as present as it is sure."""
+    inside = masks > 0.5
+    shown = inside.flatten(1).any(dim=1).nonzero()[:, 0]
+    chosen, masks, inside = chosen.of(shown), masks[shown], inside[shown]
+    return ClipPredictions(
+        scores=chosen.scores,
+        labels=chosen.labels,
+        class_scores=_chances(output, clip)[chosen.queries, :-1],
+        boxes=boxes_of(inside),
+        masks=masks,
+        presence=masks.amax(dim=(2, 3)),
+        embeddings=output.states[clip, chosen.queries].float(),
+    )

@@ -1,0 +1,245 @@
+"""Mask2Former (Cheng et al., 2022; clips 2021): queries that look only inside their own masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import nn
+
+from vis import backbones
+from vis.errors import UsageError
+from vis.layers.canvas import canvas_of, normalised, padding_of
+from vis.layers.masked_decoder import MaskedDecoder
+from vis.layers.pixel_decoder import GROUPS, PixelDecoder
+from vis.layers.positions import AddedSinePositions3D, SinePositions2D
+from vis.losses.query_loss import PUBLISHED_POINTS, QueryLoss, QueryOutput
+from vis.losses.targets import check_labels
+from vis.models._contract import Model
+from vis.models._query_output import Output
+from vis.models._query_selection import Classes, Instances, Segments, Tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from vis.backbones.levels import Backbone
+    from vis.models._query_selection import Selection
+    from vis.records import Clip, ClipPredictions, ClipTargets
+
+STRIDE = 32
+"""Of the coarsest level."""
+VIDEO = "video"
+TASKS = (VIDEO, "instance", "panoptic", "semantic")
+TRACKS, OBJECTS = 10, 100
+"""Kept of a clip and of a picture, as published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The defaults are those of the published models of clips."""
+
+    classes: int
+    """Of the data set."""
+    task: str = VIDEO
+    """What is predicted: tracks of a clip (`video`), or of a picture its objects (`instance`),
+    its segments (`panoptic`) or the class of each pixel (`semantic`)."""
+    frames: int = 36
+    """The most of a clip; a picture has 1. No weight depends on it: 36 are the longest videos of
+    YouTube-VIS, which the published code looks at as a whole; memory grows with it, and beyond
+    100 the published models lose track."""
+    backbone: str = "resnet50"
+    width: int = 256
+    """Channels of levels and queries."""
+    mask_width: int = 256
+    """Channels of mask feature and kernels."""
+    queries: int = 100
+    heads: int = 8
+    pixel_depth: int = 6
+    """Layers of the pixel decoder."""
+    pixel_hidden: int = 1024
+    depth: int = 9
+    """Layers of the decoder of queries."""
+    hidden: int = 2048
+    points: int = PUBLISHED_POINTS
+    """At which the loss compares masks."""
+    published_labels: bool = False
+    """Whether an object that left before the last frame is taught as no object, as published."""
+    keep: int | None = None
+    """The most predictions; as published, 10 of a clip and 100 of a picture."""
+    things: int | None = None
+    """The first classes that are objects, where the others are not (`panoptic`, `instance`)."""
+    min_score: float = 0.8
+    """Segments have a class that is more probable."""
+    min_whole: float = 0.8
+    """Share of its mask that a segment keeps, or it is left out."""
+    chunk: int = 8
+    """Frames whose maps are computed at once; bounds memory, changes no result."""
+
+
+class Mask2Former(Model[Output]):
+    """The published model; padding counts as content, as published.
+
+    Args:
+        config: what the parts were built from.
+        backbone: frames to four maps.
+        pixel_decoder: four maps to the mask feature and three levels.
+        decoder: levels and mask feature to states and kernels.
+        class_head: state to logits.
+        loss: of output and targets.
+        selection: what of the queries becomes predictions.
+    """
+
+    name: ClassVar[str] = "mask2former"
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        backbone: Backbone,
+        pixel_decoder: PixelDecoder,
+        decoder: MaskedDecoder,
+        class_head: nn.Linear,
+        loss: QueryLoss,
+        selection: Selection,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.frames = config.frames if config.task == VIDEO else 1
+        self.backbone = backbone.requires_grad_(True)
+        self.pixel_decoder, self.decoder = pixel_decoder, decoder
+        self.class_head = class_head
+        self.loss, self.selection = loss, selection
+
+    def forward(self, clip: Clip) -> Output:
+        """Look at a batch of clips; outside of training, only the last layer names classes.
+
+        Raises:
+            UsageError: the clips have more frames than the model was built for.
+        """
+        self._check(clip)
+        canvas = canvas_of(clip.frames, max(STRIDE, self.backbone.multiple))
+        feature, levels = self._see(clip.frames, padding_of(clip.sizes, canvas), canvas)
+        states, kernels = self.decoder(levels, feature)
+        if not self.training:
+            states, kernels = states[-1:], kernels[-1:]
+        logits = [self.class_head(state) for state in states]
+        return Output(QueryOutput(logits, kernels, feature, canvas), states[-1], clip.sizes)
+
+    def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is to be minimised.
+
+        Raises:
+            UsageError: output and targets do not belong together.
+            DataError: a label is not one of the model's classes.
+        """
+        for target in targets:
+            if len(target.labels):
+                lowest, highest = (int(label) for label in target.labels.aminmax())
+                check_labels(lowest, highest, self.config.classes)
+        return self.loss(output.queries, targets)
+
+    @torch.no_grad()
+    def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
+        """What the output says of each clip of the batch; `embeddings` are the queries' states.
+
+        A query may be predicted with several classes, as published. Masks are enlarged by whoever
+        uses them, so only those of the predictions ever are.
+        """
+        del clip
+        return self.selection(output)
+
+    def _check(self, clip: Clip) -> None:
+        if self.frames < clip.frames.shape[1]:
+            raise UsageError(
+                f"mask2former was built for clips of at most {self.frames} frames,"
+                f" not {clip.frames.shape[1]}",
+                remedy="Cut the video into shorter windows, or build it with more `frames`.",
+            )
+
+    def _see(
+        self, frames: Tensor, padding: Tensor | None, canvas: tuple[int, int]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """`[B T 3 H W]` -> `[B T D h w]` of stride 4 and three levels `[B*T C h w]`."""
+        B, T = frames.shape[:2]
+        pixels, parts = frames.flatten(0, 1), []
+        for rows in torch.split(torch.arange(B * T, device=frames.device), self.config.chunk):
+            outside = None if padding is None else padding[rows // T]
+            x = normalised(pixels[rows], outside, self.class_head.weight.dtype)
+            maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
+            feature, levels = self.pixel_decoder(maps)
+            parts.append((feature, *levels))
+        feature, *levels = (torch.cat(x) for x in zip(*parts, strict=True))
+        return feature.unflatten(0, (B, T)), levels
+
+
+def build(config: Config) -> Mask2Former:
+    """The model with fresh weights.
+
+    Raises:
+        UsageError: a setting cannot be.
+    """
+    _check(config)
+    backbone = backbones.build(config.backbone)
+    positions = AddedSinePositions3D if config.task == VIDEO else SinePositions2D
+    return Mask2Former(
+        config,
+        backbone=backbone,
+        pixel_decoder=PixelDecoder(
+            backbone.channels,
+            config.width,
+            out=config.mask_width,
+            depth=config.pixel_depth,
+            heads=config.heads,
+            hidden=config.pixel_hidden,
+        ),
+        decoder=MaskedDecoder(
+            config.width,
+            out=config.mask_width,
+            queries=config.queries,
+            depth=config.depth,
+            heads=config.heads,
+            hidden=config.hidden,
+            positions=positions(config.width),
+        ),
+        class_head=nn.Linear(config.width, config.classes + 1),
+        loss=QueryLoss(points=config.points, published_labels=config.published_labels),
+        selection=_selection(config),
+    )
+
+
+def _selection(config: Config) -> Selection:
+    things = config.classes if config.things is None else config.things
+    if config.task == VIDEO:
+        return Tracks(config.keep or TRACKS)
+    if config.task == "instance":
+        return Instances(config.keep or OBJECTS, things)
+    if config.task == "panoptic":
+        return Segments(things, config.min_score, config.min_whole)
+    return Classes()
+
+
+def _check(config: Config) -> None:
+    if config.task not in TASKS:
+        raise UsageError(f"task is {config.task!r}", remedy=f"One of: {', '.join(TASKS)}.")
+    for name in COUNTS:
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise UsageError(f"{name} is {value}, it must be at least 1")
+    for name in ("min_score", "min_whole"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UsageError(f"{name} is {getattr(config, name)}, it must be within 0..1")
+    if config.width % 2 or config.width % config.heads:
+        raise UsageError(
+            f"width {config.width} is odd or not a multiple of the {config.heads} heads"
+        )
+    if config.width > GROUPS and config.width % GROUPS:
+        raise UsageError(f"width {config.width} is no multiple of {GROUPS}")
+
+
+COUNTS = (
+    *("classes", "frames", "width", "mask_width", "queries", "heads", "pixel_depth"),
+    *("pixel_hidden", "depth", "hidden", "points", "keep", "chunk"),
+)

@@ -1,0 +1,51 @@
+"""Published Mask2Former checkpoints of pictures: instance, panoptic and semantic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vis.weights.classes import COCO_THINGS, numbered
+from vis.weights.families._mask2former import DROPPED, RENAMES, shared_settings
+from vis.weights.rename import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vis.weights.rename import Shapes
+
+COCO_PANOPTIC = 133
+"""Classes, the things before the others."""
+SCENES = (19, 65, 150, 171)
+"""Classes of Cityscapes, Mapillary Vistas, ADE20K and COCO-Stuff, whose models name pixels."""
+
+
+def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
+    """All of `Config` that a checkpoint tells; what the masks mean, its number of classes does.
+
+    Raises:
+        DataError: a tensor that has to be there is not.
+    """
+    del arguments
+    found = shared_settings(shapes)
+    task: dict[str, object] = {"task": "instance"}
+    if found["classes"] == COCO_PANOPTIC:
+        task = {"task": "panoptic", "things": len(COCO_THINGS)}
+    elif found["classes"] in SCENES:
+        task = {"task": "semantic"}
+    return found | task
+
+
+def class_names(count: int) -> tuple[str, ...]:
+    """COCO's names in the order of their ids, where a published model has them."""
+    if count == COCO_PANOPTIC:
+        return (*COCO_THINGS, *numbered(count)[len(COCO_THINGS) :])
+    return COCO_THINGS if count == len(COCO_THINGS) else numbered(count)
+
+
+FAMILY = Family(
+    model="mask2former",
+    renames=RENAMES,
+    dropped=DROPPED,
+    settings=settings,
+    class_names=class_names,
+)
