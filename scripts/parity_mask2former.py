@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from parity import Case, Compared, converted
 
 from vis.records import Clip
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from vis.models.mask2former import Mask2Former
 
 

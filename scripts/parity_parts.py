@@ -10,9 +10,8 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,8 +22,14 @@ from vis.errors import UsageError, VisError
 from vis.layers.masked_decoder import MaskedDecoder
 from vis.layers.pixel_decoder import PixelDecoder
 from vis.layers.positions import AddedSinePositions3D, SinePositions2D
+from vis.losses.points import IMPORTANCE, OVERSAMPLING
+from vis.losses.query_loss import QueryLoss, QueryOutput
+from vis.records import ClipTargets
 from vis.weights import families
 from vis.weights.rename import rename
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 TOLERANCE = 1e-4
 Tensors = dict[str, Tensor]
@@ -167,6 +172,66 @@ def swin_trunk(weights: Tensors, given: Tensors) -> Tensors:
     return {f"res{i}": level for i, level in enumerate(part(given["image"]), 2)}
 
 
+@torch.no_grad()
+def criterion(_: Tensors, given: Tensors) -> Tensors:
+    """Losses and matching of two layers, with the random numbers in the published order."""
+    masks = torch.cat((given["aux_masks"], given["masks"]), dim=1)
+    queries, frames = given["masks"].shape[1:3]
+    one, none = torch.eye(queries).expand(2, -1, -1), torch.zeros(2, queries, queries)
+    kernels = [torch.cat((one, none), dim=2), torch.cat((none, one), dim=2)]
+    targets = [target_of(given[f"t{i}_labels"], given[f"t{i}_masks"]) for i in range(2)]
+    points = int(given["num_points"])
+    rows = frames * sum(len(target.labels) for target in targets)
+    draws = Replayed(int(given["seed"]), clips=2, rows=rows, points=points, layers=2)
+    loss = QueryLoss(points=points, draw=draws)
+    output = QueryOutput(
+        [given["aux_logits"], given["logits"]],
+        kernels,
+        masks.transpose(1, 2),
+        (given["t0_masks"].shape[2], given["t0_masks"].shape[3]),
+    )
+    found = {}
+    for suffix, terms in zip(("_0", ""), loss.terms(output, targets), strict=True):
+        for name, value in terms.items():
+            published = {"class": "ce", "mask": "mask", "mask_dice": "dice"}[name]
+            found[f"loss_{published}{suffix}"] = value
+    draws.again()
+    matched = loss.match(output, targets, [target.labels for target in targets])[-1]
+    for clip, pair in enumerate(matched):
+        found |= {f"match{clip}_pred": pair.queries, f"match{clip}_gt": pair.instances}
+    return found
+
+
+def target_of(labels: Tensor, masks: Tensor) -> ClipTargets:
+    """Boxes do not count here."""
+    boxes = torch.zeros(*masks.shape[:2], 4)
+    return ClipTargets(labels, boxes, masks > 0.5, torch.ones(masks.shape[:2], dtype=torch.bool))
+
+
+class Replayed:
+    """Numbers drawn in the published order (the last layer first), handed out in ours."""
+
+    def __init__(self, seed: int, *, clips: int, rows: int, points: int, layers: int) -> None:
+        sure = int(IMPORTANCE * points)
+        shapes = [(1, points, 2)] * clips
+        rest = [(rows, int(OVERSAMPLING * points), 2), (rows, points - sure, 2)]
+        torch.manual_seed(seed)
+        drawn = [[torch.rand(shape) for shape in shapes + rest] for _ in range(layers)]
+        drawn = drawn[1:] + drawn[:1]
+        matching = [x for layer in drawn for x in layer[:clips]]
+        self.order = matching + [x for layer in drawn for x in layer[clips:]]
+        self.again()
+
+    def again(self) -> None:
+        """From the first number."""
+        self.left = list(self.order)
+
+    def __call__(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """The next numbers."""
+        assert self.left[0].shape == shape
+        return self.left.pop(0).to(device)
+
+
 def fill(part: nn.Module, weights: Tensors, published: str, ours: str) -> None:
     """Load the published weights of a part by the rename table of whole checkpoints, strictly."""
     named = {published + name: value for name, value in weights.items()}
@@ -185,6 +250,7 @@ PARTS: dict[str, Callable[[Tensors, Tensors], dict[str, Any]]] = {
     "position": positions,
     "resnet_d2_blocks": residual_blocks,
     "swin": swin_trunk,
+    "criterion_video": criterion,
 }
 
 

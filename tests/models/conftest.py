@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from vis import models
+from vis.backbones import swin
+from vis.backbones.swin import SWINS
 from vis.backbones.twins import TWINS, Size
 from vis.models import Model
 from vis.records import Clip, ClipTargets
@@ -25,12 +27,33 @@ GRIDS = {
     "min_class": 0.0,
     "min_score": 0.0,
 }
+QUERIES = {
+    "backbone": "resnet18",
+    "width": 32,
+    "mask_width": 16,
+    "queries": 6,
+    "heads": 2,
+    "pixel_depth": 1,
+    "pixel_hidden": 32,
+    "depth": 4,
+    "hidden": 32,
+    "points": 64,
+    "chunk": 3,
+    "frames": 4,
+}
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "detr": ("detr", SMALL | {"slots": 5, "backbone": "resnet18", "width": 64}),
     "detr with masks": (
         "detr",
         SMALL | {"slots": 5, "backbone": "resnet18", "width": 256, "masks": True},
     ),
+    "mask2former": ("mask2former", QUERIES),
+    "mask2former of objects": ("mask2former", QUERIES | {"task": "instance"}),
+    "mask2former of segments": (
+        "mask2former",
+        QUERIES | {"task": "panoptic", "things": 2, "min_score": 0.0, "min_whole": 0.0},
+    ),
+    "mask2former with swin": ("mask2former", QUERIES | {"backbone": "swin_smallest"}),
     "sotr": ("sotr", GRIDS),
     "sotr with pure layers": (
         "sotr",
@@ -54,12 +77,13 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.fixture(autouse=True, scope="session")
 def small_world() -> Iterator[None]:
-    """A Twins of fewer channels, and one thread: so small, threads cost more than they gain."""
+    """A Twins and a Swin of fewer channels, and one thread: so small, threads cost more than they gain."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     TWINS["twins_tiny"] = Size((32, 64, 64, 128), (1, 2, 2, 4), (2, 2, 2, 2))
+    SWINS["swin_smallest"] = swin.Size(16, (2, 2, 2, 2), (1, 2, 2, 4), 3)
     yield
-    del TWINS["twins_tiny"]
+    del TWINS["twins_tiny"], SWINS["swin_smallest"]
     torch.set_num_threads(threads)
 
 

@@ -59,14 +59,17 @@ def test_predictions_have_their_shapes_and_ranges(small: SimpleNamespace, case: 
     with torch.inference_mode():
         predictions = model.predictions(model(clip), clip)
     assert len(predictions) == 2
-    for made, size in zip(predictions, [(16, 24), (12, 18)], strict=True):
+    for made, size in zip(predictions, clip.sizes.tolist(), strict=True):
         N = len(made.scores)
         assert N > 0
         assert made.labels.shape == (N,) and made.labels.dtype == torch.int64
         assert made.class_scores.shape == (N, small.classes)
         assert made.boxes.shape == (N, T, 4) and made.presence.shape == (N, T)
         assert made.masks.shape[:2] == (N, T)
-        assert all(abs(a - b) <= 1 for a, b in zip(made.masks.shape[2:], size, strict=True))
+        stride = round(size[0] / made.masks.shape[2])
+        cells = [round(pixels / stride) for pixels in size]
+        assert stride in (1, 4)
+        assert all(abs(a - b) <= 1 for a, b in zip(made.masks.shape[2:], cells, strict=True))
         assert (made.labels >= 0).all() and (made.labels < small.classes).all()
         for values in (made.scores, made.class_scores, made.boxes, made.presence, made.masks):
             assert values.dtype == torch.float32
@@ -78,8 +81,8 @@ def test_losses_are_finite_and_a_gradient_reaches_every_trainable_parameter(
 ):
     model = small.make(case).train()
     for name, parameter in model.named_parameters():
-        if name.endswith("bias") or "gates" in name:
-            # Both start at zero, and with them all that lies behind.
+        if name.endswith("bias") or not parameter.any():
+            # What starts at zero hides all that lies behind it.
             torch.nn.init.normal_(parameter, std=0.1)
     clip = small.clip(model)
     losses = model.losses(model(clip), small.targets(clip))
@@ -101,8 +104,10 @@ def test_what_is_not_annotated_is_not_punished(small: SimpleNamespace, case: str
     def total(*labelled: bool) -> float:
         told = torch.tensor(labelled)
         given = [targets[0], dataclasses.replace(targets[1], labelled=told)]
+        torch.manual_seed(0)
         return torch.stack(list(model.losses(output, given).values())).sum().item()
 
+    torch.manual_seed(0)  # some losses look at random points
     whole = torch.stack(list(model.losses(output, targets).values())).sum().item()
     assert total(*[True] * small.classes) == whole
     assert total(False, *[True] * (small.classes - 1)) < whole

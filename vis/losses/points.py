@@ -26,7 +26,7 @@ def uniform(shape: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 def at_places(maps: Tensor, places: Tensor) -> Tensor:
-    """`[N C h w]` at `[N P 2]` x, y as fractions of the map -> `[N C P]`, bilinear, zero outside."""
+    """`[N C h w]` at `[N P 2]` x, y as fractions -> `[N C P]`, bilinear; around a map is zero."""
     grid = (2 * places - 1)[:, :, None].to(maps.dtype)
     return grid_sample(maps, grid, padding_mode="zeros", align_corners=False)[..., 0]
 

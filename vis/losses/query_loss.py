@@ -163,7 +163,7 @@ class QueryLoss:
         logits = rearrange(output.kernels[layer][clip] @ there, "t q p -> q (t p)")
         flat = masks.flatten(0, 1)
         truth = truth_at_places(flat, places.expand(len(flat), -1, -1), output.canvas)
-        entropy, dice = point_costs(logits, truth.view(len(masks), -1))
+        entropy, dice = point_costs(logits, truth.view(len(masks), logits.shape[1]))
         likely = output.logits[layer][clip].softmax(dim=-1)[:, labels]
         weights = self.weights
         return weights.mask * entropy + weights.dice * dice - weights.label * likely

@@ -121,7 +121,7 @@ class Mask2Former(Model[Output]):
         """
         self._check(clip)
         canvas = canvas_of(clip.frames, max(STRIDE, self.backbone.multiple))
-        feature, levels = self._see(clip.frames, padding_of(clip.sizes, canvas), canvas)
+        feature, levels = self._see(clip.frames, padding_of(clip.sizes, canvas))
         states, kernels = self.decoder(levels, feature)
         if not self.training:
             states, kernels = states[-1:], kernels[-1:]
@@ -159,9 +159,7 @@ class Mask2Former(Model[Output]):
                 remedy="Cut the video into shorter windows, or build it with more `frames`.",
             )
 
-    def _see(
-        self, frames: Tensor, padding: Tensor | None, canvas: tuple[int, int]
-    ) -> tuple[Tensor, list[Tensor]]:
+    def _see(self, frames: Tensor, padding: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """`[B T 3 H W]` -> `[B T D h w]` of stride 4 and three levels `[B*T C h w]`."""
         B, T = frames.shape[:2]
         pixels, parts = frames.flatten(0, 1), []
