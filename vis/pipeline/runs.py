@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from vis.errors import UsageError, VisError
-from vis.pipeline.plan import opened
+from vis.pipeline.looking import check_precision, device_of
+from vis.pipeline.plan import opened, plan_for
 from vis.pipeline.run import Choices, Manner, Outcome, Wanted, run
 from vis.pipeline.sinks import KINDS, check_kinds
 from vis.pipeline.sources import Source, found_sources
@@ -87,8 +89,10 @@ def track_all(
 
     Raises:
         InputError, DataError, UsageError: the model cannot be had.
+        UsageError, DeviceError: a choice cannot be.
     """
     seeing = opened(model)
+    _check(seeing, choices, manner)
     sha256 = model_sha256(seeing)
     for one in wanted:
         try:
@@ -128,6 +132,18 @@ def model_sha256(model: Model[Any]) -> str:
         told.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         told.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return told.hexdigest()
+
+
+def _check(model: Model[Any], choices: Choices, manner: Manner) -> None:
+    """Refuse what would fail with every source."""
+    check_precision(choices.precision)
+    device_of(manner.device)
+    asked = asdict(choices)
+    most = choices.max_frames
+    del asked["precision"], asked["max_frames"]
+    plan_for(model, **asked, tracker=None)
+    if most is not None and most < 1:
+        raise UsageError(f"{most} frames are none", remedy="Leave max_frames out.")
 
 
 __all__ = ["IN_FOLDER", "KINDS", "model_sha256", "planned", "shard", "track_all"]

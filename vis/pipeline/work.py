@@ -240,7 +240,7 @@ class Work:
         kept = f"The {self.frames} frames so far are kept in {self._part.path}"
         way = "Go on with the same command and --resume"
         if isinstance(error, VisError):
-            error.done = error.done or kept
+            error.done = kept
             error.remedy = ". ".join(part.rstrip(".") for part in (error.remedy, way) if part)
         else:
             error.add_note(f"{kept}. {way}")

@@ -30,10 +30,12 @@ class FilmSink:
         state: of an earlier sink of this kind, to go on from.
 
     Raises:
-        DataError: the state's last frame is not in the file.
+        DataError: the state's last frame is not in the file, or it is a GIF: begin anew.
     """
 
     def __init__(self, target: Target, state: State | None = None) -> None:
+        if state is not None and target.film == ".gif":
+            raise DataError("the pieces of a GIF cannot be joined", where=str(target.folder))
         self._target = target
         self.path = target.folder / f"{target.name}{target.film}"
         self._done = [] if state is None else [self._found(one) for one in state["pieces"]]
