@@ -98,7 +98,7 @@ def loop(
     folder.mkdir(exist_ok=True)
     return Loop(
         state=state,
-        network=network_of(model, ranks),
+        network=network_of(state, ranks),
         feed=feed,
         folder=folder,
         training=training,

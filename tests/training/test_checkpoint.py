@@ -129,7 +129,7 @@ def test_a_fault_at_any_operation_leaves_the_older_one(
         if failing.calls < number:
             break
         assert complaint is None or ("disk is full" in complaint and "untouched" in complaint)
-        assert all(".part-" not in path.name for path in tmp_path.iterdir())
+        assert all(path.suffix != ".part" for path in tmp_path.iterdir())
         found = newest(tmp_path)
         assert found is not None and found.step in (1, 2)
     else:
@@ -203,9 +203,9 @@ def test_kills_inside_a_save_lose_no_checkpoint(tmp_path: Path):
         process.send_signal(signal.SIGKILL)
         rest, _ = process.communicate(timeout=30)
         reported = int(rest.split()[-1]) if rest.split() else reported
-        inside += any(".part-" in path.name for path in tmp_path.iterdir())
+        inside += any(path.suffix == ".part" for path in tmp_path.iterdir())
         found = newest(tmp_path)
         assert found is not None and found.step in (reported, reported + 1)
     assert inside >= 3, "the kills missed the saves"
     sweep(tmp_path)
-    assert all(".part-" not in path.name for path in tmp_path.iterdir())
+    assert all(path.suffix != ".part" for path in tmp_path.iterdir())

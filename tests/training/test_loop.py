@@ -159,7 +159,7 @@ def test_told_to_skip_it_goes_on_but_not_after_three_in_a_row(squares, tmp_path:
 
 def test_used_up_memory_says_what_to_lower(squares, tmp_path: Path):
     class Full(torch.nn.Module):
-        def forward(self, clip):
+        def forward(self, clip, targets):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     run = squares.loop(tmp_path, SHORT)

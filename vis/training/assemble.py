@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
+from vis.training.learner import Learner
 from vis.training.optimise import optimiser_of
+from vis.training.sharding import shard
 from vis.training.state import State, averaged
 
 if TYPE_CHECKING:
@@ -23,27 +26,36 @@ def assemble(
     model: Model[Any], *, training: Training, optimisation: Optimisation, ranks: Ranks
 ) -> State:
     """The state of a run that begins with this model, which is moved to its device."""
-    model.to(ranks.device)
+    shared = training.parallel == "fsdp" and ranks.world > 1
+    mould = deepcopy(model).eval() if shared else None
+    learner = Learner(model.to(ranks.device), training.precision)
     average = averaged(model, training.average)
+    if shared:
+        if average is not None:
+            shard(average, ranks)
+        shard(learner, ranks, half=training.precision == "bf16")
     if training.recompute:
         recompute(model)
     return State(
-        model,
+        learner,
         optimiser_of(model, optimisation),
         torch.amp.GradScaler(ranks.device.type, enabled=training.precision == "fp16"),
         average,
+        mould,
     )
 
 
-def network_of(model: Model[Any], ranks: Ranks) -> nn.Module:
-    """The model, or where several processes train, the wrapper that averages their gradients.
+def network_of(state: State, ranks: Ranks) -> nn.Module:
+    """What a step calls: the learner, or where several processes hold everything, its wrapper.
 
-    The processes must hold equal parameters; the wrapper makes them so.
+    The wrapper averages gradients, and makes the parameters those of the first process.
     """
-    if ranks.world == 1:
-        return model
+    if ranks.world == 1 or state.mould is not None:
+        return state.learner
     # buffers never change in training: the backbones' norms are frozen
-    return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+    return DistributedDataParallel(
+        state.learner, broadcast_buffers=False, gradient_as_bucket_view=True
+    )
 
 
 def recompute(model: nn.Module) -> None:

@@ -4,7 +4,7 @@
         MANIFEST.json       size and sha256 of every other file, and the score
         ...                 whatever the caller writes
 
-The files are written into `step-00012000.part-PID`, brought to the disk, listed in the manifest,
+The files are written into `step-00012000.part`, brought to the disk, listed in the manifest,
 and then the folder gets its name: so a folder of that name whose manifest agrees is valid, and
 nothing else is. Which one is the newest is told by the number, never by a clock or a link.
 Reading executes nothing: the files are JSON and safetensors.
@@ -25,16 +25,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError, OutputError, VisWarning
+from vis.training.ranks import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from vis.training.ranks import Ranks
 
 MANIFEST = "MANIFEST.json"
 MAX_MANIFEST = 1_000_000
 SPARE = 1.2
 """How much of the last checkpoint's size must be free before the next is begun."""
 _NAME = re.compile(r"step-(\d{8,})")
-_PART = re.compile(r"step-\d{8,}\.part-\d+")
+_PART = ".part"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -55,35 +58,42 @@ def save(
     *,
     score: float | None = None,
     keep: int = 3,
+    ranks: Ranks = ALONE,
+    shares: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write one checkpoint, then remove those that are neither the best nor among the last `keep`.
 
     Args:
-        folder: of the checkpoints; made where it is missing.
+        folder: of the checkpoints; made where it is missing. One run owns it, see `lock`.
         step: training steps that are done.
         files: name -> what writes the file of that name to the path that it is given.
         score: higher is better; the best checkpoint is never removed.
         keep: how many of the last stay.
+        ranks: the processes that save together; the first writes `files`, all raise where one
+            fails.
+        shares: writes what this process alone holds into the folder that it is given.
 
     Raises:
         OutputError: the disk is full or refuses; nothing of the checkpoint is left, and those
             that were there before are untouched.
     """
     final = folder / f"step-{step:08d}"
-    with _output_errors(final):
-        folder.mkdir(parents=True, exist_ok=True)
-        _check_space(folder)
-        part = folder / f"{final.name}.part-{os.getpid()}"
-        try:
-            part.mkdir()
-            _fill(part, files, score)
-            if final.exists():
-                shutil.rmtree(final)  # damaged, or the same step of a run that went back
-            part.rename(final)
-        finally:
+    part = folder / f"{final.name}{_PART}"
+    try:
+        with ranks.together(), _output_errors(final):
+            if ranks.first:
+                _begin(folder, part)
+        if shares is not None:
+            with ranks.together(), _output_errors(final):
+                shares(part)
+        with ranks.together(), _output_errors(final):
+            if ranks.first:
+                _fill(part, files, score)
+                _put_in_place(part, final)
+                _prune(folder, keep)
+    finally:
+        if ranks.first:
             shutil.rmtree(part, ignore_errors=True)
-        _sync(folder)
-    _prune(folder, keep)
     return final
 
 
@@ -118,6 +128,9 @@ def verify(path: Path) -> float | None:
                 raise DataError(f"the checkpoint is damaged ({name} is missing)")
             if file.stat().st_size != size or _digest(file) != digest:
                 raise DataError(f"the checkpoint is damaged (the sha256 of {name} differs)")
+        for file in path.glob("*.safetensors"):  # a reader of shares would open it
+            if file.name not in listed:
+                raise DataError(f"the checkpoint is damaged ({file.name} is not in its list)")
     except DataError as error:
         raise error.at(str(path)) from None
     except OSError as error:
@@ -127,22 +140,38 @@ def verify(path: Path) -> float | None:
 
 def sweep(folder: Path) -> None:
     """Remove what killed saves left; only for the one process that owns the run."""
-    for path in folder.glob("step-*.part-*"):
-        if _PART.fullmatch(path.name):
-            shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(f"step-*{_PART}"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _begin(folder: Path, part: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_space(folder)
+    if part.exists():
+        shutil.rmtree(part)
+    part.mkdir()
 
 
 def _fill(part: Path, files: Mapping[str, Callable[[Path], None]], score: float | None) -> None:
-    listed = {}
+    """Write the files and list them, and those that are there already, in the manifest."""
     for name, write in files.items():
         assert name != MANIFEST and Path(name).name == name
         write(part / name)
-        _sync(part / name)
-        listed[name] = {"size": (part / name).stat().st_size, "sha256": _digest(part / name)}
+    listed = {}
+    for path in sorted(part.iterdir()):
+        _sync(path)
+        listed[path.name] = {"size": path.stat().st_size, "sha256": _digest(path)}
     text = json.dumps({"score": score, "files": listed}, indent=1, allow_nan=False)
     (part / MANIFEST).write_text(text)
     _sync(part / MANIFEST)
     _sync(part)
+
+
+def _put_in_place(part: Path, final: Path) -> None:
+    if final.exists():
+        shutil.rmtree(final)  # damaged, or the same step of a run that went back
+    part.rename(final)
+    _sync(final.parent)
 
 
 def _manifest(path: Path) -> tuple[dict[str, tuple[int, str]], float | None]:

@@ -50,12 +50,18 @@ class Training:
     """Batches whose gradients make one step."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Of what `forward` computes; parameters and losses stay fp32."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """Of several processes: each holds everything (`ddp`), or its share of parameters, average and
+    optimiser (`fsdp`), which needs less memory. Checkpoints of either go on as either."""
     recompute: bool = False
     """Compute layers again on the way back instead of keeping them: less memory, slower."""
     average: float = 0.0
     """Decay of a moving average of the parameters, such as 0.999; 0 for none."""
     non_finite: Literal["stop", "skip"] = "stop"
     """At a loss or gradient that is not finite: stop, or leave the step out."""
+    on_oom: Literal["stop", "microbatch"] = "stop"
+    """Where the memory is used up: stop, or look at half as many clips at once from then on. The
+    step is repeated, and its gradient stays the mean over all its clips. One process only."""
     seed: int = 42
     """All randomness is a function of it, the step and the process."""
     workers: int = 2
@@ -65,7 +71,9 @@ class Training:
     save_every: int = 500
     """Steps from one checkpoint to the next."""
     keep: int = 3
-    """Checkpoints that stay; the one of the lowest loss stays too."""
+    """Checkpoints that stay; the best by `evaluation.best`, else of the lowest loss, stays too."""
+    evaluate_every: int = 0
+    """Steps from one evaluation to the next, each with a checkpoint; 0 for none."""
     log_every: int = 10
     """Steps from one line of the log to the next."""
     tensorboard: bool = False
@@ -78,3 +86,44 @@ class Training:
                 raise UsageError(f"training.{name} is {getattr(self, name)}, not at least 1")
         if self.workers < 0 or not 0 <= self.average < 1:
             raise UsageError("training.workers must be at least 0, training.average within 0..1")
+        if self.evaluate_every < 0:
+            raise UsageError(f"training.evaluate_every is {self.evaluate_every}, below 0")
+        if self.parallel == "fsdp" and self.precision == "fp16":
+            raise UsageError(
+                "training.parallel fsdp does not scale the losses of fp16", remedy="Take bf16."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What is asked of the model every `training.evaluate_every` steps."""
+
+    data: str | None = None
+    """A data set with truth: an annotation file, or a folder, as in `data.parts`."""
+    frames: str | None = None
+    """The folder that its file names are relative to, where it is not found by itself."""
+    key: str = "name"
+    """Which entry of a category names its class."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """What the data set calls it: what the class is called."""
+    videos: int | tuple[str, ...] | None = None
+    """How many videos are looked at, spread evenly, or the names of those; none for all."""
+    metrics: tuple[Literal["ap", "identity", "jf", "miou"], ...] = ("ap",)
+    """What is measured; AP always is."""
+    best: str = "AP"
+    """The number that tells the best checkpoint; more is better."""
+    window: int | None = None
+    """Frames that the model sees at once; none for as many as it can."""
+    stride: int | None = None
+    """Frames from the start of one window to that of the next; none for three quarters of it."""
+    size: int | None = None
+    """Pixels of the short side that the model sees; none for 360."""
+    batch: int = 1
+    """Windows that the model sees side by side."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no evaluation can have."""
+        for name in ("videos", "window", "stride", "size", "batch"):
+            value = getattr(self, name)
+            if isinstance(value, int) and value < 1:
+                raise UsageError(f"evaluation.{name} is {value}, not at least 1")

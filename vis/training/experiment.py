@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.datasets.config import DataConfig  # noqa: TC001 - `made` reads the annotation
 from vis.errors import UsageError, VisError
-from vis.training.config import Optimisation, Training
+from vis.training.config import Evaluation, Optimisation, Training
 from vis.training.settings import made, plain, put
 from vis.training.yaml_file import parsed, read_yaml, written
 
@@ -38,6 +38,7 @@ class Experiment:
     data: DataConfig
     optimisation: Optimisation = field(default_factory=Optimisation)
     training: Training = field(default_factory=Training)
+    evaluation: Evaluation = field(default_factory=Evaluation)
 
 
 def read_experiment(path: str | Path, changes: Sequence[str] = ()) -> Experiment:

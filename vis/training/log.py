@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from vis.records import Pixels
 
-LOG, BAD, EVENTS = "log.jsonl", "bad_batches.jsonl", "tensorboard"
+LOG, MEASURED = "log.jsonl", "evaluation.jsonl"
+BAD, EVENTS = "bad_batches.jsonl", "tensorboard"
+SAID = 4
+"""Numbers of an evaluation that people see at once."""
 GIB = 1 << 30
 
 
@@ -88,6 +91,7 @@ class Log:
         if folder is None:
             return
         _take_back(folder / LOG, step)
+        _take_back(folder / MEASURED, step)
         if tensorboard:
             self._board = _board(folder / EVENTS, step)
 
@@ -115,6 +119,21 @@ class Log:
             numbers |= {"time/step": line.seconds, "time/data": line.wait, "memory": line.memory}
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, line.step)
+
+    def measured(self, step: int, numbers: dict[str, float], seconds: float) -> None:
+        """The numbers of an evaluation, to each place."""
+        if self._folder is None:
+            return
+        rounded, values = round(seconds, 3), dict[str, object](numbers)
+        _append(
+            self._folder / MEASURED,
+            {"at": round(time.time(), 3), "step": step, "seconds": rounded, "numbers": values},
+        )
+        few = ", ".join(f"{name} {value:.3f}" for name, value in list(numbers.items())[:SAID])
+        self.say(f"step {step}/{self._steps}  evaluated: {few}  in {duration(seconds)}")
+        if self._board is not None:
+            for name, value in numbers.items():
+                self._board.add_scalar(f"evaluation/{name}", value, step)
 
     def show(self, pixels: Pixels, step: int) -> None:
         """A picture of what the model sees, for TensorBoard."""

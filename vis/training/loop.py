@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from vis.training.meter import Meter
 from vis.training.optimise import set_rates
 from vis.training.pictures import picture
 from vis.training.schedules import factor
-from vis.training.step import Report, take_step
+from vis.training.step import Held, Report, take_step
 from vis.training.stopping import asked_to_stop
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from vis.records import Clip
     from vis.training.config import Optimisation, Training
+    from vis.training.evaluator import Evaluator
     from vis.training.ranks import Ranks
     from vis.training.state import State
     from vis.training.step import Batch
@@ -45,7 +47,7 @@ class Loop:
     state: State
     """What learns, on the device of `ranks`."""
     network: nn.Module
-    """Its model, or the wrapper that exchanges gradients between processes."""
+    """Its learner, or the wrapper that exchanges gradients between processes."""
     feed: Feed
     """`feed(start, stop)` gives the batches of these numbers; step s sees `accumulate` of them,
     from s * accumulate on."""
@@ -54,8 +56,11 @@ class Loop:
     training: Training
     optimisation: Optimisation
     ranks: Ranks
+    evaluator: Evaluator | None = None
+    """Asked every `training.evaluate_every` steps."""
     told: str = ""
     """The configuration as text, kept in every checkpoint."""
+    _parts: int = field(default=1, init=False)
     _failed: int = field(default=0, init=False)
     _shown: Clip | None = field(default=None, init=False)
 
@@ -69,22 +74,29 @@ class Loop:
         """
         state, training, meter = self.state, self.training, Meter(self.ranks)
         state.model.train()
-        with self._log() as log, asked_to_stop() as asked:
+        with self._log() as log, asked_to_stop() as asked, self.ranks.named(lambda: state.step):
             batches = self.feed(*(n * training.accumulate for n in (state.step, training.steps)))
             while state.step < training.steps:
                 report = self._step(batches)
                 meter.add(report)
                 self._judge(report, meter.bad)
-                stop = self.ranks.any(bool(asked)) or state.step == training.steps
-                if stop or state.step % training.log_every == 0:
+                leaving, last = self.ranks.any(bool(asked)), state.step == training.steps
+                evaluating = not leaving and self._due(training.evaluate_every, last)
+                if leaving or self._due(training.log_every, last):
                     log.write(meter.line(state))
-                if stop or state.step % training.save_every == 0:
-                    self._save(meter.score(), final=stop)
+                if leaving or evaluating or self._due(training.save_every, last):
+                    begun = time.perf_counter()
+                    score = self._evaluate(log) if evaluating else None
                     self._show(log)
-                if stop:
+                    self._save(meter.score() if self.evaluator is None else score, leaving or last)
+                    meter.leave_out(time.perf_counter() - begun)
+                if leaving:
                     break
             if asked:
                 log.say(f"saved at step {state.step}; --resume {self.folder} goes on")
+
+    def _due(self, every: int, last: bool) -> bool:
+        return every > 0 and (last or self.state.step % every == 0)
 
     def _log(self) -> Log:
         return Log(
@@ -95,21 +107,43 @@ class Loop:
         )
 
     def _step(self, batches: Iterator[Batch]) -> Report:
-        state, report = self.state, Report()
+        state, held = self.state, Held(batches, keep=self.training.on_oom == "microbatch")
         share = factor(self.optimisation.schedule, state.step, self.training.steps)
         set_rates(state.optimiser, share)
-        with memory_errors(state.step, report, self.training):
-            take_step(
-                state,
-                self.network,
-                batches,
-                report,
-                training=self.training,
-                optimisation=self.optimisation,
-                ranks=self.ranks,
-            )
-        state.step += 1
-        return report
+        while True:
+            report = Report()
+            try:
+                with memory_errors(state.step, report, self.training):
+                    take_step(
+                        state,
+                        self.network,
+                        held.again(),
+                        report,
+                        training=self.training,
+                        optimisation=self.optimisation,
+                        ranks=self.ranks,
+                        parts=self._parts,
+                    )
+            except DeviceError as error:
+                if not self._halved(report):
+                    raise
+                words = f"{error.what}: from now on, batches are cut into {self._parts}"
+                warnings.warn(VisWarning(words), stacklevel=3)
+                continue
+            state.step += 1
+            return report
+
+    def _halved(self, report: Report) -> bool:
+        """Whether fewer clips are looked at at once from now on, so that the step can be repeated.
+
+        Processes that wait for each other's losses cannot repeat a step alone.
+        """
+        parts = min(2 * self._parts, self.training.batch)
+        told = self.training.on_oom == "microbatch" and self.ranks.world == 1
+        if not told or report.changing or parts == self._parts:
+            return False
+        self._parts = parts
+        return True
 
     def _judge(self, report: Report, bad: int) -> None:
         """Note a step that was left out; stop where told, or when there are too many in a row."""
@@ -129,29 +163,46 @@ class Loop:
             remedy="Lower optimisation.rate, add a warm-up, look at these videos, or take fp32.",
         )
 
-    def _save(self, score: float | None, *, final: bool) -> None:
+    def _evaluate(self, log: Log) -> float | None:
+        if self.evaluator is None:
+            return None
+        begun = time.perf_counter()
+        numbers = self.evaluator(self.state.whole(self.ranks.device))
+        log.measured(self.state.step, numbers, time.perf_counter() - begun)
+        return self.evaluator.score(numbers)
+
+    def _save(self, score: float | None, final: bool) -> None:
         """A full disk is borne for a while, but not at the end."""
-        if not self.ranks.first:
-            return
-        folder, files = self.folder / CHECKPOINTS, self.state.files(self.told)
+        state = self.state
         try:
-            checkpoint.save(folder, self.state.step, files, score=score, keep=self.training.keep)
+            checkpoint.save(
+                self.folder / CHECKPOINTS,
+                state.step,
+                state.files(self.told),
+                score=score,
+                keep=self.training.keep,
+                ranks=self.ranks,
+                shares=None if state.mould is None else state.write_shards,
+            )
         except OutputError as error:
             self._failed += 1
             if final or self._failed == PATIENCE:
                 raise
-            warnings.warn(VisWarning(f"{error} Training goes on."), stacklevel=3)
+            if self.ranks.first:
+                warnings.warn(VisWarning(f"{error} Training goes on."), stacklevel=3)
         else:
             self._failed = 0
 
     def _show(self, log: Log) -> None:
         """What the model sees in the first clip of all, so that pictures of a run compare."""
-        if not (self.training.tensorboard and self.ranks.first):
+        if not self.training.tensorboard:
+            return
+        model = self.state.whole(self.ranks.device)
+        if not self.ranks.first:
             return
         if self._shown is None:
             self._shown = next(self.feed(0, 1)).clip
-        device = self.ranks.device
-        log.show(picture(self.state.best, self._shown, device), self.state.step)
+        log.show(picture(model, self._shown, self.ranks.device), self.state.step)
 
 
 @contextmanager
@@ -169,7 +220,8 @@ def memory_errors(step: int, report: Report, training: Training) -> Iterator[Non
             f"the memory is used up at frames {list(report.shape)} ({peak:.1f} GiB at the peak)",
             where=f"step {step + 1}, {', '.join(report.names)}",
             remedy=(
-                f"Lower training.batch ({training.batch}) and raise training.accumulate,"
-                " lower the clips' size or length, set training.recompute, or take bf16."
+                f"Lower training.batch ({training.batch}) and raise training.accumulate, or set"
+                " training.on_oom to microbatch; lower the clips' size or length, set"
+                " training.recompute, or take bf16."
             ),
         ) from error

@@ -44,6 +44,10 @@ class Meter:
             self._good.append(report)
             self._losses.append(sum(report.terms.values()))
 
+    def leave_out(self, seconds: float) -> None:
+        """So much time went by beside the steps."""
+        self._begun += seconds
+
     def line(self, state: State) -> Line:
         """Means over steps and processes; every process asks at the same step."""
         names = sorted({name for report in self._good for name in report.terms})

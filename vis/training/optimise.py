@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from vis.errors import DataError, UsageError
+from vis.training.sharding import like, local
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from vis.training.config import Optimisation
+    from vis.training.ranks import Ranks
 
 BACKBONE = "backbone."
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
@@ -27,12 +30,12 @@ def optimiser_of(model: nn.Module, settings: Optimisation) -> torch.optim.Optimi
 
 
 def parameter_groups(model: nn.Module, settings: Optimisation) -> list[dict[str, Any]]:
-    """At most four groups: backbone or not, decayed or not; names in `names`.
+    """Groups of one rate and decay, shared among processes or whole; names in `names`.
 
     Without `decay_norms`, norms and biases do not decay. A backbone rate of 0 freezes it.
     """
     sparing = _undecayed(model) if not settings.decay_norms else set()
-    groups: dict[tuple[float, float], dict[str, Any]] = {}
+    groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         rate = settings.backbone_rate if name.startswith(BACKBONE) else settings.rate
         if not rate:
@@ -41,7 +44,8 @@ def parameter_groups(model: nn.Module, settings: Optimisation) -> list[dict[str,
             continue
         decay = 0.0 if name in sparing else settings.decay
         fresh = {"params": [], "names": [], "lr": rate, "base": rate, "weight_decay": decay}
-        group = groups.setdefault((rate, decay), fresh)
+        # the optimiser works on a group at once, and cannot where one is shared and another not
+        group = groups.setdefault((rate, decay, local(parameter) is parameter), fresh)
         group["params"].append(parameter)
         group["names"].append(name)
     if not groups:
@@ -67,20 +71,59 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Undo `optimiser_tensors`.
+    """Undo `optimiser_tensors`; a parameter that is shared takes its part of whole tensors.
 
     Raises:
         DataError: a tensor belongs to no parameter, or has another shape.
     """
-    parameters = _parameters(optimiser)
     for key, tensor in tensors.items():
-        name, _, word = key.rpartition("/")
-        parameter = parameters.get(name)
-        if parameter is None or tensor.shape not in ((), parameter.shape):
-            raise DataError(f"the optimiser's {key!r:.80} belongs to another model")
+        parameter, word = _checked(optimiser, key, tensor.shape)
         # a count of steps stays where the optimiser makes it: on the CPU
-        place = tensor if word == "step" else tensor.to(parameter.device)
-        optimiser.state[parameter][word] = place.clone()
+        fitting = (
+            tensor if word == "step" or local(tensor) is not tensor else like(parameter, tensor)
+        )
+        optimiser.state[parameter][word] = fitting.clone()
+
+
+def optimiser_place(optimiser: torch.optim.Optimizer, key: str, shape: torch.Size) -> Tensor:
+    """A tensor that can take what was remembered as `key`: as much of it as this process holds.
+
+    Raises:
+        DataError: it belongs to no parameter, or has another shape.
+    """
+    parameter, word = _checked(optimiser, key, shape)
+    return torch.zeros(shape) if word == "step" else torch.zeros_like(parameter.detach())
+
+
+def clip_gradients(parameters: Sequence[Tensor], most: float, ranks: Ranks) -> Tensor:
+    """Bring the norm of the whole gradient down to `most`, 0 for never; returns what it was.
+
+    Where processes share a gradient, each knows its part's norm; gradients of single numbers, which
+    are not shared, are averaged here.
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    shared = [local(grad) for grad in gradients if local(grad) is not grad]
+    whole = [grad for grad in gradients if local(grad) is grad]
+    norm = get_total_norm(whole)
+    if shared:
+        for grad in whole:
+            grad.copy_(ranks.mean(grad))
+        squares = ranks.sum(get_total_norm(shared).square())
+        norm = (squares + get_total_norm(whole).square()).sqrt()
+    if most:
+        factor = (most / (norm + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_([*whole, *shared], factor)
+    return norm
+
+
+def _checked(
+    optimiser: torch.optim.Optimizer, key: str, shape: torch.Size
+) -> tuple[nn.Parameter, str]:
+    name, _, word = key.rpartition("/")
+    parameter = _parameters(optimiser).get(name)
+    if parameter is None or shape != (() if word == "step" else parameter.shape):
+        raise DataError(f"the optimiser's {key!r:.80} belongs to another model")
+    return parameter, word
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> dict[str, nn.Parameter]:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import os
-from contextlib import contextmanager
+import socket
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
 from torch import distributed
+from torch.distributed.rendezvous import rendezvous
 
-from vis.errors import DeviceError, UsageError
+from vis.errors import DeviceError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
+    from torch.distributed.distributed_c10d import Store
 
-PATIENCE = datetime.timedelta(minutes=10)
-"""How long a process waits for the others; the first saves meanwhile."""
+PATIENCE = timedelta(minutes=3)
+"""How long a process waits for the others within a step; longer than the loader for its workers,
+who can say what they hang at."""
+LONG = timedelta(days=1)
+"""How long it waits where one of them saves, or has the longest videos to evaluate."""
+_ROLL_CALL = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,10 @@ class Ranks:
     rank: int
     world: int
     device: torch.device
+    talk: distributed.ProcessGroup | None = None
+    """Of all processes, on their CPUs, for what may take long; None alone."""
+    store: Store | None = None
+    """What works still when the processes no longer hear each other; None alone."""
 
     @property
     def first(self) -> bool:
@@ -44,13 +56,80 @@ class Ranks:
         distributed.all_reduce(told, distributed.ReduceOp.MAX)
         return bool(told.item())
 
+    def meet(self, _place: str = "") -> None:
+        """Wait, long if need be, until all processes have come here."""
+        if self.world > 1:
+            distributed.barrier(self.talk)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What one process cannot write within, all raise, however long the others had to wait.
+
+        Raises:
+            OutputError: the own one, or one that says that another process has one.
+        """
+        failed: OutputError | None = None
+        try:
+            yield
+        except OutputError as error:
+            failed = error
+        flag = torch.tensor(float(failed is not None))
+        if self.world > 1:
+            distributed.all_reduce(flag, distributed.ReduceOp.MAX, group=self.talk)
+        if failed is not None:
+            raise failed
+        if flag:
+            raise OutputError("another process could not write", where=f"rank {self.rank}")
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum of a number over the processes."""
+        if self.world == 1:
+            return value
+        told = value.clone()
+        distributed.all_reduce(told)
+        return told
+
     def mean(self, values: Tensor) -> Tensor:
         """The mean of each number over the processes."""
-        if self.world == 1:
-            return values
-        told = values.clone()
-        distributed.all_reduce(told)
-        return told / self.world
+        return values if self.world == 1 else self.sum(values) / self.world
+
+    @contextmanager
+    def named(self, step: Callable[[], int]) -> Iterator[None]:
+        """Within, a process that is lost or hangs becomes an error that names it.
+
+        Args:
+            step: what the run has come to.
+
+        Raises:
+            DeviceError: the others cannot be reached.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if self.world == 1 or not _of_talking(error):
+                raise
+            raise DeviceError(
+                f"{self._missing()} does not answer",
+                where=f"rank {self.rank} on {socket.gethostname()}, after step {step()}",
+                done="The last checkpoint is whole.",
+                remedy="Look for its own message above, then go on with --resume.",
+            ) from error
+
+    def _missing(self) -> str:
+        """Who does not come to a roll call, with host and process."""
+        assert self.store is not None
+        self.store.set(f"here-{self.rank}", "")
+        until = time.monotonic() + _ROLL_CALL.total_seconds()
+        others = [rank for rank in range(self.world) if rank != self.rank]
+        lost = [rank for rank in others if not _written(self.store, f"here-{rank}", until)]
+        with suppress(RuntimeError):  # the store goes with the first process: it leaves last
+            names = [self.store.get(f"who-{rank}").decode() for rank in lost]
+            self.store.set(f"done-{self.rank}", "")
+            if self.first:
+                for rank in set(others) - set(lost):
+                    _written(self.store, f"done-{rank}", until)
+            return ", ".join(names) or "another training process"
+        return "rank 0"
 
     def agree(self, what: str, text: str) -> None:
         """Make sure that all processes were told the same.
@@ -70,6 +149,9 @@ class Ranks:
             )
 
 
+ALONE = Ranks(0, 1, torch.device("cpu"))
+
+
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
     """This process among those that `torchrun` started, or alone.
@@ -80,19 +162,39 @@ def joined(device: str) -> Iterator[Ranks]:
     Raises:
         DeviceError: there is no such device.
     """
-    world, local = (int(os.environ.get(name, default)) for name, default in _TOLD)
+    count, local = (int(os.environ.get(name, default)) for name, default in _TOLD)
     place = device_of(device, local)
-    if world == 1:
+    if count == 1:
         yield Ranks(0, 1, place)
         return
     if place.type == "cuda":
         torch.cuda.set_device(place)
     backend = "nccl" if place.type == "cuda" else "gloo"
-    distributed.init_process_group(backend, timeout=PATIENCE)
+    store, rank, world = next(rendezvous("env://"))
+    store.set(f"who-{rank}", f"rank {rank} (process {os.getpid()} on {socket.gethostname()})")
+    distributed.init_process_group(
+        backend, store=store, rank=rank, world_size=world, timeout=PATIENCE
+    )
+    talk = distributed.new_group(backend="gloo", timeout=LONG)
+    assert isinstance(talk, distributed.ProcessGroup)
     try:
-        yield Ranks(distributed.get_rank(), world, place)
+        yield Ranks(rank, world, place, talk, store)
     finally:
         distributed.destroy_process_group()
+
+
+def _written(store: Store, key: str, until: float) -> bool:
+    """Whether the key is there by then."""
+    with suppress(RuntimeError):
+        while not (there := store.check([key])) and time.monotonic() < until:
+            time.sleep(0.05)
+        return there
+    return False
+
+
+def _of_talking(error: RuntimeError) -> bool:
+    """Gloo raises the plainest of errors."""
+    return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
 
 
 _TOLD = (("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))

@@ -18,6 +18,7 @@ from vis.errors import InputError, OutputExistsError
 from vis.formats.whole_file import write_whole
 from vis.training import checkpoint
 from vis.training.assemble import assemble, network_of
+from vis.training.evaluator import evaluator_of
 from vis.training.experiment import Experiment, read_experiment, text_of
 from vis.training.lock import locked
 from vis.training.log import GIB, duration, peak_memory
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from vis.datasets.loader import Batch
     from vis.datasets.sample import ClipSource
     from vis.models import Model
+    from vis.training.evaluator import Evaluator
 
 CONFIG, RESULT = "config.yaml", "model.safetensors"
 REHEARSED = 3
@@ -121,7 +123,7 @@ def rehearse(experiment: Experiment) -> Rehearsal:
         model = _model(experiment, source)
         settings: dict[str, Any] = {"training": training, "optimisation": optimisation}
         state = assemble(model, ranks=ranks, **settings)
-        network = network_of(model, ranks)
+        network = network_of(state, ranks)
         model.train()
         feed = _feed(source, experiment, ranks, 0, REHEARSED * training.accumulate)
         for step in range(REHEARSED):
@@ -151,23 +153,35 @@ def _train(experiment: Experiment, folder: Path, ranks: Ranks, text: str) -> Non
     ranks.agree("data sets", repr((len(source), source.names)))
     training, optimisation = experiment.training, experiment.optimisation
     found = checkpoint.newest(folder / CHECKPOINTS)
+    ranks.agree("checkpoints", repr(found and found.step))
     model = _model(experiment, source, start=found is None)
     state = assemble(model, training=training, optimisation=optimisation, ranks=ranks)
     if found is not None:
         state.restore(found)
     loop = Loop(
         state=state,
-        network=network_of(model, ranks),
+        network=network_of(state, ranks),
         feed=partial(_feed, source, experiment, ranks),
         folder=folder,
         training=training,
         optimisation=optimisation,
         ranks=ranks,
+        evaluator=_evaluator(experiment, model, folder, ranks),
         told=text,
     )
     loop()
+    whole = state.whole()
     if ranks.first:
-        save_model(folder / RESULT, state.best, overwrite=True)
+        save_model(folder / RESULT, whole, overwrite=True)
+
+
+def _evaluator(
+    experiment: Experiment, model: Model[Any], folder: Path, ranks: Ranks
+) -> Evaluator | None:
+    training, settings = experiment.training, experiment.evaluation
+    if not training.evaluate_every:
+        return None
+    return evaluator_of(settings, model, precision=training.precision, folder=folder, ranks=ranks)
 
 
 def _model(experiment: Experiment, source: ClipSource, *, start: bool = True) -> Model[Any]:

@@ -12,17 +12,19 @@ from safetensors.torch import load_file, save
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vis.errors import DataError
-from vis.training.optimise import optimiser_tensors, restore_optimiser
+from vis.training.optimise import optimiser_place, optimiser_tensors, restore_optimiser
+from vis.training.sharding import gathered, has_shards, like, local, read_shards, write_shards
 from vis.weights import save_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
 
     from vis.models import Model
     from vis.training.checkpoint import Checkpoint
+    from vis.training.learner import Learner
 
 MODEL, AVERAGE, OPTIMISER, STATE = (
     "model.safetensors",
@@ -36,13 +38,20 @@ MODEL, AVERAGE, OPTIMISER, STATE = (
 class State:
     """What a run has learnt. Random states are not here: each step's are told by its number."""
 
-    model: Model[Any]
+    learner: Learner
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     """Of the loss, in fp16; does nothing otherwise."""
     average: AveragedModel | None
+    mould: Model[Any] | None = None
+    """Where the processes share the parameters: a whole model to collect them in; else None."""
     step: int = 0
     """Steps that are done; the data and the rates of the next are functions of it."""
+
+    @property
+    def model(self) -> Model[Any]:
+        """What learns."""
+        return self.learner.model
 
     @property
     def best(self) -> Model[Any]:
@@ -52,23 +61,54 @@ class State:
         averaged: Model[Any] = self.average.module  # type: ignore[assignment]
         return averaged
 
+    @torch.no_grad()
+    def whole(self, device: torch.device | str = "cpu") -> Model[Any]:
+        """The model to use with all its parameters, for which every process must ask.
+
+        Args:
+            device: of what is collected from several processes; else the model is where it learns.
+        """
+        if self.mould is None:
+            return self.best
+        self.mould.to(device)
+        found = self.best.state_dict()
+        for name, place in self.mould.state_dict().items():
+            place.copy_(gathered(found[name]))
+        return self.mould
+
     def files(self, told: str) -> dict[str, Callable[[Path], None]]:
-        """The files of a checkpoint; the models are weight files that `vis.weights.load` takes.
+        """The files of a checkpoint that one process writes; every process must ask.
+
+        The models are weight files that `vis.weights.load` takes. Where the processes share the
+        parameters, there is only the one to use; `write_shards` adds what a run goes on from.
 
         Args:
             told: the configuration, as text.
         """
-        files: dict[str, Callable[[Path], None]] = {
-            MODEL: lambda path: save_model(path, self.model),
-            OPTIMISER: lambda path: _write_tensors(path, optimiser_tensors(self.optimiser)),
-            STATE: lambda path: _write_json(path, self._numbers(told)),
-        }
+        numbers = self._numbers(told)
+        files: dict[str, Callable[[Path], None]] = {STATE: lambda path: _write_json(path, numbers)}
+        if self.mould is not None:
+            whole = self.whole()
+            name = MODEL if self.average is None else AVERAGE
+            return files | {name: lambda path: save_model(path, whole)}
+        files[MODEL] = lambda path: save_model(path, self.model)
+        files[OPTIMISER] = lambda path: _write_tensors(path, optimiser_tensors(self.optimiser))
         if self.average is not None:
             files[AVERAGE] = lambda path: save_model(path, self.best)
         return files
 
+    def write_shards(self, folder: Path) -> None:
+        """This process's share of a checkpoint; all write at the same time.
+
+        Raises:
+            OSError: a process cannot write.
+        """
+        write_shards(
+            folder, self._models() | _put_under("optimiser", optimiser_tensors(self.optimiser))
+        )
+
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Become what the checkpoint says.
+        """Become what the checkpoint says, however many processes wrote it.
 
         Raises:
             DataError: it belongs to another model, or was made with other settings.
@@ -76,10 +116,11 @@ class State:
         path = checkpoint.path
         try:
             numbers = json.loads((path / STATE).read_bytes())
-            _load(self.model, path / MODEL)
-            restore_optimiser(self.optimiser, _tensors(path / OPTIMISER))
+            if has_shards(path):
+                self._take_shards(path)
+            else:
+                self._take_files(path)
             if self.average is not None:
-                _load(self.average.module, path / AVERAGE)
                 self.average.n_averaged.fill_(int(numbers["averaged"]))
             if self.scaler.is_enabled():
                 self.scaler.load_state_dict(numbers["scaler"])
@@ -91,6 +132,49 @@ class State:
                 where=str(path),
                 remedy="Go on with the settings that it was made with.",
             ) from error
+
+    def _take_files(self, path: Path) -> None:
+        self._fill(self.model, load_file(path / MODEL))
+        restore_optimiser(self.optimiser, load_file(path / OPTIMISER))
+        if self.average is not None:
+            self._fill(self.best, load_file(path / AVERAGE))
+
+    @torch.no_grad()
+    def _fill(self, model: Model[Any], tensors: dict[str, Tensor]) -> None:
+        if self.mould is None:
+            model.load_state_dict(tensors)
+            return
+        self.mould.load_state_dict(tensors)
+        for name, place in model.state_dict().items():
+            local(place).copy_(local(like(place, tensors[name])))
+
+    def _take_shards(self, path: Path) -> None:
+        models = self._models()
+
+        def place(name: str, shape: torch.Size) -> Tensor | None:
+            group, _, rest = name.partition("/")
+            if group == "optimiser":
+                return optimiser_place(self.optimiser, rest, shape)
+            if group == "average" and self.average is None:
+                return None
+            if models[name].shape != shape:
+                raise ValueError(f"size mismatch for {rest}: {list(shape)} in the checkpoint")
+            return models[name]
+
+        taken = read_shards(path, place)
+        if missing := models.keys() - taken.keys():
+            raise ValueError(f"{min(missing)} is missing")
+        found = {name: taken[name] for name in taken.keys() - models.keys()}
+        restore_optimiser(
+            self.optimiser, {name.partition("/")[2]: tensor for name, tensor in found.items()}
+        )
+
+    def _models(self) -> dict[str, Tensor]:
+        """All tensors of the models, on whose memory they are."""
+        models = _put_under("model", self.model.state_dict())
+        if self.average is not None:
+            models |= _put_under("average", self.best.state_dict())
+        return models
 
     def _numbers(self, told: str) -> dict[str, object]:
         averaged = 0 if self.average is None else int(self.average.n_averaged)
@@ -110,19 +194,18 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel | None:
     """A moving average of the model's parameters, beginning with the first step; None at 0."""
     if not decay:
         return None
-    moving = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    def moving(averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
+        move([local(x) for x in averages], [local(x) for x in values], count)
+
     average = AveragedModel(model, multi_avg_fn=moving)
     average.module.requires_grad_(False)
     return average
 
 
-def _load(model: nn.Module, path: Path) -> None:
-    model.load_state_dict(_tensors(path))
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = load_file(path)
-    return tensors
+def _put_under(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{group}/{name}": tensor for name, tensor in tensors.items()}
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

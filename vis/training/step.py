@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import time
 from contextlib import nullcontext
@@ -10,9 +11,11 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch.nn.utils import clip_grad_norm_
+from torch.distributed.fsdp import FSDPModule
 
 from vis.records import Clip, ClipTargets
+from vis.training.optimise import clip_gradients
+from vis.training.sharding import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,12 +23,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from vis.models import Model
     from vis.training.config import Optimisation, Training
     from vis.training.ranks import Ranks
     from vis.training.state import State
-
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Batch(Protocol):
@@ -64,8 +64,31 @@ class Report:
     """Of the gradient, before it was clipped."""
     wait: float = 0.0
     """Seconds that went by waiting for data."""
+    changing: bool = False
+    """Whether the parameters began to change."""
     bad: str = ""
     """Why the parameters were left as they are; "" where they were not."""
+
+
+class Held:
+    """The batches of one step, which may be taken again from the first.
+
+    Args:
+        batches: of the run; a step takes some.
+        keep: whether to hold them for another time.
+    """
+
+    def __init__(self, batches: Iterator[Batch], *, keep: bool) -> None:
+        self._batches, self._keep = batches, keep
+        self._drawn: list[Batch] = []
+
+    def again(self) -> Iterator[Batch]:
+        """From the first on, as far as anybody asks."""
+        yield from list(self._drawn)
+        for batch in self._batches:
+            if self._keep:
+                self._drawn.append(batch)
+            yield batch
 
 
 def take_step(
@@ -77,17 +100,20 @@ def take_step(
     training: Training,
     optimisation: Optimisation,
     ranks: Ranks,
+    parts: int = 1,
 ) -> None:
     """Learn from `training.accumulate` batches; a gradient that is not finite changes nothing.
 
     Args:
         state: what learns.
-        network: the model, or its wrapper that exchanges gradients.
+        network: of clips and targets makes losses, as a `Learner` or its wrapper that exchanges
+            gradients.
         batches: of this process, in their order.
         report: is filled on the way, so that it tells of a step that an error ended, too.
         training: settings.
         optimisation: settings.
         ranks: the processes that take the step together.
+        parts: in which each batch is looked at, one after the other.
     """
     state.optimiser.zero_grad(set_to_none=True)
     sums: dict[str, Tensor] = {}
@@ -98,30 +124,40 @@ def take_step(
         report.names += batch.names
         report.lost += len(batch.lost)
         report.shape = tuple(batch.clip.frames.shape)
-        torch.manual_seed(_seed(training.seed, state.step, turn, ranks.rank))
-        last = turn == training.accumulate - 1
-        with nullcontext() if last else _unsynchronised(network):
-            terms = _losses(state.model, network, batch, training=training, device=ranks.device)
-            total = torch.stack(list(terms.values())).sum() / training.accumulate
-            state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-        for name, value in terms.items():
-            share = value.detach() / training.accumulate
-            sums[name] = sums[name] + share if name in sums else share
+        pieces = _cut(batch, parts)
+        for number, (clip, targets, share) in enumerate(pieces):
+            torch.manual_seed(_seed(training.seed, state.step, turn * parts + number, ranks.rank))
+            last = (turn, number) == (training.accumulate - 1, len(pieces) - 1)
+            with _synchronised(network, last):
+                terms = network(*_moved(clip, targets, ranks.device))
+                weight = share / training.accumulate
+                total = torch.stack(list(terms.values())).sum() * weight
+                state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+            for name, value in terms.items():
+                weighted = value.detach() * weight
+                sums[name] = sums[name] + weighted if name in sums else weighted
     _change(state, report, sums, clip=optimisation.clip, ranks=ranks)
 
 
-def _losses(
-    model: Model[Any], network: nn.Module, batch: Batch, *, training: Training, device: torch.device
-) -> dict[str, Tensor]:
-    clip = Clip(batch.clip.frames.to(device), batch.clip.sizes.to(device))
-    targets = [_moved(target, device) for target in batch.targets]
-    dtype = DTYPES.get(training.precision)
-    with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-        output = network(clip)
-    return model.losses(output, targets)
+def _cut(batch: Batch, parts: int) -> list[tuple[Clip, Sequence[ClipTargets], float]]:
+    """Pieces of nearly one size, each with its share of the clips."""
+    clip, count = batch.clip, len(batch.targets)
+    edges = [count * part // parts for part in range(parts + 1)]
+    return [
+        (Clip(clip.frames[a:b], clip.sizes[a:b]), batch.targets[a:b], (b - a) / count)
+        for a, b in itertools.pairwise(edges)
+        if b > a
+    ]
 
 
-def _moved(target: ClipTargets, device: torch.device) -> ClipTargets:
+def _moved(
+    clip: Clip, targets: Sequence[ClipTargets], device: torch.device
+) -> tuple[Clip, list[ClipTargets]]:
+    there = Clip(clip.frames.to(device), clip.sizes.to(device))
+    return there, [_target_moved(target, device) for target in targets]
+
+
+def _target_moved(target: ClipTargets, device: torch.device) -> ClipTargets:
     values = {field.name: getattr(target, field.name) for field in fields(target)}
     moved: dict[str, Any] = {name: x if x is None else x.to(device) for name, x in values.items()}
     return ClipTargets(**moved)
@@ -132,7 +168,7 @@ def _change(
 ) -> None:
     state.scaler.unscale_(state.optimiser)
     parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
-    norm = clip_grad_norm_(parameters, clip or math.inf)
+    norm = clip_gradients(parameters, clip, ranks)
     numbers = torch.stack([norm.float(), *(value.float() for value in sums.values())]).tolist()
     report.norm, *values = numbers
     report.terms = dict(zip(sums, values, strict=True))
@@ -140,18 +176,29 @@ def _change(
     # fp16 finds the scale of its loss by trying: there, an infinite gradient is no fault
     faulty = bool(wrong) or not (state.scaler.is_enabled() or math.isfinite(report.norm))
     if ranks.any(faulty):
-        report.bad = f"the loss {', '.join(wrong)}" if wrong else "the gradient"
+        report.bad = f"the loss {', '.join(wrong)}" if wrong else _bad_gradient(state)
         state.optimiser.zero_grad(set_to_none=True)
         return
+    report.changing = True
     state.scaler.step(state.optimiser)
     state.scaler.update()
     if state.average is not None:
         state.average.update_parameters(state.model)
 
 
-def _unsynchronised(network: nn.Module) -> AbstractContextManager[None]:
+def _bad_gradient(state: State) -> str:
+    """The first one that is not finite, in the order in which the model lists its parameters."""
+    for name, parameter in state.model.named_parameters():
+        if parameter.grad is not None and not local(parameter.grad).isfinite().all():
+            return f"the gradient of {name}"
+    return "the gradient"
+
+
+def _synchronised(network: nn.Module, last: bool) -> AbstractContextManager[None]:
     """Gradients are exchanged once a step, with its last batch."""
-    if isinstance(network, torch.nn.parallel.DistributedDataParallel):
+    if isinstance(network, FSDPModule):
+        network.set_requires_gradient_sync(last)
+    if isinstance(network, torch.nn.parallel.DistributedDataParallel) and not last:
         return network.no_sync()
     return nullcontext()
 

@@ -1,0 +1,124 @@
+"""The model in training on videos with truth, every now and then; its numbers tell the best."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from vis.errors import DeviceError, UsageError, VisError, VisWarning
+from vis.formats.opening import open_set
+from vis.pipeline.evaluating import evaluate, evaluate_model
+from vis.pipeline.predicting import chosen, shared_classes
+from vis.pipeline.team import Team
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vis.formats.opening import DataSet
+    from vis.models import Model
+    from vis.training.config import Evaluation
+    from vis.training.ranks import Ranks
+
+PASSING = "evaluation.part"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluator:
+    """Called with a model, it tells numbers; all processes call it at the same step.
+
+    It draws no random number and leaves the model as it was.
+    """
+
+    settings: Evaluation
+    data: DataSet
+    team: Team
+    precision: Literal["fp32", "bf16", "fp16"]
+
+    def __call__(self, model: Model[Any]) -> dict[str, float]:
+        """Numbers by name. A video that cannot be looked at is warned of, and counts as empty.
+
+        Raises:
+            DeviceError: the memory is used up; says what to lower.
+            OutputError: the processes cannot exchange their results.
+        """
+        settings, faults = self.settings, list[VisError]()
+        try:
+            numbers = evaluate_model(
+                model,
+                self.data,
+                videos=settings.videos,
+                metrics=settings.metrics,
+                team=self.team,
+                faults=faults,
+                precision=self.precision,
+                **_same(settings),
+                window=settings.window,
+                stride=settings.stride,
+                size=settings.size,
+                batch=settings.batch,
+            )
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                "the memory is used up in an evaluation",
+                remedy="Lower evaluation.batch, evaluation.size or evaluation.window.",
+            ) from error
+        for fault in faults:
+            warnings.warn(VisWarning(f"{fault} It is evaluated as if empty."), stacklevel=2)
+        return numbers
+
+    def score(self, numbers: dict[str, float]) -> float | None:
+        """What decides which checkpoint is the best; None where it has no value."""
+        value = numbers[self.settings.best]
+        return value if math.isfinite(value) else None
+
+
+def evaluator_of(
+    settings: Evaluation, model: Model[Any], *, precision: Any, folder: Path, ranks: Ranks
+) -> Evaluator:
+    """An evaluator of this data; what could fail at its first call fails here.
+
+    Args:
+        settings: which data, and what is asked.
+        model: its class names.
+        precision: of what the model computes.
+        folder: of the run; the processes exchange their results through it.
+        ranks: the processes that share the videos.
+
+    Raises:
+        UsageError: no data is named, or no number is called as the one that tells the best.
+        InputError, DataError: the data cannot be read, or has no class of the model.
+    """
+    if settings.data is None:
+        raise UsageError(
+            "evaluation.data is not set",
+            remedy="Name a data set with truth, or set training.evaluate_every to 0.",
+        )
+    data = open_set(settings.data, settings.frames)
+    part = chosen(data.annotations, _videos(settings))
+    truth = shared_classes(part, model, **_same(settings)).truth
+    empty = evaluate(truth, {video: [] for video in truth.videos}, metrics=settings.metrics)
+    known = [*empty.precision.numbers, *(n for other in empty.others.values() for n in other)]
+    if settings.best not in known:
+        near = difflib.get_close_matches(settings.best, known, n=1)
+        remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+        raise UsageError(f"evaluation.best is {settings.best!r}", remedy=remedy)
+    team = Team()
+    if ranks.world > 1:
+        passing = folder / PASSING
+        passing.mkdir(parents=True, exist_ok=True)
+        team = Team(ranks.rank, ranks.world, passing, ranks.meet)
+    return Evaluator(settings=settings, data=data, team=team, precision=precision)
+
+
+def _same(settings: Evaluation) -> dict[str, Any]:
+    return {"key": settings.key, "renamed": settings.renamed}
+
+
+def _videos(settings: Evaluation) -> list[str] | int | None:
+    videos = settings.videos
+    return list(videos) if isinstance(videos, tuple) else videos
