@@ -48,7 +48,8 @@ def read_pickle(stream: io.BytesIO) -> tuple[object, dict[str, Storage]]:
         DataError: anything that weight files do not need, malformed or out of bounds.
     """
     start = stream.tell()
-    machine = _Machine(budget=stream.seek(0, 2) - start)
+    # protocol 2 makes bytes out of a text and then an array out of the bytes
+    machine = _Machine(budget=2 * (stream.seek(0, 2) - start))
     stream.seek(start)
     for name, argument in _scan(stream):
         _OPERATIONS[name](machine, argument)
