@@ -121,6 +121,37 @@ def test_every_kind_of_video_is_joined(tmp_path, ending):
     alike(whole, broken)
 
 
+def sound(path: Path) -> list[tuple[Fraction, bytes]]:
+    with av.open(str(path)) as container:
+        packets = container.demux(container.streams.audio[0])
+        return [(packet.pts * packet.time_base, bytes(packet)) for packet in packets if packet.size]
+
+
+def test_a_joined_video_has_the_sound_of_an_unbroken_one(tmp_path, clips):
+    source = clips / "mmcv__test.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        go(source, tmp_path / "broken", save=["video"], model=Counting(8), checkpoint=1)
+    go(source, tmp_path / "broken", save=["video"], resume=True)
+    go(source, tmp_path / "whole", save=["video"])
+    broken, whole = (tmp_path / name / "mmcv__test.mp4" for name in ("broken", "whole"))
+    alike(whole, broken)
+    assert sound(whole) == sound(broken)
+
+
+class Counting(Knowing):
+    """The user presses Ctrl-C at the n-th clip."""
+
+    def __init__(self, clips: int):
+        super().__init__(6)
+        self.left = clips
+
+    def forward(self, clip):
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+        return super().forward(clip)
+
+
 def interrupt():
     raise KeyboardInterrupt
 
@@ -220,3 +251,13 @@ def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path):
     with pytest.raises((InputError, ValueError)):
         go(tmp_path / "bad.mp4", tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_a_kill_left_after_the_end_is_swept(tmp_path):
+    source = film(tmp_path)
+    go(source, tmp_path / "out")
+    left = tmp_path / "out" / ".film.part"
+    left.mkdir()
+    (left / "json-masks.txt").touch()
+    assert go(source, tmp_path / "out").skipped
+    assert not left.exists()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from vis.cli.arguments import Command
 from vis.cli.saying import say, say_table
@@ -79,44 +80,57 @@ def track(
         shard: Do part i of n of the sources, such as 0/4.
         on: local, or ray: the sources are shared among the machines of a Ray cluster.
     """
-    from vis.pipeline.run import Choices, Manner
-    from vis.pipeline.runs import planned, track_all
-    from vis.pipeline.runs import shard as shared
-    from vis.pipeline.show import open_screen
-
     if every < 1 or checkpoint < 1:
         raise UsageError("every and checkpoint must be at least 1", remedy="Leave them out.")
-    names = None if classes is None else tuple(name.strip() for name in classes.split(","))
-    choices = Choices(
-        classes=names,
-        threshold=threshold,
-        window=window,
-        stride=stride,
-        size=size,
-        precision=precision,
-        every=every,
-        max_frames=max_frames,
-    )
-    wanted = shared(planned(sources, output, save), shard)
+    if show and on == "ray":
+        raise UsageError("no window shows what other machines do", remedy="Leave --show out.")
+    how = {
+        "classes": None if classes is None else tuple(name.strip() for name in classes.split(",")),
+        "threshold": threshold,
+        "window": window,
+        "stride": stride,
+        "size": size,
+        "precision": precision,
+        "every": every,
+        "max_frames": max_frames,
+    }
+    manner = {"device": device, "resume": resume, "overwrite": overwrite, "checkpoint": checkpoint}
+    asked = _Asked(sources, output, save, shard)
+    return _run(asked, model, how, manner | {"progress": on == "local"}, show=show, on=on)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be made of what."""
+
+    sources: list[str]
+    output: str
+    save: list[str] | None
+    shard: str | None
+
+
+def _run(
+    asked: _Asked,
+    model: str | None,
+    how: dict[str, Any],
+    manner: dict[str, Any],
+    *,
+    show: bool,
+    on: str,
+) -> int:
+    from vis.pipeline.ray_jobs import track_on_ray
+    from vis.pipeline.run import Choices, Manner
+    from vis.pipeline.runs import planned, shard, track_all
+    from vis.pipeline.show import open_screen
+
+    wanted = shard(planned(asked.sources, asked.output, asked.save), asked.shard)
     with ExitStack() as stack:
         screen = open_screen() if show else None
         if screen is not None:
             stack.callback(screen.close)
-        manner = Manner(
-            device=device,
-            resume=resume,
-            overwrite=overwrite,
-            checkpoint=checkpoint,
-            screen=screen,
-            progress=on == "local",
-        )
-        if on == "ray":
-            from vis.pipeline.ray_jobs import track_on_ray
-
-            outcomes = track_on_ray(wanted, model, choices=choices, manner=manner)
-        else:
-            outcomes = track_all(wanted, model, choices=choices, manner=manner)
-        return _told(outcomes, len(wanted))
+        run = track_on_ray if on == "ray" else track_all
+        ready = Manner(**manner, screen=screen)
+        return _told(run(wanted, model, choices=Choices(**how), manner=ready), len(wanted))
 
 
 def _told(outcomes: Iterator[Outcome], count: int) -> int:

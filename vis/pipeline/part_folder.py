@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import OutputError, OutputExistsError, UsageError
@@ -129,12 +129,19 @@ class PartFolder:
                 grown.replace(final)
         with output_errors(self._done):
             (self.path / FINISHED).replace(self._done)
-            shutil.rmtree(self.path)
+        self.discard()
 
     def discard(self) -> None:
-        """Delete the folder, of a run that wrote nothing."""
+        """Delete the folder; the file that makes it known as ours goes last."""
         with output_errors(self.path):
+            self._empty()
             shutil.rmtree(self.path)
+
+    def sweep(self) -> None:
+        """Delete what a kill left of the folder when all was done, unless somebody has it."""
+        if self.path.exists():
+            with suppress(OutputError), _locked(self.path):
+                self.discard()
 
     def _check_free(self) -> None:
         for path in self.outputs:
@@ -172,11 +179,14 @@ class PartFolder:
                 "the folder was not made by a run, so it is not replaced", where=str(self.path)
             )
         with output_errors(self.path):
-            for entry in self.path.iterdir():
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                elif entry.name != LOCK:
-                    entry.unlink()
+            self._empty()
+
+    def _empty(self) -> None:
+        for entry in self.path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name not in (LOCK, RUN):
+                entry.unlink()
 
 
 @contextmanager

@@ -39,33 +39,28 @@ def track_on_ray(
         wanted: as `track_all` takes them.
         model: a weight file or the name of one.
         choices: how they are tracked.
-        manner: how each run goes; there is no screen and no progress bar.
+        manner: how each run goes; there is no screen and no bar.
 
     Raises:
         InputError, DataError, UsageError: the model cannot be had.
         DeviceError: Ray is not installed, or its workers die.
     """
-    try:
-        import ray
-        import ray.data
-        import ray.exceptions
-    except ImportError:
-        raise DeviceError(
-            "Ray is not installed here", remedy="Install it: pip install 'vis-kit[ray]'."
-        ) from None
+    ray = _ray()
     opened(model)  # what is wrong with it is told here, not by each worker
+    if not wanted:
+        return
     if not ray.is_initialized():
         ray.init()
     ray.data.DataContext.get_current().enable_progress_bars = False
     there = ray.cluster_resources()
     gpus = int(there.get("GPU", 0))
+    workers = max(1, min(len(wanted), gpus or int(there.get("CPU", 1))))
+    silent = replace(manner, screen=None, progress=False)
     items = [{"number": number} for number in range(len(wanted))]
     rows = ray.data.from_items(items, override_num_blocks=len(items)).map(
         _Worker,
-        fn_constructor_args=([_absolute(one) for one in wanted], _where(model), choices, manner),
-        compute=ray.data.ActorPoolStrategy(
-            size=max(1, min(len(wanted), gpus or int(there.get("CPU", 1))))
-        ),
+        fn_constructor_args=([_absolute(one) for one in wanted], _where(model), choices, silent),
+        compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=None if gpus else 1,
         num_gpus=1 if gpus else None,
     )
@@ -80,6 +75,18 @@ def track_on_ray(
         ) from error
 
 
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+        import ray.exceptions
+    except ImportError:
+        raise DeviceError(
+            "Ray is not installed here", remedy="Install it: pip install 'vis-kit[ray]'."
+        ) from None
+    return ray
+
+
 class _Worker:
     """A process that tracks one source after the other."""
 
@@ -87,7 +94,7 @@ class _Worker:
         self, wanted: Sequence[Wanted], model: str | None, choices: Choices, manner: Manner
     ) -> None:
         self._wanted, self._model, self._choices = wanted, opened(model), choices
-        self._manner = replace(manner, screen=None, progress=False)
+        self._manner = manner
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         one = self._wanted[row["number"]]

@@ -110,6 +110,7 @@ def run(
         overwrite=manner.overwrite,
     )
     if part.is_done() and not manner.overwrite:
+        part.sweep()
         return Outcome(wanted.source, part.outputs, skipped=True)
     with part.owned(resume=manner.resume) as goes_on:
         if goes_on and part.is_finished:
