@@ -106,6 +106,8 @@ def family_of(case: Case) -> str:
         return "sotr"
     if any("sem_seg_head.predictor." in key for key in keys):
         return "mask2former"
+    if "encoder.pos_embed" in keys:
+        return "segmenter"
     raise UsageError(f"case {case['name']} is of no known family (first name: {keys[0]!r})")
 
 

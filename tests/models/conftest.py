@@ -41,12 +41,36 @@ QUERIES = {
     "chunk": 3,
     "frames": 4,
 }
+PATCHES = {
+    "image": 64,
+    "patch": 8,
+    "width": 32,
+    "depth": 2,
+    "heads": 2,
+    "decoder_heads": 2,
+    "drop_path": 0.0,
+    "dropout": 0.0,
+}
+CODED = {
+    "backbone": "resnet18",
+    "width": 32,
+    "queries": 6,
+    "stages": 2,
+    "heads": 2,
+    "hidden": 32,
+    "dynamic": 8,
+    "mask_side": 32,
+    "code": 12,
+}
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "detr": ("detr", SMALL | {"slots": 5, "backbone": "resnet18", "width": 64}),
     "detr with masks": (
         "detr",
         SMALL | {"slots": 5, "backbone": "resnet18", "width": 256, "masks": True},
     ),
+    "istr": ("istr", CODED),
+    "istr of the first release": ("istr", CODED | {"generation": "v1", "codec": "pca"}),
+    "istr with cosines": ("istr", CODED | {"codec": "dct", "frames": 3, "carry": 0.0}),
     "mask2former": ("mask2former", QUERIES),
     "mask2former of objects": ("mask2former", QUERIES | {"task": "instance"}),
     "mask2former of segments": (
@@ -54,6 +78,15 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         QUERIES | {"task": "panoptic", "things": 2, "min_score": 0.0, "min_whole": 0.0},
     ),
     "mask2former with swin": ("mask2former", QUERIES | {"backbone": "swin_smallest"}),
+    "segmenter": ("segmenter", PATCHES | {"background": True}),
+    "segmenter by windows": (
+        "segmenter",
+        PATCHES | {"window": 48, "stride": 32, "scales": (1.0, 0.75), "mirrored": True, "chunk": 2},
+    ),
+    "segmenter with a linear head": (
+        "segmenter",
+        PATCHES | {"decoder": "linear", "distilled": True, "background": True},
+    ),
     "sotr": ("sotr", GRIDS),
     "sotr with pure layers": (
         "sotr",

@@ -10,19 +10,28 @@ MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 
 
-def normalised(frames: Tensor, padding: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """ImageNet's mean and deviation, then zero outside the content.
+def normalised(
+    frames: Tensor,
+    padding: Tensor | None,
+    dtype: torch.dtype,
+    *,
+    mean: tuple[float, ...] = MEAN,
+    deviation: tuple[float, ...] = DEVIATION,
+) -> Tensor:
+    """Less the mean, over the deviation (ImageNet's), then zero outside the content.
 
     Args:
         frames: `[M 3 H W]` RGB 0..1.
         padding: `[M H' W']` bool, at least as large; None where there is none.
         dtype: of the result.
+        mean: of red, green and blue.
+        deviation: likewise.
     """
-    mean, deviation = (
+    middle, spread = (
         torch.tensor(values, dtype=dtype, device=frames.device)[:, None, None]
-        for values in (MEAN, DEVIATION)
+        for values in (mean, deviation)
     )
-    x = (frames.to(dtype) - mean) / deviation
+    x = (frames.to(dtype) - middle) / spread
     if padding is None:
         return x
     # A fill, not a product: the padding may hold NaN.

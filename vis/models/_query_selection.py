@@ -12,6 +12,8 @@ from torch.nn.functional import interpolate
 
 from vis.layers.canvas import to_content
 from vis.models._query_output import Output
+from vis.models._semantic import by_class
+from vis.ops.boxes import boxes_of
 from vis.records import ClipPredictions
 
 Selection = Callable[[Output], list[ClipPredictions]]
@@ -130,36 +132,13 @@ class Classes:
         semantic = torch.einsum("qk,qthw->tkhw", chances, masks)
         # several queries may name one pixel: their sum is brought down to a probability
         semantic = semantic / semantic.sum(dim=1, keepdim=True).clamp(min=1)
-        sure, names = semantic.max(dim=1)
-        labels = names.unique()
-        regions = names == labels[:, None, None, None]
-        scores = (sure * regions).sum(dim=(1, 2, 3)) / regions.sum(dim=(1, 2, 3))
-        return ClipPredictions(
-            scores=scores,
-            labels=labels,
-            class_scores=torch.nn.functional.one_hot(labels, chances.shape[1]) * scores[:, None],
-            boxes=boxes_of(regions),
-            masks=regions.to(semantic.dtype),
-            presence=regions.flatten(2).any(dim=2).to(semantic.dtype),
-            semantic=semantic,
-        )
+        return by_class(semantic)
 
 
 def best_pairs(chances: Tensor, keep: int) -> Chosen:
     """The most probable of all pairs of query and class, `[Q K]`, the best first."""
     scores, flat = chances.flatten().topk(min(keep, chances.numel()))
     return Chosen(flat // chances.shape[1], flat % chances.shape[1], scores)
-
-
-def boxes_of(inside: Tensor) -> Tensor:
-    """`[N T h w]` bool -> corners `[N T 4]` as fractions, zero where nothing is inside."""
-    ends = []
-    for line in (inside.any(dim=-2), inside.any(dim=-1)):
-        count, there = line.shape[-1], line.to(torch.uint8)
-        first = there.argmax(dim=-1) / count
-        last = 1 - there.flip(-1).argmax(dim=-1) / count
-        ends.append(torch.stack((first, last), dim=-1) * line.any(dim=-1, keepdim=True))
-    return torch.stack((ends[0], ends[1]), dim=-1).flatten(-2)
 
 
 def _chances(output: Output, clip: int) -> Tensor:

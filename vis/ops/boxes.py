@@ -21,6 +21,17 @@ def to_centres(boxes: Tensor) -> Tensor:
     return torch.cat(((start + end) / 2, end - start), dim=-1)
 
 
+def boxes_of(inside: Tensor) -> Tensor:
+    """`[N T h w]` bool -> corners `[N T 4]` as fractions, zero where nothing is inside."""
+    ends = []
+    for line in (inside.any(dim=-2), inside.any(dim=-1)):
+        count, there = line.shape[-1], line.to(torch.uint8)
+        first = there.argmax(dim=-1) / count
+        last = 1 - there.flip(-1).argmax(dim=-1) / count
+        ends.append(torch.stack((first, last), dim=-1) * line.any(dim=-1, keepdim=True))
+    return torch.stack((ends[0], ends[1]), dim=-1).flatten(-2)
+
+
 def area(boxes: Tensor) -> Tensor:
     """`[...]` area of `[... 4]` corner boxes; one that is inside out has none."""
     return _span(boxes[..., :2], boxes[..., 2:])

@@ -1,0 +1,72 @@
+"""Segmenter's decoders (Strudel et al., 2021, 3.2): from patch tokens to scores of classes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from vis.backbones.vit import block
+
+
+class LinearDecoder(nn.Module):
+    """Each token for itself.
+
+    Args:
+        width: channels.
+        classes: how many.
+    """
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(width, classes)
+        initialise(self)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """`[M N C]` -> `[M N K]`."""
+        return self.head(tokens)  # type: ignore[no-any-return]
+
+
+class MaskTransformer(nn.Module):
+    """Patches and classes look at each other; a score is the cosine of the two, normed.
+
+    Args:
+        width: channels.
+        classes: how many.
+        depth: layers.
+        heads: of each layer.
+        dropout: in the layers.
+    """
+
+    def __init__(self, width: int, classes: int, *, depth: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.projection = nn.Linear(width, width)
+        self.classes = nn.Parameter(torch.empty(1, classes, width))
+        self.blocks = nn.ModuleList(block(width, heads, dropout=dropout) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.patch_map = nn.Parameter(width**-0.5 * torch.randn(width, width))
+        self.class_map = nn.Parameter(width**-0.5 * torch.randn(width, width))
+        self.score_norm = nn.LayerNorm(classes)
+        initialise(self)
+        nn.init.trunc_normal_(self.classes, std=0.02)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """`[M N C]` -> `[M N K]`."""
+        count = tokens.shape[1]
+        patches = self.projection(tokens)
+        x = torch.cat((patches, self.classes.expand(len(tokens), -1, -1)), dim=1)
+        for layer in self.blocks:
+            x = layer(x)
+        x = self.norm(x)
+        patches = normalize(x[:, :count] @ self.patch_map, dim=-1)
+        classes = normalize(x[:, count:] @ self.class_map, dim=-1)
+        return self.score_norm(patches @ classes.mT)  # type: ignore[no-any-return]
+
+
+def initialise(part: nn.Module) -> None:
+    """Linear layers as the published code begins."""
+    for module in part.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,273 @@
+"""Segmenter (Strudel et al., 2021): a vision transformer names the class of every pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad
+
+from vis.backbones.vit import ViT, published_name
+from vis.errors import UsageError
+from vis.layers.canvas import canvas_of, normalised, padding_of
+from vis.losses.semantic import PixelLoss
+from vis.models._contract import Model
+from vis.models._semantic import by_class
+from vis.models._token_decoders import LinearDecoder, MaskTransformer
+from vis.models._windows import Tiling, View, averaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vis.records import Clip, ClipPredictions, ClipTargets
+
+DECODERS = ("mask", "linear")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The defaults are those of the published small model of ADE20K."""
+
+    classes: int
+    """Of the data set."""
+    image: int = 512
+    """Side in pixels of the frames that the positions are made for; others are resized."""
+    patch: int = 16
+    """Side of a token in pixels."""
+    width: int = 384
+    """Channels: 192, 384, 768 and 1024 are the published tiny, small, base and large."""
+    depth: int = 12
+    """Layers of the encoder; 24 of the large one."""
+    heads: int = 6
+    """Of the encoder; the published ones have 64 channels each."""
+    distilled: bool = False
+    """Whether the encoder is a DeiT, with a second token."""
+    decoder: str = "mask"
+    """`mask`: patches and classes look at each other; `linear`: each patch for itself."""
+    decoder_depth: int = 2
+    decoder_heads: int = 6
+    drop_path: float = 0.1
+    """Stochastic depth of the encoder's last layer; it rises to it from 0."""
+    dropout: float = 0.1
+    """Of the mask decoder, as released; the article says none."""
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    """Of red, green and blue 0..1; a part of the weights, as the padding is zero after it."""
+    deviation: tuple[float, ...] = (0.5, 0.5, 0.5)
+    background: bool = False
+    """Whether pixels of no object are one more class, which is never predicted: for data sets of
+    objects. Without, they are not judged and every pixel gets a class, as published."""
+    window: int | None = None
+    """Side of the windows in which a picture is looked at in use; none for the whole picture."""
+    stride: int | None = None
+    """Pixels from one window to the next; none for as many as a window has."""
+    scales: tuple[float, ...] = (1.0,)
+    """Sizes, beside the given one, at which a picture is looked at in use; needs a window. A
+    published average has 0.5, 0.75, 1, 1.25, 1.5 and 1.75."""
+    mirrored: bool = False
+    """Whether each is looked at mirrored, too; needs a window."""
+    chunk: int = 8
+    """Windows that are looked at at once; bounds memory, changes no result."""
+
+    def __post_init__(self) -> None:
+        """Files know lists alone."""
+        for name in ("mean", "deviation", "scales"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    @property
+    def backbone(self) -> str:
+        """What timm calls the network whose weights the published models begin with."""
+        return published_name(width=self.width, patch=self.patch, distilled=self.distilled)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """Scores of classes, and what of the canvas is content."""
+
+    logits: Tensor
+    """`[B K h w]` over the canvas, of patches or, of windows, of pixels."""
+    canvas: tuple[int, int]
+    sizes: Tensor
+    """`[B 2]` pixels of the content."""
+
+
+class Segmenter(Model[Output]):
+    """A clip has one frame; of a canvas, padding counts as content, as published.
+
+    Args:
+        config: what the parts were built from.
+        backbone: frames to tokens.
+        decoder: tokens of patches to scores.
+        loss: of scores and targets.
+    """
+
+    name: ClassVar[str] = "segmenter"
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        backbone: ViT,
+        decoder: LinearDecoder | MaskTransformer,
+        loss: PixelLoss,
+    ) -> None:
+        super().__init__()
+        self.config, self.frames = config, 1
+        self.backbone, self.decoder, self.loss = backbone, decoder, loss
+
+    def forward(self, clip: Clip) -> Output:
+        """Look at a batch of clips of one frame; in use by windows, where that is set.
+
+        Raises:
+            UsageError: the clips have more frames.
+        """
+        if clip.frames.shape[1] > 1:
+            raise UsageError(
+                f"segmenter looks at clips of at most 1 frame, not {clip.frames.shape[1]}",
+                remedy="Give it one frame at a time.",
+            )
+        canvas = canvas_of(clip.frames, self.config.patch)
+        if self.config.window is None or self.training:
+            padding = padding_of(clip.sizes, canvas)
+            logits = self._cells(self._normalised(clip.frames[:, 0], padding))
+        else:
+            logits = torch.stack(list(self._by_windows(clip, self.config.window, canvas)))
+        return Output(logits, canvas, clip.sizes)
+
+    def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is to be minimised.
+
+        Raises:
+            UsageError: output and targets do not belong together.
+            DataError: a label is not one of the model's classes.
+        """
+        if len(targets) != len(output.sizes):
+            raise UsageError(f"{len(targets)} targets for a batch of {len(output.sizes)} clips")
+        return self.loss(output.logits, output.canvas, output.sizes, targets)
+
+    @torch.no_grad()
+    def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
+        """`semantic`, and one row for each class that is seen; `embeddings` name the class.
+
+        A row is the region of a class, not an object.
+        """
+        del clip
+        found = []
+        for m, (height, width) in enumerate(output.sizes.tolist()):
+            large = _enlarged(output.logits[m : m + 1].float(), output.canvas)
+            chances = large[:, :, :height, :width].softmax(dim=1)
+            if self.config.background:
+                found.append(by_class(chances[:, :-1], chances[:, -1]))
+            else:
+                found.append(by_class(chances))
+        return found
+
+    def look(self, pictures: Tensor) -> Tensor:
+        """Normalised pictures `[M 3 H W]` -> scores of their pixels `[M K H W]`."""
+        height, width = pictures.shape[2:]
+        canvas = canvas_of(pictures, self.config.patch)
+        padded = pad(pictures, (0, canvas[1] - width, 0, canvas[0] - height))
+        return _enlarged(self._cells(padded), canvas)[:, :, :height, :width]
+
+    def _cells(self, frames: Tensor) -> Tensor:
+        """Normalised frames `[M 3 H W]` of whole patches -> scores `[M K h w]` of the patches."""
+        height, width = (side // self.config.patch for side in frames.shape[2:])
+        patches = self.backbone(frames)[:, -height * width :]
+        scores: Tensor = self.decoder(patches)
+        return rearrange(scores, "m (h w) k -> m k h w", h=height)
+
+    def _by_windows(self, clip: Clip, window: int, canvas: tuple[int, int]) -> Iterator[Tensor]:
+        """`[K H W]` of each picture: the logarithm of its mean probabilities, on the canvas."""
+        tiling = Tiling(window, self.config.stride or window, self.config.chunk)
+        for frame, (height, width) in zip(clip.frames[:, 0], clip.sizes.tolist(), strict=True):
+            views = list(self._views(frame[None, :, :height, :width]))
+            chances = averaged(self.look, views, tiling, (height, width))
+            logits = chances.clamp(min=torch.finfo(chances.dtype).tiny).log()
+            yield pad(logits, (0, canvas[1] - width, 0, canvas[0] - height))
+
+    def _views(self, picture: Tensor) -> Iterator[View]:
+        """A picture `[1 3 H W]` at all sizes, as it is and mirrored."""
+        for scale in self.config.scales:
+            size = [max(1, int(side * scale + 0.5)) for side in picture.shape[2:]]
+            view = self._normalised(interpolate(picture, size, mode="bilinear"), None)[0]
+            yield View(view, mirrored=False)
+            if self.config.mirrored:
+                yield View(view.flip(-1), mirrored=True)
+
+    def _normalised(self, frames: Tensor, padding: Tensor | None) -> Tensor:
+        kind = next(self.parameters()).dtype
+        mean, deviation = self.config.mean, self.config.deviation
+        return normalised(frames, padding, kind, mean=mean, deviation=deviation)
+
+
+def build(config: Config) -> Segmenter:
+    """The model with fresh weights.
+
+    Raises:
+        UsageError: a setting cannot be.
+    """
+    _check(config)
+    rows = config.classes + config.background
+    decoder: nn.Module
+    if config.decoder == "linear":
+        decoder = LinearDecoder(config.width, rows)
+    else:
+        decoder = MaskTransformer(
+            config.width,
+            rows,
+            depth=config.decoder_depth,
+            heads=config.decoder_heads,
+            dropout=config.dropout,
+        )
+    return Segmenter(
+        config,
+        backbone=ViT(
+            config.image,
+            patch=config.patch,
+            width=config.width,
+            depth=config.depth,
+            heads=config.heads,
+            distilled=config.distilled,
+            drop_path=config.drop_path,
+        ),
+        decoder=decoder,
+        loss=PixelLoss(config.classes, background=config.background),
+    )
+
+
+def _enlarged(logits: Tensor, canvas: tuple[int, int]) -> Tensor:
+    """`[M K h w]` -> `[M K H W]`."""
+    if tuple(logits.shape[2:]) == canvas:
+        return logits
+    return interpolate(logits, canvas, mode="bilinear")
+
+
+def _check(config: Config) -> None:
+    counts = ("classes", "image", "patch", "width", "depth", "heads", "decoder_heads", "chunk")
+    for name in (*counts, "decoder_depth"):
+        if getattr(config, name) < 1:
+            raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
+    if config.decoder not in DECODERS:
+        raise UsageError(f"decoder is {config.decoder!r}", remedy=f"One of: {', '.join(DECODERS)}.")
+    if config.width % config.heads or config.width % config.decoder_heads:
+        raise UsageError(f"width {config.width} is no multiple of the heads")
+    if config.image % config.patch:
+        raise UsageError(f"image {config.image} is no multiple of the patch {config.patch}")
+    for name in ("drop_path", "dropout"):
+        if not 0 <= getattr(config, name) < 1:
+            raise UsageError(f"{name} is {getattr(config, name)}, it must be 0 or more, below 1")
+    if len(config.mean) != 3 or len(config.deviation) != 3 or min(config.deviation) <= 0:
+        raise UsageError("mean and deviation need 3 numbers each, deviations above 0")
+    _check_windows(config)
+
+
+def _check_windows(config: Config) -> None:
+    window, stride = config.window, config.stride
+    if window is not None and (window < 1 or not 1 <= (stride or window) <= window):
+        raise UsageError(f"window {window} and stride {stride} leave pixels out")
+    if not config.scales or min(config.scales) <= 0:
+        raise UsageError(f"scales are {config.scales}, they must be above 0")
+    if window is None and (stride or config.mirrored or config.scales != (1.0,)):
+        raise UsageError("stride, scales and mirrored need a window")
