@@ -119,7 +119,7 @@ def test_a_window_without_a_screen_is_refused(track, film, tmp_path, capsys, mon
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_a_word_on_how_to_go_on(tmp_path, weights, number, code):  # noqa: F811
-    write_film(tmp_path / "long.mp4", KINDS["h264"], 2000)
+    write_film(tmp_path / "long.mp4", KINDS["h264"], 400)
     command = [sys.executable, "-m", "vis", "track", tmp_path / "long.mp4", "-o", tmp_path / "out"]
     rest = ["--model", weights, "--size", "64", "--save", "jsonl", "json", "video"]
     run = subprocess.Popen([*command, *rest], stderr=subprocess.PIPE, text=True)

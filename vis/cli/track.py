@@ -80,10 +80,6 @@ def track(
         shard: Do part i of n of the sources, such as 0/4.
         on: local, or ray: the sources are shared among the machines of a Ray cluster.
     """
-    if every < 1 or checkpoint < 1:
-        raise UsageError("every and checkpoint must be at least 1", remedy="Leave them out.")
-    if show and on == "ray":
-        raise UsageError("no window shows what other machines do", remedy="Leave --show out.")
     how = {
         "classes": None if classes is None else tuple(name.strip() for name in classes.split(",")),
         "threshold": threshold,
@@ -123,6 +119,10 @@ def _run(
     from vis.pipeline.runs import planned, shard, track_all
     from vis.pipeline.show import open_screen
 
+    if how["every"] < 1 or manner["checkpoint"] < 1:
+        raise UsageError("every and checkpoint must be at least 1", remedy="Leave them out.")
+    if show and on == "ray":
+        raise UsageError("no window shows what other machines do", remedy="Leave --show out.")
     wanted = shard(planned(asked.sources, asked.output, asked.save), asked.shard)
     with ExitStack() as stack:
         screen = open_screen() if show else None
