@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vis.datasets.sampling import Cyclic, Strided
+from vis.datasets.sampling import Cyclic, Nearby, Strided
 from vis.errors import UsageError
 
 
@@ -52,7 +52,26 @@ def test_strided_clips_reach_every_frame_and_stride():
     assert {frames[1] - frames[0] for frames in drawn} == {1, 2, 3}
 
 
-@pytest.mark.parametrize("make", [lambda: Cyclic(0), lambda: Strided(3, 2, 1), lambda: Strided(0)])
+@given(st.integers(1, 5), st.integers(1, 30), st.integers(1, 25), st.integers(0, 99))
+def test_nearby_frames_are_near_in_order_and_different(count, length, reach, seed):
+    frames = Nearby(count, reach).frames(0, length, np.random.default_rng(seed))
+    assert len(frames) == count and list(frames) == sorted(frames)
+    assert all(0 <= frame < length for frame in frames)
+    assert frames[-1] - frames[0] <= 2 * reach
+    if count <= min(length, reach + 1):
+        assert len(set(frames)) == count
+
+
+def test_nearby_pairs_reach_both_sides():
+    drawn = [Nearby(2, 2).frames(0, 9, np.random.default_rng(n)) for n in range(300)]
+    assert {frame for frames in drawn for frame in frames} == set(range(9))
+    assert {b - a for a, b in drawn} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: Cyclic(0), lambda: Strided(3, 2, 1), lambda: Strided(0), lambda: Nearby(2, 0)],
+)
 def test_senseless_rules_are_refused(make):
     with pytest.raises(UsageError):
         make()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vis.datasets.footage import Thing, footage, targets_of
-from vis.datasets.transforms import Crop, Fixed, Flip, ShortSide, Sometimes, size_for
+from vis.datasets.transforms import Crop, Fixed, Flip, ScaleJitter, ShortSide, Sometimes, size_for
 from vis.errors import UsageError
 from vis.ops.rle import encode
 
@@ -22,7 +22,14 @@ def clip():
 
 @pytest.mark.parametrize(
     "transform",
-    [Flip(), ShortSide((30, 40), 70), Fixed(20, 50), Crop(20, 70), Sometimes((Crop(20, 50),))],
+    [
+        Flip(),
+        ShortSide((30, 40), 70),
+        Fixed(20, 50),
+        Crop(20, 70),
+        Sometimes((Crop(20, 50),)),
+        ScaleJitter(0.1, 2.0, 64, 128),
+    ],
 )
 def test_one_draw_is_for_all_frames(clip, transform):
     """A still clip stays still, truth included."""
@@ -32,6 +39,28 @@ def test_one_draw_is_for_all_frames(clip, transform):
         assert (out.frames == out.frames[:1]).all()
         assert (targets.masks == targets.masks[:, :1]).all()
         assert out.frames.dtype == torch.uint8 and out.frames.shape[2:] == out.size
+
+
+def test_the_jitter_makes_a_square_at_any_scale(clip):
+    jitter, shares = ScaleJitter(0.5, 1.5, 60, 128), []
+    for seed in range(60):
+        out = jitter(clip, np.random.default_rng(seed))
+        targets = targets_of(out, keep_unseen=True)
+        assert out.size == (60, 60) and targets.masks.shape == (1, 3, 60, 60)
+        grey = (out.frames == 128).all(dim=1)
+        width = int((~grey[0]).any(dim=0).sum())
+        assert not (targets.masks[0] & grey).all(dim=0).any() or width == 60
+        shares.append(width)
+    assert min(shares) < 40 and sum(share == 60 for share in shares) > 20
+
+
+def test_what_was_filled_up_shows_no_object(clip):
+    out = ScaleJitter(0.5, 0.5, 180, 128)(clip, np.random.default_rng(0))
+    assert torch.equal(out.frames[..., :60, :90], clip.frames)
+    assert (out.frames[..., 60:, :] == 128).all() and (out.frames[..., 90:] == 128).all()
+    masks = targets_of(out).masks
+    assert torch.equal(masks[..., :60, :90], targets_of(clip).masks)
+    assert not masks[..., 60:, :].any() and not masks[..., 90:].any()
 
 
 def test_flips_come_as_often_as_asked(clip):

@@ -57,6 +57,20 @@ def test_norms_and_biases_decay_unless_told_otherwise():
     }  # fmt: skip
 
 
+def test_embeddings_and_biases_decay_as_told():
+    """Mask2Former: norms and embeddings do not, other biases do."""
+    model = Small()
+    model.queries = nn.Embedding(2, 3)
+    settings = Optimisation(
+        decay=0.1, decay_norms=False, decay_biases=True, decay_embeddings=False
+    )
+    found = parameter_groups(model, settings)
+    spared = {name for group in found if not group["weight_decay"] for name in group["names"]}
+    assert spared == {
+        "backbone.1.weight", "backbone.1.bias", "head.1.weight", "head.1.bias", "queries.weight",
+    }  # fmt: skip
+
+
 def test_a_backbone_rate_of_zero_freezes_it():
     assert all(not name.startswith("backbone") for name in groups(backbone_rate=0))
     with pytest.raises(UsageError, match=r"optimisation\.rate"):

@@ -31,6 +31,28 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Jitter:
+    """A square that shows the clip at any scale, cut where it is too large, else filled up."""
+
+    lowest: float = 0.1
+    highest: float = 2.0
+    """The clip is brought to fit into so many times the square."""
+    side: int = 1024
+    """Pixels of the square."""
+    filling: int = 128
+    """Of the pixels that the clip does not fill, 0..255; they count as content."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no square."""
+        if not 0 < self.lowest <= self.highest or self.side < 1 or not 0 <= self.filling <= 255:
+            raise UsageError(
+                f"jitter from {self.lowest} to {self.highest}, side {self.side}, filling"
+                f" {self.filling}",
+                remedy="Write rising scales above 0, a side of at least 1 and a filling of 0..255.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Colours:
     """Random changes of colour, each done to half of the clips (SSD's and VisTR's strengths)."""
 
@@ -72,6 +94,7 @@ class Augmentation:
     first: Resize | None = None
     colours: Colours | None = field(default_factory=Colours)
     window: Window | None = None
+    jitter: Jitter | None = None
     last: Resize | None = field(default_factory=Resize)
     fixed: tuple[int, int] | None = None
     """Height and width of all clips at the end, whatever their proportions."""
@@ -111,10 +134,13 @@ class DataConfig:
     """What the model tells apart; none for all classes of the parts."""
     length: int = 36
     """Frames of a clip."""
-    sampling: Literal["cyclic", "strided"] = "strided"
-    """`cyclic`: consecutive, by VisTR's rule. `strided`: at a random distance."""
+    sampling: Literal["cyclic", "strided", "nearby"] = "strided"
+    """`cyclic`: consecutive, by VisTR's rule. `strided`: at a random distance. `nearby`: any
+    frames around a random one, by Mask2Former's rule."""
     stride: tuple[int, int] = (1, 1)
     """Least and greatest distance of the frames of a strided clip."""
+    reach: int = 20
+    """Of a nearby clip: how far its frames may be from the random one."""
     keep_unseen: bool = False
     """Keep the rows of objects that no frame of a clip shows, as VisTR does."""
     on_bad_sample: Literal["error", "skip"] = "error"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import pad
 from torchvision.transforms.v2 import functional
 
 from vis.ops.rle import decode_box
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from vis.records import RLE
 
 Lines = npt.NDArray[np.int64]
+NOWHERE = -1
+"""A line that shows no line of any mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Footage:
     """`[T 3 H W]` uint8 RGB, best with the channels last in memory."""
     things: tuple[Thing, ...]
     rows: Lines
-    """`[H]` which row of a mask each row of the frames shows."""
+    """`[H]` which row of a mask each row of the frames shows, or `NOWHERE`."""
     columns: Lines
     """`[W]`, likewise."""
 
@@ -81,6 +84,17 @@ def cropped(clip: Footage, top: int, left: int, *, height: int, width: int) -> F
     rows, columns = slice(top, top + height), slice(left, left + width)
     frames = clip.frames[..., rows, columns]
     return replace(clip, frames=frames, rows=clip.rows[rows], columns=clip.columns[columns])
+
+
+def padded(clip: Footage, height: int, width: int, *, filling: int) -> Footage:
+    """With pixels of the value `filling` below and to the right, up to `height` x `width`."""
+    down, right = height - clip.size[0], width - clip.size[1]
+    frames = pad(clip.frames, (0, right, 0, down), value=filling)
+    rows, columns = (
+        np.concatenate((lines, np.full(more, NOWHERE)))
+        for lines, more in ((clip.rows, down), (clip.columns, right))
+    )
+    return replace(clip, frames=frames, rows=rows, columns=columns)
 
 
 def targets_of(clip: Footage, *, keep_unseen: bool = False) -> ClipTargets:

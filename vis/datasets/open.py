@@ -10,9 +10,9 @@ from vis.datasets.clips import VideoClips
 from vis.datasets.mixture import Mixture
 from vis.datasets.photometric import Photometric
 from vis.datasets.pseudo import PseudoClips
-from vis.datasets.sampling import Cyclic, Strided
+from vis.datasets.sampling import Cyclic, Nearby, Strided
 from vis.datasets.spare import Spared
-from vis.datasets.transforms import Crop, Fixed, Flip, ShortSide, Sometimes
+from vis.datasets.transforms import Crop, Fixed, Flip, ScaleJitter, ShortSide, Sometimes
 from vis.errors import InputError, UsageError, VisError
 from vis.formats.opening import open_set
 
@@ -123,6 +123,8 @@ def _source(part: Part, data: DataSet, names: tuple[str, ...], config: DataConfi
 def _sampling(config: DataConfig) -> Sampling:
     if config.sampling == "cyclic":
         return Cyclic(config.length)
+    if config.sampling == "nearby":
+        return Nearby(config.length, config.reach)
     return Strided(config.length, *config.stride)
 
 
@@ -136,6 +138,9 @@ def _transforms(augmentation: Augmentation) -> Iterator[Transform]:
         window = augmentation.window
         cut = (_resize(window.at), Crop(window.lowest, window.highest))
         yield Sometimes(cut, window.probability)
+    if augmentation.jitter:
+        jitter = augmentation.jitter
+        yield ScaleJitter(jitter.lowest, jitter.highest, jitter.side, jitter.filling)
     if augmentation.last:
         yield _resize(augmentation.last)
     if augmentation.fixed:

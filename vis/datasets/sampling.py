@@ -83,6 +83,38 @@ class Strided:
         return tuple(_there_and_back(start + k * stride, length) for k in range(self.count))
 
 
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """A random frame and others from around it, in order, one item for each video (Mask2Former).
+
+    No frame is there twice, unless the video has too few.
+    """
+
+    count: int
+    """T."""
+    reach: int = 20
+    """The others are at most so many frames away."""
+
+    def __post_init__(self) -> None:
+        _check_count(self.count)
+        if self.reach < 1:
+            raise UsageError(f"frames from at most {self.reach} around", remedy="Write 1 or more.")
+
+    def items(self, length: int) -> int:
+        """One, so that a long video counts no more than a short one."""
+        del length
+        return 1
+
+    def frames(self, item: int, length: int, random: np.random.Generator) -> tuple[int, ...]:
+        """All frames but for their order are random."""
+        del item
+        middle = int(random.integers(length))
+        first, last = max(0, middle - self.reach), min(length - 1, middle + self.reach)
+        others = [frame for frame in range(first, last + 1) if frame != middle]
+        drawn = [middle, *(others[i] for i in random.permutation(len(others)))]
+        return tuple(sorted(drawn[k % len(drawn)] for k in range(self.count)))
+
+
 def _there_and_back(place: int, length: int) -> int:
     """0 1 2 1 0 1 ... of 3 frames."""
     turn = max(1, 2 * (length - 1))

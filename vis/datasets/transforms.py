@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from vis.datasets.footage import Footage, cropped, flipped, resized
+from vis.datasets.footage import Footage, cropped, flipped, padded, resized
 from vis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,6 +86,26 @@ class Crop:
         top = int(random.integers(clip.size[0] - height + 1))
         left = int(random.integers(clip.size[1] - width + 1))
         return cropped(clip, top, left, height=height, width=width)
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleJitter:
+    """Large-scale jitter (Ghiasi et al., 2021): a random scale, a window of a fixed square."""
+
+    lowest: float
+    highest: float
+    """The clip is brought to fit into so many times the square."""
+    side: int
+    """Pixels of the square."""
+    filling: int
+    """Of the pixels that the clip does not fill."""
+
+    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+        """One scale and one window for all frames."""
+        scale = random.uniform(self.lowest, self.highest) * self.side / max(clip.size)
+        clip = resized(clip, *(max(1, round(side * scale)) for side in clip.size))
+        clip = Crop(self.side, self.side)(clip, random)
+        return padded(clip, self.side, self.side, filling=self.filling)
 
 
 @dataclass(frozen=True, slots=True)

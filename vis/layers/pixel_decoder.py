@@ -159,4 +159,5 @@ def cell_places(sizes: Sequence[Size], like: Tensor) -> Tensor:
 
 
 def _norm(width: int) -> nn.GroupNorm:
-    return nn.GroupNorm(min(GROUPS, width), width)
+    """At least two channels a group: a group of one channel has nothing to norm in a single cell."""
+    return nn.GroupNorm(min(GROUPS, width // 2), width)

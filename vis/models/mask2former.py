@@ -108,6 +108,7 @@ class Mask2Former(Model[Output]):
         super().__init__()
         self.config = config
         self.frames = config.frames if config.task == VIDEO else 1
+        self.regions = config.task == "semantic"
         self.backbone = backbone.requires_grad_(True)
         self.pixel_decoder, self.decoder = pixel_decoder, decoder
         self.class_head = class_head
@@ -233,7 +234,7 @@ def _check(config: Config) -> None:
         raise UsageError(
             f"width {config.width} is odd or not a multiple of the {config.heads} heads"
         )
-    if config.width > GROUPS and config.width % GROUPS:
+    if config.width > 2 * GROUPS and config.width % GROUPS:
         raise UsageError(f"width {config.width} is no multiple of {GROUPS}")
 
 

@@ -23,8 +23,14 @@ class Optimisation:
     """Weight decay."""
     decay_norms: bool = True
     """Whether scales, shifts and biases decay too."""
+    decay_biases: bool | None = None
+    """Whether biases decay that are no norm's; none for as `decay_norms` says."""
+    decay_embeddings: bool = True
+    """Whether learned queries, levels and tables of relative positions decay too."""
     momentum: float = 0.9
     """Of sgd."""
+    nesterov: bool = False
+    """Whether sgd looks ahead along its momentum."""
     clip: float = 0.1
     """The gradient's norm is brought down to it; 0 for never."""
     schedule: Schedule = field(default_factory=Schedule)
@@ -36,6 +42,8 @@ class Optimisation:
                 raise UsageError(
                     f"optimisation.{name} is {getattr(self, name)}, below 0 or no number"
                 )
+        if self.nesterov and (self.kind != "sgd" or not self.momentum):
+            raise UsageError("optimisation.nesterov needs kind sgd and a momentum")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vis.training.ranks import Ranks
 
 BACKBONE = "backbone."
+RELATIVE = "relative_position_bias_table"
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
@@ -25,16 +26,17 @@ def optimiser_of(model: nn.Module, settings: Optimisation) -> torch.optim.Optimi
     """An optimiser of every trainable parameter; each group holds its rate as `base`."""
     groups = parameter_groups(model, settings)
     if settings.kind == "sgd":
-        return torch.optim.SGD(groups, momentum=settings.momentum)
+        return torch.optim.SGD(groups, momentum=settings.momentum, nesterov=settings.nesterov)
     return torch.optim.AdamW(groups)
 
 
 def parameter_groups(model: nn.Module, settings: Optimisation) -> list[dict[str, Any]]:
     """Groups of one rate and decay, shared among processes or whole; names in `names`.
 
-    Without `decay_norms`, norms and biases do not decay. A backbone rate of 0 freezes it.
+    Without `decay_norms`, norms and biases do not decay; without `decay_embeddings`, embeddings and
+    tables of relative positions do not. A backbone rate of 0 freezes it.
     """
-    sparing = _undecayed(model) if not settings.decay_norms else set()
+    sparing = _undecayed(model, settings)
     groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         rate = settings.backbone_rate if name.startswith(BACKBONE) else settings.rate
@@ -134,9 +136,17 @@ def _parameters(optimiser: torch.optim.Optimizer) -> dict[str, nn.Parameter]:
     }
 
 
-def _undecayed(model: nn.Module) -> set[str]:
-    found = {name for name, _ in model.named_parameters() if name.endswith("bias")}
+def _undecayed(model: nn.Module, settings: Optimisation) -> set[str]:
+    kinds: tuple[type[nn.Module], ...] = () if settings.decay_norms else NORMS
+    if not settings.decay_embeddings:
+        kinds += (nn.Embedding,)
+    found: set[str] = set()
     for place, module in model.named_modules():
-        if isinstance(module, NORMS):
+        if isinstance(module, kinds):
             found |= {f"{place}.{name}" for name, _ in module.named_parameters(recurse=False)}
+    biases = settings.decay_norms if settings.decay_biases is None else settings.decay_biases
+    names = [name for name, _ in model.named_parameters()]
+    found |= {name for name in names if not biases and name.endswith("bias")}
+    if not settings.decay_embeddings:
+        found |= {name for name in names if name.endswith(RELATIVE)}
     return found
