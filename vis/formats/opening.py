@@ -14,6 +14,8 @@ from vis.formats.json_file import read_json
 from vis.formats.mots import mots_pictures, read_mots
 from vis.formats.places import film_of
 from vis.formats.reading import Reading
+from vis.formats.semantic import read_semantic
+from vis.formats.semantic_layouts import find_pairs
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import is_pictures
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from vis.formats.ytvis_records import AnnotationSet
 
 Kind = Literal["ytvis", "coco", "davis", "mots"]
+Found = Literal[Kind, "semantic"]
 
 _LOOKED_AT = 20
 """Videos whose first frame is looked for; a data set may lack some."""
@@ -32,7 +35,7 @@ class DataSet:
 
     path: Path
     """The annotation file, or the folder."""
-    kind: Kind
+    kind: Found
     annotations: AnnotationSet
     frames: Path | None
     """The folder that the file names are relative to; None if it was not found."""
@@ -44,7 +47,8 @@ def open_set(
     """Read a data set, whatever its format.
 
     Args:
-        path: an annotation file, or a folder with one, or a DAVIS or MOTS folder.
+        path: an annotation file, or a folder with one, or a DAVIS or MOTS folder, or one of
+            `find_pairs`.
         frames: the folder that its file names are relative to, where it is not found by itself.
         faults: takes every faulty record; None: the first one is raised.
 
@@ -87,7 +91,10 @@ def annotation_file(path: Path) -> Path:
     return found[0] if found else path
 
 
-def _read(path: Path, faults: list[DataError] | None) -> tuple[Kind, AnnotationSet, Path | None]:
+def _read(path: Path, faults: list[DataError] | None) -> tuple[Found, AnnotationSet, Path | None]:
+    pairs = find_pairs(path)
+    if pairs is not None:
+        return "semantic", read_semantic(path, pairs, faults), pairs.frames
     if path.is_dir() and not _is_mots(path):
         return "davis", read_davis(path, faults), davis_layout(path).frames
     if path.is_dir() or path.suffix.lower() == ".txt":

@@ -26,6 +26,9 @@ class Model(nn.Module, ABC, Generic[Output]):
     """The `Config` that it was built from; a dataclass."""
     frames: int
     """The most frames that a clip may have."""
+    regions: bool = False
+    """Whether a prediction is the region of a class in a frame, not an object: its identity is its
+    class."""
     class_names: tuple[str, ...] = ()
     """Of each class index; set by whoever knows them, such as `vis.weights.load`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch.nn.functional import one_hot
 
 from vis.ops.boxes import boxes_of
@@ -12,34 +13,37 @@ from vis.records import ClipPredictions
 if TYPE_CHECKING:
     from torch import Tensor
 
+TINY = 1e-9
+
 
 def by_class(semantic: Tensor, background: Tensor | None = None) -> ClipPredictions:
     """`semantic`, and as a row each class that is the likeliest of a pixel, with its region.
 
-    A row is no object: of two dogs side by side there is one row. Its mask is 1 where the class is
-    the likeliest, its score is the mean probability there, its embedding names the class, so that
-    a tracker goes on with it as the same.
+    A row is no object: of two dogs side by side there is one row. Its mask is the class's
+    probability over that and the likeliest other's, so above a half where it is the likeliest, and
+    still so where it is enlarged. Its score is the mean probability there.
 
     Args:
         semantic: `[T K h w]` probabilities.
         background: `[T h w]` probability of none of the classes, where the model has one.
     """
     classes = semantic.shape[1]
-    sure, names = semantic.max(dim=1)
-    if background is not None:
-        names = names.where(sure > background, classes)
+    rest = semantic.new_zeros(semantic[:, 0].shape) if background is None else background
+    values, order = torch.cat((semantic, rest[:, None]), dim=1).topk(2, dim=1)
+    (first, second), names = values.unbind(dim=1), order[:, 0]
     labels = names.unique()
     labels = labels[labels < classes]
     regions = names == labels[:, None, None, None]
-    scores = (sure * regions).sum(dim=(1, 2, 3)) / regions.sum(dim=(1, 2, 3))
+    scores = (first * regions).sum(dim=(1, 2, 3)) / regions.sum(dim=(1, 2, 3))
     named = one_hot(labels, classes).to(semantic.dtype)
+    own = semantic[:, labels].transpose(0, 1)
+    masks = own / (own + torch.where(regions, second, first)).clamp(min=TINY)
     return ClipPredictions(
         scores=scores,
         labels=labels,
         class_scores=named * scores[:, None],
         boxes=boxes_of(regions),
-        masks=regions.to(semantic.dtype),
+        masks=masks,
         presence=regions.flatten(2).any(dim=2).to(semantic.dtype),
-        embeddings=named,
         semantic=semantic,
     )

@@ -104,6 +104,7 @@ class Segmenter(Model[Output]):
     """
 
     name: ClassVar[str] = "segmenter"
+    regions = True
 
     def __init__(
         self,

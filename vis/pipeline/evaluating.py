@@ -90,6 +90,8 @@ def evaluate(
     listed = picture_results(results, wanted, caught) if pictures and _is_path(results) else None
     found = _read(results, wanted, caught) if listed is None else tracks_of(listed, wanted)
     precision = evaluate_tracks(wanted, found, progress=progress)
+    if threshold is None and data is not None and data.kind == "semantic":
+        threshold = 0.0  # every pixel has a class, however unsure
     least = surest(precision.matches) if threshold is None else threshold
     sure = {
         key: [track for track in tracks if track.score >= least] for key, tracks in found.items()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from vis.tracking import Tracker
+from vis.tracking.by_class import ByClass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ class Linker:
     Args:
         config: of the tracker.
         classes: how many the model has.
+        regions: whether what it says are regions of classes, not objects; then nothing is linked.
         threshold: in a frame, objects of a lower score are left out.
         wanted: indices of the classes that are shown; None for all.
     """
@@ -33,10 +35,13 @@ class Linker:
         config: Config,
         *,
         classes: int,
+        regions: bool = False,
         threshold: float,
         wanted: frozenset[int] | None,
     ) -> None:
-        self._tracker = Tracker(config, classes=classes)
+        self._tracker: Tracker | ByClass = Tracker(config, classes=classes)
+        if regions:
+            self._tracker = ByClass(classes=classes)
         self._threshold, self._wanted = threshold, wanted
         self._shown: set[int] = set()  # of live objects alone, so bounded
 

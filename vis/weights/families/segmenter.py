@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 HEAD = 64
 """Channels of an attention head of every published model."""
-DEIT = {
+DEIT: dict[str, object] = {
     "mean": tuple(value / 255 for value in (123.68, 116.28, 103.53)),
     "deviation": tuple(value / 255 for value in (58.40, 57.12, 57.38)),
 }
@@ -44,7 +45,7 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     linear = "decoder.head.weight" in shapes
     named, axis = ("decoder.head.weight", 0) if linear else ("decoder.classes", 1)
     image = patch * _side(size(shapes, _PLACE, 1) - 1 - distilled)
-    return {
+    found: dict[str, object] = {
         "classes": size(shapes, named, axis),
         "image": image,
         "patch": patch,
@@ -57,7 +58,8 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         "decoder_heads": arguments.get("decoder_heads", heads),
         "window": image,
         "stride": STRIDES.get(image),
-    } | (DEIT if distilled else {})
+    }
+    return found | DEIT if distilled else found
 
 
 def class_names(count: int) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ FAMILY = Family(
 
 
 def _side(cells: int) -> int:
-    side = round(max(cells, 0) ** 0.5)
+    side = math.isqrt(max(cells, 0))
     if side < 1 or side * side != cells:
         raise DataError(f"{cells} positions make no square")
     return side

@@ -1,0 +1,138 @@
+"""where data sets that name every pixel keep their pictures, and what their numbers mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vis.errors import DataError, InputError
+from vis.formats.places import pictures, subfolders
+from vis.formats.semantic_classes import (
+    OF_ADE20K,
+    OF_CITYSCAPES_IDS,
+    OF_CITYSCAPES_TRAINING,
+    OF_PASCAL_CONTEXT,
+    Numbering,
+    numbering,
+)
+from vis.ops.natural import natural
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNJUDGED = 255
+NAMES = "classes.txt"
+"""In a user's own folder: the name of class 0, of class 1, and so on, one a line."""
+_MOST_CLASSES = UNJUDGED
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pictures and their label pictures."""
+
+    frames: Path
+    marks: Path
+    names: tuple[tuple[str, str], ...]
+    """File of the picture below `frames`, file of its labels below `marks`."""
+    unpaired: tuple[str, ...]
+    """Label pictures without a picture, or named ones without labels."""
+    numbering: Numbering
+
+
+def find_pairs(path: Path) -> Pairs | None:
+    """The pairs of a data set that names every pixel; None where it is of another kind.
+
+    Known are: `annotations/SPLIT` of ADE20K, `gtFine/SPLIT` of Cityscapes, the list
+    `ImageSets/SegmentationContext/SPLIT.txt` of Pascal Context, and a folder with `images`,
+    `labels` and `classes.txt`.
+
+    Raises:
+        InputError: a folder or list cannot be read.
+        DataError: two pictures differ in their endings alone, or the names of classes are wrong.
+    """
+    if path.suffix.lower() == ".txt" and path.parent.name == "SegmentationContext":
+        return _context(path)
+    if not path.is_dir():
+        return None
+    if (path / NAMES).is_file() and (path / "labels").is_dir():
+        return _by_stem(path / "images", path / "labels", _own(path / NAMES))
+    beside = path.parent.parent / "images" / path.name
+    if path.parent.name == "annotations" and beside.is_dir() and pictures(path, {".png"}):
+        return _by_stem(beside, path, OF_ADE20K)
+    return _cityscapes(path)
+
+
+def _by_stem(frames: Path, marks: Path, meaning: Numbering) -> Pairs:
+    shown, marked = pictures(frames), pictures(marks, {".png"})
+    both = [stem for stem in marked if stem in shown]
+    return Pairs(
+        frames=frames,
+        marks=marks,
+        names=tuple((shown[stem].name, marked[stem].name) for stem in both),
+        unpaired=tuple(sorted(set(shown) ^ set(marked), key=natural)),
+        numbering=meaning,
+    )
+
+
+def _context(listed: Path) -> Pairs:
+    root = listed.parent.parent.parent
+    frames, marks = root / "JPEGImages", root / "SegmentationClassContext"
+    stems = _lines(listed)
+    shown, marked = pictures(frames), pictures(marks, {".png"})
+    there = [stem for stem in stems if stem in shown and stem in marked]
+    return Pairs(
+        frames=frames,
+        marks=marks,
+        names=tuple((shown[stem].name, marked[stem].name) for stem in there),
+        unpaired=tuple(stem for stem in stems if stem not in there),
+        numbering=OF_PASCAL_CONTEXT,
+    )
+
+
+def _cityscapes(path: Path) -> Pairs | None:
+    """`gtFine/SPLIT/CITY/NAME_gtFine_labelIds.png` beside `leftImg8bit/SPLIT/...`."""
+    frames = path.parent.parent / "leftImg8bit" / path.name
+    if not frames.is_dir():
+        return None
+    for ending, meaning in (
+        ("_labelIds.png", OF_CITYSCAPES_IDS),
+        ("_labelTrainIds.png", OF_CITYSCAPES_TRAINING),
+    ):
+        found = [
+            f"{city.name}/{file.name}"
+            for city in subfolders(path)
+            for file in pictures(city, {".png"}).values()
+            if file.name.endswith(ending)
+        ]
+        if found:
+            pairs = [(_photo(name, path.parent.name + ending), name) for name in found]
+            there = [pair for pair in pairs if (frames / pair[0]).is_file()]
+            lost = tuple(name for shown, name in pairs if (shown, name) not in set(there))
+            return Pairs(frames, path, tuple(there), lost, meaning)
+    return None
+
+
+def _photo(name: str, ending: str) -> str:
+    return f"{name.removesuffix('_' + ending)}_leftImg8bit.png"
+
+
+def _own(path: Path) -> Numbering:
+    names = _lines(path)
+    if not 0 < len(names) <= _MOST_CLASSES:
+        raise DataError(
+            f"there are {len(names)} names of classes",
+            where=str(path),
+            remedy=f"Write one a line, at most {_MOST_CLASSES}: the first is of pixels with 0.",
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"the class {twice!r} is there twice", where=str(path))
+    return numbering(tuple(names), range(len(names)), (UNJUDGED,))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read ({error})", where=str(path)) from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
