@@ -323,7 +323,7 @@ def test_wrong_arguments_are_refused_with_a_remedy(frames: list[Path], asked: di
 
 
 def test_without_a_model_one_is_asked_for(frames: list[Path], monkeypatch, tmp_path: Path):
-    monkeypatch.setattr("vis.pipeline.plan.DEFAULT_MODEL", tmp_path / "none.safetensors")
+    monkeypatch.setattr("vis.weights.catalogue.ASSETS", tmp_path)
     with pytest.raises(UsageError, match="Give a weight file"):
         vis.track(frames)
 

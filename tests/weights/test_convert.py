@@ -249,7 +249,7 @@ def test_forged_settings_are_refused(tmp_path: Path, setting: str, value: object
 
 
 def test_models_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIS_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("VIS_HOME", str(tmp_path))
     model = small("detr")
     weights.save_model(tmp_path / "mine.safetensors", model)
     loaded = weights.load("mine")

@@ -133,7 +133,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_fetched_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIS_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("VIS_HOME", str(tmp_path))
     monkeypatch.setattr(fetch, "_transfer", lambda *_: pytest.fail("the network was used"))
     with pytest.raises(InputError, match=r"Allow the download, or fetch https://download\.pyt"):
         weights.initialise(small("detr"), "imagenet")
@@ -146,7 +146,7 @@ def test_imagenet_weights_in_the_folder_are_used_and_verified(
 ) -> None:
     import hashlib
 
-    monkeypatch.setenv("VIS_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("VIS_HOME", str(tmp_path))
     net = torchvision.models.resnet18(weights=None)
     torch.save(net.state_dict(), tmp_path / "x")
     content = (tmp_path / "x").read_bytes()

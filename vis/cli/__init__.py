@@ -37,11 +37,12 @@ COMMANDS = {
     "data": "check data sets, convert them, split them, look at them",
     "draw": "draw a result or annotation file onto its video",
     "evaluate": "measure results, or a model on a data set, and write a report",
+    "models": "list the models there are, their licences, and how to get them",
     "probe": "tell what a video is and whether it is whole",
     "submit": "check results and write the zip that a test server takes",
     "track": "find, name and follow every object in videos",
     "train": "train a model, or go on with a run",
-    "weights": "convert published weights, or tell what a weight file holds",
+    "weights": "get or convert published weights, or tell what a weight file holds",
 }
 
 _HELP = """\

@@ -1,8 +1,9 @@
-"""`vis weights`: convert published weights, start a model from them, tell what a file holds."""
+"""`vis weights`: get and convert published weights, start from them, tell what a file holds."""
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections import Counter
 from pathlib import Path
@@ -64,6 +65,54 @@ def convert(
     return EXIT_OK
 
 
+def get(
+    name: str,
+    /,
+    *,
+    yes: bool = False,
+    file: str | None = None,
+    sha256: str | None = None,
+    unverified: bool = False,
+    offline: bool = False,
+) -> int:
+    """Fetch a published model, check it, convert it and keep it under its name.
+
+    `vis models` lists the names. The licence is shown and must be accepted. Over https alone; a
+    download that broke goes on where it was. Nothing in the file is executed. Afterwards
+    vis track --model NAME and vis.load("NAME") find it, in $VIS_HOME or the user's cache folder.
+
+    Args:
+        name: Of a published model.
+        yes: Accept the licence without being asked.
+        file: The published file, if it is here already, as from a page for browsers.
+        sha256: Of the published file, if you know it.
+        unverified: Take a file whose hash nobody states; it is written down, and checked from then
+            on.
+        offline: Fetch nothing.
+    """
+    from vis.weights import get as get_model
+    from vis.weights.catalogue import entry
+    from vis.weights.get import place_of
+
+    model = entry(name)
+    if not place_of(model).is_file():
+        _say(f"{name}: {model.what}")
+        _say(f"trained on {model.data}; {model.score}; {model.size / 1e6:.0f} MB")
+        _say(f"licence: {model.licence}. {model.terms}")
+        yes = yes or _agreed()
+    path = get_model(
+        name,
+        accepted=yes,
+        file=file,
+        sha256=sha256,
+        unverified=unverified,
+        offline=offline,
+        progress=True,
+    )
+    _say(f"{name} is in {path}")
+    return EXIT_OK
+
+
 def inspect(file: str, /, *, tensors: bool = False) -> int:
     """Tell the format, the model and the tensors of a weight file.
 
@@ -77,6 +126,7 @@ def inspect(file: str, /, *, tensors: bool = False) -> int:
 
     summary = vis.weights.inspect(file)
     _say(f"{file}: {summary.format}, {len(summary.tensors)} tensors, {summary.numbers:,} numbers")
+    _say(f"types     {_types(summary)}")
     if summary.card is not None:
         _say(f"model     {summary.card.model}")
         _say(f"settings  {_pairs(summary.card.settings)}")
@@ -129,6 +179,29 @@ def init(
     return EXIT_OK
 
 
+def _agreed() -> bool:
+    """Whether the person at the terminal accepts."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "nobody is at the terminal to accept the licence",
+            done="Nothing was fetched.",
+            remedy="Add --yes if you accept it.",
+        )
+    sys.stdout.write("Do you accept it? [y/N] ")
+    sys.stdout.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("the licence was not accepted", done="Nothing was fetched.")
+    return True
+
+
+def _types(summary: Summary) -> str:
+    """How many numbers of each type, the most first."""
+    counts: Counter[str] = Counter()
+    for shape, dtype in summary.tensors.values():
+        counts[str(dtype).removeprefix("torch.")] += math.prod(shape)
+    return ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
+
+
 def _parts(summary: Summary) -> list[str]:
     """One line for all tensors whose names begin alike."""
     parts = Counter(".".join(name.split(".")[:2]) for name in summary.tensors)
@@ -175,8 +248,16 @@ def _say(line: str) -> None:
 
 
 COMMAND = Group(
-    "Convert published weights, start a model from them, or tell what a weight file holds.",
+    "Get or convert published weights, start from them, or tell what a weight file holds.",
     {
+        "get": Command(
+            get,
+            """
+            vis weights get detr_r50_panoptic
+            vis weights get mask2former_video_r50_2021 --yes
+            vis weights get vistr_r50 --file Downloads/vistr_r50.pth --unverified
+            """,
+        ),
         "convert": Command(
             convert,
             """

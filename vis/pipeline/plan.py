@@ -16,13 +16,13 @@ from vis.pipeline.linking import Linker
 from vis.pipeline.looking import Looker, check_precision, device_of
 from vis.tracking import Config
 from vis.tracking.windows import check_plan
+from vis.weights.catalogue import shipped_file
 from vis.weights.classes import numbered
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-DEFAULT_MODEL = Path(__file__).parent.parent / "assets" / "default.safetensors"
 _SHORT, _LONGEST = Resize().short[0], Resize().longest or 640
 
 
@@ -44,6 +44,8 @@ class Plan:
     classes: tuple[int, ...] | None
     """Indices of those that are shown; None for all."""
     tracker: Config
+    regions: bool = False
+    """Whether the model says regions of classes, not objects."""
 
     def looker(self, model: Model[Any], *, device: str, precision: str) -> Looker:
         """The model at work as planned.
@@ -65,7 +67,13 @@ class Plan:
     def linker(self, classes: int) -> Linker:
         """A fresh tracker of as many classes, and what is shown of it."""
         wanted = None if self.classes is None else frozenset(self.classes)
-        return Linker(self.tracker, classes=classes, threshold=self.threshold, wanted=wanted)
+        return Linker(
+            self.tracker,
+            classes=classes,
+            regions=self.regions,
+            threshold=self.threshold,
+            wanted=wanted,
+        )
 
     def state(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -125,6 +133,7 @@ def plan_for(
         threshold=threshold,
         classes=None if classes is None else indices_of(classes, names_of(model)),
         tracker=tracker or Config(),
+        regions=model.regions,
     )
 
 
@@ -139,12 +148,12 @@ def opened(model: Model[Any] | str | os.PathLike[str] | None) -> Model[Any]:
         return model
     if model is not None:
         return weights.load(model if isinstance(model, str) else Path(model))
-    if not DEFAULT_MODEL.is_file():
+    if not shipped_file().is_file():
         raise UsageError(
             "no model is named, and this installation comes without one",
             remedy="Give a weight file, or the name of one in the folder of weights.",
         )
-    return weights.load(DEFAULT_MODEL)
+    return weights.load(shipped_file())
 
 
 def names_of(model: Model[Any]) -> dict[int, str]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from vis import models
 from vis.errors import InputError, VisError
+from vis.weights.catalogue import DEFAULT, entries, shipped_file
 from vis.weights.classes import numbered
 from vis.weights.convert import Summary, convert, fitting, inspect
 from vis.weights.fetch import weights_folder
-from vis.weights.files import Card, read_card, read_weights, save
+from vis.weights.files import Card, halved, read_card, read_weights, save
+from vis.weights.get import get
 from vis.weights.initialise import Taken, initialise
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ __all__ = [
     "Taken",
     "card_of",
     "convert",
+    "get",
     "initialise",
     "inspect",
     "load",
@@ -36,7 +39,8 @@ def load(source: str | Path) -> Model[Any]:
     """The model of a weight file, ready for use (in eval mode, on the CPU).
 
     Args:
-        source: a file, or the name of one in `weights_folder()` without `.safetensors`.
+        source: a file, the name of one in `weights_folder()` without `.safetensors`, or `default`
+            for the model that ships with the package. Half precision becomes float32.
 
     Raises:
         InputError: there is no such file.
@@ -55,14 +59,23 @@ def load(source: str | Path) -> Model[Any]:
     return model.eval()
 
 
-def save_model(path: str | Path, model: Model[Any], *, overwrite: bool = False) -> None:
+def save_model(
+    path: str | Path, model: Model[Any], *, half: bool = False, overwrite: bool = False
+) -> None:
     """Write a model to a weight file; `path` is whole or untouched.
+
+    Args:
+        path: the file.
+        model: whose weights, settings and classes are written.
+        half: whether float32 is written as float16: half the size, 11 bits of each number.
+        overwrite: whether `path` may be replaced.
 
     Raises:
         OutputError: it cannot be written, or is there and `overwrite` is False.
-        DataError: a tensor is not finite; names it.
+        DataError: a tensor is not finite, or too large for half precision; names it.
     """
-    save(path, card_of(model), model.state_dict(), overwrite=overwrite)
+    tensors = model.state_dict()
+    save(path, card_of(model), halved(tensors) if half else tensors, overwrite=overwrite)
 
 
 def card_of(model: Model[Any]) -> Card:
@@ -76,11 +89,14 @@ def _found(source: str | Path) -> Path:
     path = Path(source)
     if path.exists() or path.suffix or len(path.parts) > 1:
         return path
+    if source == DEFAULT and shipped_file().is_file():
+        return shipped_file()
     named = weights_folder() / f"{source}.safetensors"
-    if not named.exists():
-        there = sorted(p.stem for p in weights_folder().glob("*.safetensors"))
-        raise InputError(
-            f"there is no file {str(source)!r}, nor weights of this name in {weights_folder()}",
-            remedy=f"There are: {', '.join(there)}." if there else "Give the path of a file.",
-        )
-    return named
+    if named.exists():
+        return named
+    what = f"there is no file {str(source)!r}, nor weights of this name in {weights_folder()}"
+    if source in {entry.name for entry in entries()}:
+        raise InputError(what, remedy=f"Fetch them: vis weights get {source}")
+    there = sorted(p.stem for p in weights_folder().glob("*.safetensors"))
+    remedy = f"There are: {', '.join(there)}." if there else "Give the path of a file."
+    raise InputError(what, remedy=remedy)

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import secrets
-import urllib.error
-import urllib.request
-from http.client import HTTPException
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
 
 from vis.backbones.resnet import DILATED, MSRA, RESNETS
-from vis.errors import DataError, InputError, OutputError, UsageError, VisError
-
-if TYPE_CHECKING:
-    from http.client import HTTPMessage
-
-MAX_BYTES = 8 << 30
-WAIT = 30.0
-"""Seconds without an answer."""
-BLOCK = 1 << 20
+from vis.errors import DataError, InputError, OutputError, UsageError
+from vis.weights.digest import Digest, sums_of
+from vis.weights.download import download
+from vis.weights.sniff import open_regular
 
 
 def weights_folder() -> Path:
-    """Where weights are looked for by name: `$VIS_WEIGHTS`, or `vis` in the user's cache folder."""
-    stated = os.environ.get("VIS_WEIGHTS")
+    """Where weights are looked for by name: `$VIS_HOME`, or `vis` in the user's cache folder."""
+    stated = os.environ.get("VIS_HOME")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(stated) if stated else cache / "vis"
 
@@ -42,6 +31,7 @@ def imagenet_file(backbone: str, *, download: bool) -> Path:
         UsageError: nobody publishes weights of this backbone.
         InputError: it is not there and may not, or cannot, be fetched.
         DataError: it is not what its name or its server says.
+        OutputError: it cannot be written.
     """
     address = _address(backbone)
     folder = weights_folder()
@@ -66,22 +56,24 @@ def fetch(address: str, folder: Path, name: str) -> Path:
         DataError: it is not what was promised.
         OutputError: it cannot be written.
     """
-    part = folder / f".{secrets.token_hex(8)}.part"
+    named = re.search(r"-([0-9a-f]{8,64})\.\w+$", address)  # torchvision states it in the name
+    stated = [Digest("sha256", named[1])] if named else []
+    ending = Path(address).suffix
+    place = folder / f"{name}{ending}"
+    sums = download(address, place, stated=stated)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("xb") as file:
-                stated, found = _transfer(address, file)
-            if not found.startswith(stated):
-                what = f"what came has sha256 {found[:16]}..., not {stated[:16]}..."
-                raise DataError(what, where=address, done="It was thrown away.")
-            return part.replace(folder / f"{name}-{found[:16]}{Path(address).suffix}")
-        finally:
-            part.unlink(missing_ok=True)
-    except VisError:
-        raise
+        return place.replace(folder / f"{name}-{sums.sha256[:16]}{ending}")
     except OSError as error:
         raise OutputError(f"cannot be written ({error})", where=str(folder)) from None
+
+
+SWINS_OF_TIMM = {
+    "swin_tiny": "swin_tiny_patch4_window7_224.ms_in1k",
+    "swin_small": "swin_small_patch4_window7_224.ms_in1k",
+    "swin_base": "swin_base_patch4_window12_384.ms_in22k",
+    "swin_large": "swin_large_patch4_window12_384.ms_in22k",
+}
+"""Our names -> what Mask2Former starts from."""
 
 
 def _address(backbone: str) -> str:
@@ -100,56 +92,17 @@ def _address(backbone: str) -> str:
 
     from vis.backbones.timm_levels import LEARNING
 
-    published = timm.models.get_pretrained_cfg(backbone.removesuffix(LEARNING))
+    name = SWINS_OF_TIMM.get(backbone, backbone.removesuffix(LEARNING))
+    published = timm.models.get_pretrained_cfg(name)
     if published is None or not published.hf_hub_id:
         raise UsageError(f"timm publishes no weights of {backbone!r}")
     return f"https://huggingface.co/{published.hf_hub_id}/resolve/main/model.safetensors"
 
 
 def _verified(path: Path, digits: str) -> Path:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    if not digest.hexdigest().startswith(digits):
+    with open_regular(path) as file:
+        sums = sums_of(file)
+    if not sums.sha256.startswith(digits):
         what = "its sha256 is not the one in its name: it is damaged or not what it was"
         raise DataError(what, where=str(path), remedy="Delete it and fetch it again.")
     return path
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to https alone, and keeps the hash that Hugging Face states while redirecting."""
-
-    stated = ""
-
-    def redirect_request(
-        self, req: Any, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> urllib.request.Request | None:
-        """Urllib's hook: the request that follows a redirect."""
-        if not newurl.startswith("https://"):
-            raise urllib.error.URLError(f"it redirects to {newurl[:100]}, which is not https")
-        self.stated = self.stated or headers.get("X-Linked-ETag", "").strip('"')
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _transfer(address: str, file: IO[bytes]) -> tuple[str, str]:
-    """Copy what lies at `address` to `file`; its stated and its true sha256, in hexadecimal."""
-    assert address.startswith("https://")
-    redirects = _Redirects()
-    digest, size = hashlib.sha256(), 0
-    try:
-        with urllib.request.build_opener(redirects).open(address, timeout=WAIT) as answer:
-            while block := answer.read(BLOCK):
-                size += len(block)
-                if size > MAX_BYTES:
-                    raise urllib.error.URLError(f"it has more than {MAX_BYTES} bytes")
-                digest.update(block)
-                file.write(block)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException) as error:
-        remedy = "Is there a network? Or fetch it by other means and give its path."
-        raise InputError(f"it cannot be fetched ({error})", where=address, remedy=remedy) from None
-    named = re.search(r"-([0-9a-f]{8,64})\.\w+$", address)  # torchvision states it in the name
-    stated = named[1] if named else redirects.stated
-    if not re.fullmatch(r"[0-9a-f]{8,64}", stated):
-        raise InputError("nobody states its sha256, so it is not trusted", where=address)
-    return stated, digest.hexdigest()

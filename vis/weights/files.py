@@ -85,6 +85,22 @@ def save(
     write_whole(path, whole, overwrite=overwrite)
 
 
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Float32 as float16, the others as they are; a model takes them back as its own type.
+
+    Raises:
+        DataError: a number is too large; names the tensor.
+    """
+    found = {n: t.half() if t.dtype == torch.float32 else t for n, t in tensors.items()}
+    for name, tensor in tensors.items():
+        if not torch.isfinite(found[name]).all() and torch.isfinite(tensor).all():
+            largest = float(tensor.abs().max())
+            raise DataError(
+                f"tensor {name!r:.80} holds {largest:.3g}, too large for half precision"
+            )
+    return found
+
+
 def read_card(path: str | Path) -> Sealed:
     """The checked header of a weight file; no number is read.
 
