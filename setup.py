@@ -45,6 +45,8 @@ setup(
     ],
     extras_require={
         "torchcodec": ["torchcodec>=0.10"],
+        "ray": ["ray[data]>=2.60"],
+        "supervision": ["supervision>=0.28,<1"],
         "tensorboard": ["tensorboard>=2.17"],
         "web": ["gradio>=5.49,<7"],
         "dev": [
