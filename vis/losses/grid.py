@@ -87,7 +87,7 @@ class GridLoss:
         if not self.published:
             cells, pairs = mean_over_ranks(cells + 1) - 1, mean_over_ranks(pairs)
         focal = torch.stack(
-            [_focal(*level) for level in zip(output.logits, wanted, counted, strict=True)]
+            [focal_sum(*level) for level in zip(output.logits, wanted, counted, strict=True)]
         )
         return {
             "class": self.classes * focal.sum() / (cells + 1),
@@ -179,7 +179,7 @@ def _dice(kernels: Tensor, feature: Tensor, truth: Tensor) -> Tensor:
     return 1 - 2 * both / either
 
 
-def _focal(logits: Tensor, wanted: Tensor, counted: Tensor) -> Tensor:
+def focal_sum(logits: Tensor, wanted: Tensor, counted: Tensor) -> Tensor:
     """Sum of the focal loss (Lin et al., 2017, equation 5, gamma 2) over what is `counted`."""
     x = logits.to(torch.promote_types(logits.dtype, torch.float32))
     wrong = torch.where(wanted > 0, -x, x)

@@ -1,0 +1,300 @@
+"""ISTR (Hu et al., 2021): queries with boxes that are refined in turns; masks are codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from vis import backbones
+from vis.errors import UsageError
+from vis.layers.canvas import canvas_of, normalised, padding_of
+from vis.layers.code_heads import ConvCodes, LinearCodes, Seen
+from vis.layers.dynamic_head import RefinementStage, pictures_of
+from vis.layers.learned_codes import LearnedCodes
+from vis.layers.mask_codes import CosineCodes, PrincipalCodes
+from vis.layers.upsampling import FeaturePyramid
+from vis.losses.code_loss import V1, V2, CodedStage, CodeLoss
+from vis.models._code_selection import CodeSelection, Output, sides_of
+from vis.models._contract import Model
+from vis.ops.boxes import to_corners
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vis.backbones.levels import Backbone
+    from vis.layers.code_heads import Codes
+    from vis.layers.dynamic_head import Stage
+    from vis.layers.mask_codes import MaskCodec
+    from vis.records import Clip, ClipPredictions, ClipTargets
+
+LEVELS = 4
+
+
+class Generation(NamedTuple):
+    """What changed between the two releases, beside the codes."""
+
+    loss: CodeLoss
+    averaged: int
+    """How many of the last stages give the logits."""
+    inside: float
+    """What is at least as probable belongs to a mask."""
+    frozen: bool
+    """Whether the backbone's first stage stays as it is."""
+
+
+GENERATIONS = {
+    "v1": Generation(V1, averaged=1, inside=0.5, frozen=True),
+    "v2": Generation(V2, averaged=4, inside=0.45, frozen=False),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The defaults are those of the second release with learned codes."""
+
+    classes: int
+    """Of the data set."""
+    backbone: str = "resnet50"
+    generation: str = "v2"
+    """`v1`, as in the article: the query alone knows the mask's code (mask_side 28, code 60, codec
+    pca). `v2`, as released later: convolutions see it in the box."""
+    codec: str = "ae"
+    """`pca` and `ae` are fitted to masks before the model learns; `dct` needs no fitting."""
+    mask_side: int = 112
+    """Cells of a mask in its box."""
+    code: int = 256
+    """Numbers of a mask's code."""
+    noisy: bool = False
+    """Whether codes to be learned by `pca` are drawn with noise, as released."""
+    width: int = 256
+    """Channels of pyramid and queries."""
+    queries: int = 300
+    stages: int = 6
+    heads: int = 8
+    hidden: int = 2048
+    """Channels inside the feed-forward parts."""
+    dynamic: int = 64
+    """Channels inside the filters that queries make."""
+    frames: int = 1
+    """Of a clip, at most."""
+    carry: float = 0.3
+    """A query that is as sure of a class goes on from where it was in the frame before."""
+    keep: int = 100
+    """The most pairs of query and class of a clip that are predicted."""
+
+
+class ISTR(Model[Output]):
+    """Frame by frame; within a clip, queries that found something carry state and box on.
+
+    Args:
+        config: what the parts were built from.
+        backbone: frames to four maps.
+        pyramid: four maps to five of one width.
+        stages: each looks at queries, boxes and maps.
+        code_heads: of each stage, to the codes of its masks.
+        codec: codes to masks, and back.
+        loss: of output and targets.
+        selection: which queries become predictions.
+    """
+
+    name: ClassVar[str] = "istr"
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        backbone: Backbone,
+        pyramid: FeaturePyramid,
+        stages: Sequence[RefinementStage],
+        code_heads: Sequence[LinearCodes | ConvCodes],
+        codec: MaskCodec,
+        loss: CodeLoss,
+        selection: CodeSelection,
+    ) -> None:
+        super().__init__()
+        self.config, self.frames = config, config.frames
+        self.loss, self.selection = loss, selection
+        self.backbone, self.pyramid, self.codec = backbone, pyramid, codec
+        self.queries = nn.Parameter(torch.randn(config.queries, config.width))
+        # centre and sides of the whole picture
+        self.boxes = nn.Parameter(torch.tensor([0.5, 0.5, 1, 1]).repeat(config.queries, 1))
+        self.stages, self.code_heads = nn.ModuleList(stages), nn.ModuleList(code_heads)
+
+    def forward(self, clip: Clip) -> Output:
+        """Look at a batch of clips; in training, at the masks of all stages too.
+
+        Raises:
+            UsageError: the clips have more frames than the model was built for.
+        """
+        T = clip.frames.shape[1]
+        if self.frames < T:
+            raise UsageError(
+                f"istr was built for clips of at most {self.frames} frame(s), not {T}",
+                remedy="Give it fewer frames at a time.",
+            )
+        levels = self._levels(clip)
+        looks: list[list[Stage]] = []
+        for t in range(T):
+            now = [level[:, t] for level in levels]
+            first = self._first(now, clip.sizes)
+            looks.append(self.refine(*(self._carried(first, looks[-1]) if looks else first), now))
+        stacked = [_through_time(one) for one in zip(*looks, strict=True)]
+        logits, boxes, states = (list(parts) for parts in zip(*stacked, strict=True))
+        boxes = [x / sides_of(clip.sizes, x) for x in boxes]
+        output = Output(logits, boxes, states, levels=levels, sizes=clip.sizes, codes=[])
+        return replace(output, codes=self._coded(output)) if self.training else output
+
+    def refine(self, queries: Tensor, boxes: Tensor, levels: Sequence[Tensor]) -> list[Stage]:
+        """All stages in turn: `[B Q C]`, `[B Q 4]` corners in pixels, maps `[B C h w]`."""
+        found: list[Stage] = []
+        for stage in self.stages:
+            found.append(stage(queries, boxes, levels))
+            queries, boxes = found[-1].queries, found[-1].boxes.detach()
+        return found
+
+    def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is to be minimised.
+
+        Raises:
+            UsageError: output and targets do not belong together.
+            DataError: a label is not one of the model's classes.
+        """
+        codes = output.codes or self._coded(output)
+        stages = [
+            CodedStage(logits, boxes, *coded)
+            for logits, boxes, coded in zip(output.logits, output.boxes, codes, strict=True)
+        ]
+        return self.loss(stages, targets, self.codec)
+
+    @torch.no_grad()
+    def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
+        """The objects of each clip, the best first; `embeddings` are the queries' states."""
+        del clip
+        head = self.code_heads[-1]
+        assert isinstance(head, LinearCodes | ConvCodes)
+        return self.selection(output, head, self.codec)
+
+    def _levels(self, clip: Clip) -> list[Tensor]:
+        """Four maps `[B T C h w]`."""
+        T = clip.frames.shape[1]
+        canvas = canvas_of(clip.frames, max(32, self.backbone.multiple))
+        padding = padding_of(clip.sizes, canvas)
+        if padding is not None:
+            padding = padding.repeat_interleave(T, dim=0)
+        x = normalised(clip.frames.flatten(0, 1), padding, self.queries.dtype)
+        levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
+        return [rearrange(x, "(b t) c h w -> b t c h w", t=T) for x in levels[:LEVELS]]
+
+    def _first(self, levels: Sequence[Tensor], sizes: Tensor) -> tuple[Tensor, Tensor]:
+        """Learned queries, to each the mean of the picture added, and their boxes in pixels.
+
+        The padding counts in the mean, as released.
+        """
+        seen = torch.stack([level.mean(dim=(2, 3)) for level in levels]).sum(dim=0)
+        corners = to_corners(self.boxes.to(torch.promote_types(self.boxes.dtype, torch.float32)))
+        return seen[:, None] + self.queries, corners * sides_of(sizes, corners[None])
+
+    def _carried(
+        self, first: tuple[Tensor, Tensor], before: Sequence[Stage]
+    ) -> tuple[Tensor, Tensor]:
+        """Queries that found something in the frame before go on from there, the others anew."""
+        last = before[-1]
+        sure = last.logits.sigmoid().amax(dim=2, keepdim=True) >= self.config.carry
+        queries, boxes = first
+        return (
+            torch.where(sure, last.queries.to(queries.dtype), queries),
+            torch.where(sure, last.boxes.detach(), boxes),
+        )
+
+    def _coded(self, output: Output) -> list[tuple[Tensor, Tensor | None]]:
+        """Codes, and maps where there are any, of all queries of all stages: `[B T Q ...]`."""
+        levels = [level.flatten(0, 1) for level in output.levels]
+        found = []
+        for head, states, boxes in zip(self.code_heads, output.states, output.boxes, strict=True):
+            B, T, Q = states.shape[:3]
+            seen = Seen(
+                states.flatten(0, 2),
+                (boxes.detach() * sides_of(output.sizes, boxes)).flatten(0, 2),
+                pictures_of(B * T, Q, boxes.device),
+                levels,
+            )
+            coded: Codes = head(seen)
+            found.append(tuple(None if x is None else x.unflatten(0, (B, T, Q)) for x in coded))
+        return found
+
+
+CODECS: dict[str, Callable[[Config], MaskCodec]] = {
+    "pca": lambda config: PrincipalCodes(config.mask_side, config.code, noisy=config.noisy),
+    "dct": lambda config: CosineCodes(config.mask_side, config.code),
+    "ae": lambda config: LearnedCodes(config.mask_side, config.code),
+}
+
+
+def build(config: Config) -> ISTR:
+    """The model with fresh weights; its codes still are to be fitted, where they are learned.
+
+    Raises:
+        UsageError: a setting cannot be.
+    """
+    _check(config)
+    generation = GENERATIONS[config.generation]
+    backbone = backbones.build(config.backbone)
+    if not generation.frozen:
+        backbone.requires_grad_(True)
+    return ISTR(
+        config,
+        backbone=backbone,
+        pyramid=FeaturePyramid(backbone.channels, config.width),
+        stages=[
+            RefinementStage(
+                config.width,
+                classes=config.classes,
+                heads=config.heads,
+                hidden=config.hidden,
+                dynamic=config.dynamic,
+            )
+            for _ in range(config.stages)
+        ],
+        code_heads=[_code_head(config) for _ in range(config.stages)],
+        codec=CODECS[config.codec](config),
+        loss=generation.loss,
+        selection=CodeSelection(
+            keep=config.keep, averaged=generation.averaged, inside=generation.inside
+        ),
+    )
+
+
+def _code_head(config: Config) -> LinearCodes | ConvCodes:
+    if config.generation == "v1":
+        return LinearCodes(config.width, config.code)
+    return ConvCodes(
+        config.width, config.code, side=config.mask_side, with_maps=config.codec == "ae"
+    )
+
+
+def _check(config: Config) -> None:
+    counts = ("classes", "mask_side", "code", "width", "queries", "stages", "heads", "hidden")
+    for name in (*counts, "dynamic", "frames", "keep"):
+        if getattr(config, name) < 1:
+            raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
+    for name, known in (("generation", GENERATIONS), ("codec", CODECS)):
+        if getattr(config, name) not in known:
+            remedy = f"One of: {', '.join(known)}."
+            raise UsageError(f"{name} is {getattr(config, name)!r}", remedy=remedy)
+    if config.width % config.heads:
+        raise UsageError(f"width {config.width} is no multiple of the {config.heads} heads")
+    if config.code > config.mask_side**2 and config.codec != "ae":
+        raise UsageError(f"code {config.code} is longer than a mask of {config.mask_side} squared")
+    if config.codec == "ae" and config.generation == "v1":
+        raise UsageError("codec 'ae' needs generation 'v2', whose heads see the box")
+    if config.generation == "v2" and (config.mask_side % 16 or config.mask_side < 32):
+        raise UsageError(f"mask_side {config.mask_side} is no multiple of 16 from 32 on")
+
+
+def _through_time(looks: Sequence[Stage]) -> Stage:
+    """One stage of all frames: `[B Q ...]` of each -> `[B T Q ...]`."""
+    return type(looks[0])(*(torch.stack(parts, dim=1) for parts in zip(*looks, strict=True)))
