@@ -102,6 +102,10 @@ def family_of(case: Case) -> str:
         return "vistr"
     if any(key.removeprefix("detr.").startswith("bbox_embed.layers.") for key in keys):
         return "detr"
+    if "transformer.level_embed" in keys:
+        return "deformable_detr"
+    if any(key.startswith("head.head_series.") for key in keys):
+        return "istr"
     if any(key.startswith("cate_head.") for key in keys):
         return "sotr"
     if any("sem_seg_head.predictor." in key for key in keys):

@@ -62,7 +62,22 @@ CODED = {
     "mask_side": 32,
     "code": 12,
 }
+PLACES = {
+    "backbone": "resnet18",
+    "width": 32,
+    "queries": 6,
+    "heads": 4,
+    "encoders": 1,
+    "decoders": 2,
+    "hidden": 32,
+}
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "deformable_detr": ("deformable_detr", PLACES),
+    "deformable_detr in two stages": (
+        "deformable_detr",
+        PLACES | {"refine": True, "two_stage": True, "levels": 3},
+    ),
+    "deformable_detr of one level": ("deformable_detr", PLACES | {"levels": 1, "refine": True}),
     "detr": ("detr", SMALL | {"slots": 5, "backbone": "resnet18", "width": 64}),
     "detr with masks": (
         "detr",
@@ -70,7 +85,10 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "istr": ("istr", CODED),
     "istr of the first release": ("istr", CODED | {"generation": "v1", "codec": "pca"}),
-    "istr with cosines": ("istr", CODED | {"codec": "dct", "frames": 3, "carry": 0.0}),
+    "istr through a clip": (
+        "istr",
+        CODED | {"codec": "pca", "stages": 1, "frames": 3, "carry": 0.01},
+    ),
     "mask2former": ("mask2former", QUERIES),
     "mask2former of objects": ("mask2former", QUERIES | {"task": "instance"}),
     "mask2former of segments": (
@@ -127,7 +145,7 @@ def case(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(params=[name for name in sorted(SETTINGS) if name != "detr"])
+@pytest.fixture(params=["detr with masks", "tt_srn", "tt_srn with linear heads", "vistr"])
 def masked(request: pytest.FixtureRequest) -> str:
     """The name of one of the small models that have a mask branch."""
     name: str = request.param

@@ -16,15 +16,16 @@ class SinePositions2D(nn.Module):
 
     Args:
         width: channels, even.
+        back: cells that a cell's place lies before its count (Deformable DETR: half a cell).
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, back: float = 0.0) -> None:
         super().__init__()
-        self.widths = _split(width, axes=2)
+        self.widths, self.back = _split(width, axes=2), back
 
     def forward(self, padding: Tensor) -> Tensor:
         """`[B T h w]` bool, True outside the content -> `[B T h w C]` float32."""
-        return _concatenated(padding, dims=(2, 3), widths=self.widths)
+        return _concatenated(padding, dims=(2, 3), widths=self.widths, back=self.back)
 
 
 class SinePositions3D(nn.Module):
@@ -65,6 +66,13 @@ class AddedSinePositions3D(nn.Module):
         return space + _concatenated(padding, dims=(1,), widths=(self.width,))
 
 
+def sine_code(angle: Tensor, width: int) -> Tensor:
+    """`[...]` -> `[... width]`: sine and cosine in turns, ever slower."""
+    exponent = torch.arange(0, width, 2, dtype=torch.float32, device=angle.device) / width
+    phase = angle[..., None] / TEMPERATURE**exponent
+    return torch.stack((phase.sin(), phase.cos()), dim=-1).flatten(-2)
+
+
 def _split(width: int, *, axes: int) -> tuple[int, ...]:
     """Even widths, equal for the axes of the frame; the first axis has the rest."""
     assert width % 2 == 0, width
@@ -72,20 +80,16 @@ def _split(width: int, *, axes: int) -> tuple[int, ...]:
     return (width - share * (axes - 1), *[share] * (axes - 1))
 
 
-def _concatenated(padding: Tensor, *, dims: tuple[int, ...], widths: tuple[int, ...]) -> Tensor:
+def _concatenated(
+    padding: Tensor, *, dims: tuple[int, ...], widths: tuple[int, ...], back: float = 0.0
+) -> Tensor:
     valid = ~padding
-    codes = [_code(_angle(valid, dim), width) for dim, width in zip(dims, widths, strict=True)]
+    pairs = zip(dims, widths, strict=True)
+    codes = [sine_code(_angle(valid, dim, back), width) for dim, width in pairs]
     return torch.cat(codes, dim=-1)
 
 
-def _angle(valid: Tensor, dim: int) -> Tensor:
+def _angle(valid: Tensor, dim: int, back: float) -> Tensor:
     """Cells of content up to and with this one along `dim`; all of them are a full turn."""
     count = valid.cumsum(dim, dtype=torch.float32)
-    return count / (count.narrow(dim, -1, 1) + TINY) * (2 * math.pi)
-
-
-def _code(angle: Tensor, width: int) -> Tensor:
-    """`[...]` -> `[... width]`: sine and cosine in turns, ever slower."""
-    exponent = torch.arange(0, width, 2, dtype=torch.float32, device=angle.device) / width
-    phase = angle[..., None] / TEMPERATURE**exponent
-    return torch.stack((phase.sin(), phase.cos()), dim=-1).flatten(-2)
+    return (count - back) / (count.narrow(dim, -1, 1) + TINY) * (2 * math.pi)

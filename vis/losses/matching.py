@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import logsigmoid
 
 from vis.losses.targets import Truth, check_labels
 from vis.ops.boxes import giou, iou, to_centres, to_corners
@@ -27,6 +28,11 @@ Bools = npt.NDArray[np.bool_]
 Counted = Callable[["Tensor"], "Tensor"]
 """`visible [M T]` -> the frames of each instance that count, bool `[M T]`."""
 
+Merit = Callable[["Tensor"], "Tensor"]
+"""Logits `[... K]` -> how well each names its class, `[... K]`."""
+
+BALANCE = 0.25
+"""Of the focal loss: what an object's own class weighs; the others weigh 1 minus it."""
 FORBIDDEN = 1e6
 """Stands for a cost that is not a number, or that no counted frame defines."""
 
@@ -48,12 +54,25 @@ def visible_frames(visible: Tensor) -> Tensor:
     return visible
 
 
+def probability(logits: Tensor) -> Tensor:
+    """The rows exclude each other; the last is "no object"."""
+    return logits.softmax(dim=-1)
+
+
+def focal_merit(logits: Tensor) -> Tensor:
+    """Each row for itself: what the focal loss would change by (Zhu et al., 2021, appendix A.4)."""
+    chance = logits.sigmoid()
+    named = BALANCE * (1 - chance) ** 2 * logsigmoid(logits)
+    passed = (1 - BALANCE) * chance**2 * logsigmoid(-logits)
+    return named - passed
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What it costs that a slot shows an instance: a weighted sum of means over counted frames."""
 
     label: float
-    """Weight of minus the probability of the instance's class."""
+    """Weight of minus the merit of the instance's class."""
     box_l1: float
     """Weight of the distance of two boxes, summed over centre, width and height."""
     overlap: float
@@ -62,15 +81,16 @@ class Cost:
     smoothing: float
     """Added to both terms of the fractions of the overlap."""
     counted: Counted
+    merit: Merit = probability
 
     def __call__(self, layers: Sequence[LayerOutput], truth: Truth) -> Tensor:
         """`[L N M]` cost of every slot for every instance of its clip, in each layer."""
-        probabilities = _stack([layer.logits for layer in layers]).softmax(dim=-1)
+        merits = self.merit(_stack([layer.logits for layer in layers]))
         boxes = _stack([layer.boxes for layer in layers])
         clips, frames = truth.clips[:, None], torch.arange(boxes.shape[1], device=boxes.device)
         # Labels are checked only after the copy to the host: an index beyond must not fault before.
-        rows = truth.labels.clamp(0, probabilities.shape[-1] - 1)
-        likely = probabilities[clips, frames, :, :, rows]
+        rows = truth.labels.clamp(0, merits.shape[-1] - 1)
+        likely = merits[clips, frames, :, :, rows]
         found, wanted = boxes[clips, frames], truth.boxes[:, :, None, None].to(boxes)
         distance = (found - to_centres(wanted)).abs().sum(dim=-1)
         overlap = self.measure(to_corners(found), wanted, smoothing=self.smoothing)
@@ -92,6 +112,9 @@ DETR_COST = Cost(
     label=1.0, box_l1=5.0, overlap=2.0, measure=giou, smoothing=0.0, counted=visible_frames
 )
 """Published by DETR (its section 3.1) for images; for clips, the mean over visible frames."""
+
+FOCAL_COST = replace(DETR_COST, label=2.0, merit=focal_merit)
+"""Published by Deformable DETR; no row of the logits is "no object"."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +161,7 @@ class Matcher:
         logits = layers[0].logits
         cost, labels, visible = _to_host(self.cost(layers, truth), truth)
         if labels.size:
-            check_labels(int(labels.min()), int(labels.max()), logits.shape[-1] - 1)
+            check_labels(int(labels.min()), int(labels.max()), truth.labelled.shape[1])
         tables = [self._pair(layer, visible, truth.counts) for layer in cost]
         together = torch.from_numpy(np.concatenate(tables, axis=1)).to(logits.device)
         parts = torch.split(together, [table.shape[1] for table in tables], dim=1)

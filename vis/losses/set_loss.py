@@ -114,15 +114,9 @@ class SetLoss:
     def _layer_terms(
         self, layer: LayerOutput, truth: Truth, *, pairs: Pairs, normaliser: Tensor
     ) -> dict[str, Tensor]:
-        found = _single(layer.boxes)[pairs.clips, pairs.frames, pairs.slots]
-        wanted = truth.boxes[pairs.instances, pairs.frames].to(found)
-        distance = (found - to_centres(wanted)).abs().sum()
-        apart = 1 - giou(to_corners(found), wanted, smoothing=self.smoothing)
-        return {
-            "class": self._label_term(_single(layer.logits), truth, pairs),
-            "box_l1": distance / normaliser,
-            "box_giou": apart.sum() / normaliser,
-        }
+        label = self._label_term(single(layer.logits), truth, pairs)
+        boxes = box_terms(layer, truth, pairs, smoothing=self.smoothing)
+        return {"class": label, **{name: value / normaliser for name, value in boxes.items()}}
 
     def _label_term(self, logits: Tensor, truth: Truth, pairs: Pairs) -> Tensor:
         background = logits.shape[-1] - 1
@@ -130,6 +124,23 @@ class SetLoss:
         labels = truth.labels[pairs.instances, pairs.frames]
         wanted[pairs.clips, pairs.frames, pairs.slots] = labels
         return label_term(logits, wanted, truth.labelled, background=self.weights.background)
+
+
+def box_terms(
+    layer: LayerOutput, truth: Truth, pairs: Pairs, *, smoothing: float = 0.0
+) -> dict[str, Tensor]:
+    """`box_l1` and `box_giou` of matched boxes, each summed over the pairs.
+
+    Args:
+        layer: with the boxes that were found.
+        truth: with those that were wanted.
+        pairs: which is which.
+        smoothing: of the fractions of the generalised IoU.
+    """
+    found = single(layer.boxes)[pairs.clips, pairs.frames, pairs.slots]
+    wanted = truth.boxes[pairs.instances, pairs.frames].to(found)
+    apart = 1 - giou(to_corners(found), wanted, smoothing=smoothing)
+    return {"box_l1": (found - to_centres(wanted)).abs().sum(), "box_giou": apart.sum()}
 
 
 def label_term(logits: Tensor, wanted: Tensor, labelled: Tensor, *, background: float) -> Tensor:
@@ -162,6 +173,6 @@ def mean_over_ranks(value: Tensor, *, least: float = 0.0) -> Tensor:
     return total.clamp(min=least) / distributed.get_world_size()
 
 
-def _single(values: Tensor) -> Tensor:
+def single(values: Tensor) -> Tensor:
     """At least single precision: the sums below lose too much in half."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -40,18 +40,19 @@ class Truth:
     """`[B K]` bool; where False, the class is not annotated in the clip."""
 
 
-def join(targets: Sequence[ClipTargets], layer: LayerOutput) -> Truth:
+def join(targets: Sequence[ClipTargets], layer: LayerOutput, *, reserved: int = 1) -> Truth:
     """The targets of a batch as one table, in clip order.
 
     Args:
         targets: one record for each clip of `layer`, on its device.
         layer: any layer of the output that they are to be compared with.
+        reserved: rows of its logits that are no class: 1 where the last is "no object".
 
     Raises:
         UsageError: the clips, frames or classes of the two are not as many.
     """
     batch, frames = layer.logits.shape[:2]
-    classes = layer.logits.shape[-1] - 1
+    classes = layer.logits.shape[-1] - reserved
     check_targets(targets, batch=batch, frames=frames, classes=classes)
     counts = tuple(len(target.labels) for target in targets)
     visible = torch.cat([target.visible for target in targets])

@@ -27,7 +27,7 @@ MAX_SIZE = 1 << 20
 def trunk(prefix: str) -> Rows:
     """Rows of everything but the mask branch, whose names begin with `prefix`, a pattern."""
     rows = (
-        *_NORMED,
+        *BACKBONE,
         (r"input_proj\.(weight|bias)", r"projection.\1"),
         (r"query_embed\.weight", r"queries"),
         (r"class_embed\.(weight|bias)", r"class_head.\1"),
@@ -47,7 +47,7 @@ _LAYER = r"transformer\.(encoder|decoder)\.layers\.(\d+)"
 _PACKED = r"(in_proj_weight|in_proj_bias|out_proj\.weight|out_proj\.bias)"
 _NORM = r"(weight|bias|running_mean|running_var)"
 _BODY = r"backbone\.0\.body\."
-_NORMED = (
+BACKBONE: Rows = (
     (rf"{_BODY}conv1\.weight", r"backbone.conv1.weight"),
     (rf"{_BODY}bn1\.{_NORM}", r"backbone.conv1.norm.\1"),
     (rf"{_BODY}(layer\d\.\d+\.conv\d)\.weight", r"backbone.\1.weight"),
@@ -55,6 +55,7 @@ _NORMED = (
     (rf"{_BODY}(layer\d\.0\.downsample\.0)\.weight", r"backbone.\1.weight"),
     (rf"{_BODY}(layer\d\.0)\.downsample\.1\.{_NORM}", r"backbone.\1.downsample.0.norm.\2"),
 )
+"""Rows of the ResNet."""
 
 MASKS: Rows = (
     (r"bbox_attention\.q_linear\.(weight|bias)", r"masks.attention.query.\1"),

@@ -1,0 +1,209 @@
+"""Deformable DETR's transformer: levels of a picture, and queries that look at a few places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from vis.layers.canvas import shrunk
+from vis.layers.deformable_attention import DeformableAttention
+from vis.layers.pixel_decoder import GROUPS, DeformableLayer, cell_places
+from vis.layers.positions import SinePositions2D
+from vis.layers.transformer import Attention, FeedForward
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vis.layers.deformable_attention import Size
+
+
+class Memory(NamedTuple):
+    """The cells of all levels of a batch of pictures, end to end, and what of them is content."""
+
+    tokens: Tensor
+    """`[B S C]`."""
+    sizes: list[Size]
+    """Of the levels, the finest first."""
+    padding: Tensor | None
+    """`[B S]` bool, None for none."""
+    shares: Tensor
+    """`[B L 2]` x, y: the share of each level that is content."""
+
+    def content_places(self) -> Tensor:
+        """`[B S 2]` x, y: each cell's middle as fractions of the content, above 1 beyond it."""
+        counts = [height * width for height, width in self.sizes]
+        own = self.shares.repeat_interleave(
+            torch.tensor(counts, device=self.shares.device), dim=1, output_size=sum(counts)
+        )
+        return cell_places(self.sizes, self.shares)[:, :, 0] / own
+
+    def level_places(self, places: Tensor) -> Tensor:
+        """Fractions of the content, points `[B Q 2]` or boxes `[B Q 4]`, -> of each level.
+
+        Returns:
+            `[B Q L 2]` or `[B Q L 4]`.
+        """
+        shares = self.shares.repeat(1, 1, places.shape[-1] // 2)
+        return places[:, :, None] * shares[:, None]
+
+
+class LevelEntry(nn.Module):
+    """A backbone's last maps as levels of one width; further levels are made of the last map.
+
+    Args:
+        channels: of the maps, the finest first.
+        width: of the levels.
+        levels: how many, at least as many as maps.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int, *, levels: int) -> None:
+        super().__init__()
+        further = [channels[-1], *[width] * (levels - len(channels) - 1)]
+        self.convs = nn.ModuleList(_entry(count, width, 1) for count in channels)
+        self.convs.extend(_entry(count, width, 3) for count in further[: levels - len(channels)])
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Maps `[B C h w]` -> levels `[B D h w]`, the finest first."""
+        levels = [conv(x) for conv, x in zip(self.convs, maps, strict=False)]
+        x = maps[-1]
+        for conv in list(self.convs)[len(maps) :]:
+            x = conv(x)
+            levels.append(x)
+        return levels
+
+
+class DeformableEncoder(nn.Module):
+    """Every cell looks at some places of all levels (Zhu et al., 2021, section 4.1).
+
+    Args:
+        width: channels.
+        heads: of every attention.
+        levels: of the pyramid.
+        points: that each head looks at in each level.
+        depth: layers.
+        hidden: width of the feed-forward parts.
+        dropout: in training.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        heads: int,
+        levels: int,
+        points: int,
+        depth: int,
+        hidden: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.positions = SinePositions2D(width, back=0.5)
+        self.level_embed = nn.Parameter(torch.randn(levels, width))
+        self.layers = nn.ModuleList(
+            DeformableLayer(
+                width, heads=heads, levels=levels, points=points, hidden=hidden, dropout=dropout
+            )
+            for _ in range(depth)
+        )
+
+    def forward(self, levels: list[Tensor], padding: Tensor | None) -> Memory:
+        """Levels `[B C h w]`, padding of the canvas `[B H W]` bool, None for none."""
+        codes, outside, shares = [], [], []
+        for x, embed in zip(levels, self.level_embed, strict=True):
+            beyond = _padding(x, padding)
+            codes.append(self.positions(beyond[:, None]).to(x.dtype).flatten(1, 3) + embed)
+            outside.append(beyond.flatten(1))
+            shares.append(_share(beyond))
+        tokens = torch.cat([rearrange(x, "b c h w -> b (h w) c") for x in levels], dim=1)
+        memory = Memory(
+            tokens,
+            [(x.shape[2], x.shape[3]) for x in levels],
+            None if padding is None else torch.cat(outside, dim=1),
+            torch.stack(shares, dim=1),
+        )
+        positions, places = torch.cat(codes, dim=1), memory.level_places(memory.content_places())
+        for layer in self.layers:
+            tokens = layer(tokens, positions, places, memory.sizes, memory.padding)
+        return memory._replace(tokens=tokens)
+
+
+class DeformableDecoderLayer(nn.Module):
+    """The queries look at each other, then at some places around their references.
+
+    Args:
+        width: channels.
+        heads: of both attentions.
+        levels: of the pyramid.
+        points: that each head looks at in each level.
+        hidden: width of the feed-forward part.
+        dropout: in training.
+    """
+
+    def __init__(
+        self, width: int, *, heads: int, levels: int, points: int, hidden: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.self_attention = Attention(width, heads, dropout)
+        self.cross_attention = DeformableAttention(width, heads=heads, levels=levels, points=points)
+        self.feedforward = FeedForward(width, hidden, dropout, relu)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm3 = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        for linear in (
+            self.self_attention.out_proj,
+            self.feedforward.linear1,
+            self.feedforward.linear2,
+        ):
+            nn.init.xavier_uniform_(linear.weight)
+
+    def forward(
+        self, state: Tensor, positions: Tensor, references: Tensor, memory: Memory
+    ) -> Tensor:
+        """`[B Q C]`, `[B Q C]` -> `[B Q C]`.
+
+        Args:
+            state: of the queries.
+            positions: of the queries.
+            references: points `[B Q 2]` or boxes `[B Q 4]` cxcywh as fractions of the content.
+            memory: of the encoder.
+        """
+        placed = state + positions
+        seen = self.self_attention(placed, placed, state, None)
+        state = self.norm1(state + self.dropout(seen))
+        seen = self.cross_attention(
+            state + positions,
+            memory.level_places(references),
+            memory.tokens,
+            memory.sizes,
+            memory.padding,
+        )
+        state = self.norm2(state + self.dropout(seen))
+        return self.norm3(state + self.feedforward(state))  # type: ignore[no-any-return]
+
+
+def _entry(count: int, width: int, kernel: int) -> nn.Sequential:
+    """A 1 x 1 convolution, or one of 3 x 3 that halves the map; then a norm."""
+    conv = nn.Conv2d(count, width, kernel, stride=(kernel + 1) // 2, padding=kernel // 2)
+    nn.init.xavier_uniform_(conv.weight)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return nn.Sequential(conv, nn.GroupNorm(min(GROUPS, width // 2), width))
+
+
+def _padding(level: Tensor, padding: Tensor | None) -> Tensor:
+    """`[B h w]` bool."""
+    size = level.shape[2:]
+    if padding is None:
+        return torch.zeros((len(level), *size), dtype=torch.bool, device=level.device)
+    return shrunk(padding, size)
+
+
+def _share(padding: Tensor) -> Tensor:
+    """`[B h w]` bool -> `[B 2]` x, y: the share of columns and rows that are content."""
+    inside = ~padding
+    columns, rows = inside[:, 0].float().mean(dim=1), inside[:, :, 0].float().mean(dim=1)
+    return torch.stack((columns, rows), dim=1)

@@ -1,0 +1,290 @@
+"""Deformable DETR (Zhu et al., 2021): DETR with levels, and attention to a few places of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import nn
+
+from vis import backbones
+from vis.errors import UsageError
+from vis.layers.canvas import canvas_of, normalised, padding_of
+from vis.layers.deformable_queries import LearnedQueries, ProposedQueries, moved_boxes
+from vis.layers.deformable_transformer import DeformableDecoderLayer, DeformableEncoder, LevelEntry
+from vis.layers.heads import mlp
+from vis.layers.pixel_decoder import GROUPS
+from vis.losses.focal_set_loss import FocalSetLoss
+from vis.losses.outputs import LayerOutput
+from vis.losses.targets import check_labels
+from vis.models._contract import Model
+from vis.models._query_selection import best_pairs
+from vis.models._selection import STRIDE
+from vis.ops.boxes import coverage, to_corners
+from vis.records import ClipPredictions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from vis.backbones.levels import Backbone
+    from vis.layers.deformable_queries import Proposals
+    from vis.layers.deformable_transformer import Memory
+    from vis.records import Clip, ClipTargets
+
+RARE = 0.01
+"""Probability that a fresh model gives any class to any query."""
+SMALL = -2.0
+"""Size of a fresh model's boxes, before the sigmoid."""
+MAPS = 3
+"""Of the backbone, those of strides 8, 16 and 32; a model of one level has the last alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The defaults are the published model's; a clip has one frame, and a mask is its box."""
+
+    classes: int
+    """Of the data set."""
+    backbone: str = "resnet50"
+    width: int = 256
+    queries: int = 300
+    levels: int = 4
+    """1, or at least 3: those of the backbone, then halves of the last."""
+    points: int = 4
+    """That each head looks at in each level."""
+    heads: int = 8
+    encoders: int = 6
+    decoders: int = 6
+    hidden: int = 1024
+    """Width of the transformer's feed-forward parts."""
+    dropout: float = 0.1
+    refine: bool = False
+    """Whether each layer of the decoder has heads of its own, and begins with the boxes of the
+    layer before."""
+    two_stage: bool = False
+    """Whether the queries are boxes that the encoder's cells propose; needs `refine`."""
+    keep: int = 100
+    """The most predictions of a picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """The decoder's layers, what the encoder proposed, and what of the canvas is content."""
+
+    layers: list[LayerOutput]
+    """The last is the prediction; a sigmoid for each class, T = 1."""
+    proposals: LayerOutput | None
+    states: Tensor
+    """`[B Q C]` of the last layer."""
+    sizes: Tensor
+    """`[B 2]` pixels of the content."""
+
+
+class DeformableDETR(Model[Output]):
+    """Where there is one head for all layers, references stay where the queries put them.
+
+    Args:
+        config: what the parts were built from.
+        backbone: frames to four maps.
+        entry: the last maps to levels.
+        encoder: levels to memory.
+        queries: memory to what the decoder begins with.
+        decoder: its layers.
+        class_heads: state to logits, one for all layers or one for each.
+        box_heads: state to what a reference is moved by, as many.
+        loss: of output and targets.
+    """
+
+    name: ClassVar[str] = "deformable_detr"
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        backbone: Backbone,
+        entry: LevelEntry,
+        encoder: DeformableEncoder,
+        queries: LearnedQueries | ProposedQueries,
+        decoder: nn.ModuleList,
+        class_heads: nn.ModuleList,
+        box_heads: nn.ModuleList,
+        loss: FocalSetLoss,
+    ) -> None:
+        super().__init__()
+        self.config, self.frames = config, 1
+        self.backbone, self.entry, self.encoder = backbone, entry, encoder
+        self.queries, self.decoder = queries, decoder
+        self.class_heads, self.box_heads = class_heads, box_heads
+        self.loss = loss
+
+    def forward(self, clip: Clip) -> Output:
+        """Look at a batch of clips of one frame.
+
+        Raises:
+            UsageError: the clips have more frames.
+        """
+        if clip.frames.shape[1] > 1:
+            raise UsageError(
+                f"deformable_detr looks at clips of at most 1 frame, not {clip.frames.shape[1]}",
+                remedy="Give it one frame at a time.",
+            )
+        padding = padding_of(clip.sizes, canvas_of(clip.frames, self.backbone.multiple))
+        x = normalised(clip.frames[:, 0], padding, self.encoder.level_embed.dtype)
+        maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
+        levels = self.entry(maps[-_maps(self.config.levels) :])
+        memory = self.encoder(levels, padding)
+        layers, states, proposals = self._decode(memory)
+        proposed = None if proposals is None else _layer(proposals.logits, proposals.boxes)
+        return Output(layers, proposed, states, clip.sizes)
+
+    def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is to be minimised.
+
+        Raises:
+            UsageError: output and targets do not belong together.
+            DataError: a label is not one of the model's classes.
+        """
+        for target in targets:
+            if len(target.labels):
+                lowest, highest = (int(label) for label in target.labels.aminmax())
+                check_labels(lowest, highest, self.config.classes)
+        return self.loss(output.layers, targets, proposals=output.proposals)
+
+    @torch.no_grad()
+    def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
+        """The surest pairs of query and class, the best first; `embeddings` are the states."""
+        del clip
+        return [self._prediction(output, clip) for clip in range(len(output.sizes))]
+
+    def _decode(self, memory: Memory) -> tuple[list[LayerOutput], Tensor, Proposals | None]:
+        state, positions, references, proposals = self.queries(memory)
+        layers = []
+        for index, layer in enumerate(self.decoder):
+            own = index % len(self.class_heads)
+            state = layer(state, positions, references, memory)
+            boxes = moved_boxes(references, self.box_heads[own](state))
+            layers.append(_layer(self.class_heads[own](state), boxes))
+            if self.config.refine:
+                references = boxes.detach()
+        return layers, state, proposals
+
+    def _prediction(self, output: Output, clip: int) -> ClipPredictions:
+        last = output.layers[-1]
+        chances = last.logits[clip, 0].float().sigmoid()
+        chosen = best_pairs(chances, self.config.keep)
+        boxes = to_corners(last.boxes[clip, 0, chosen.queries].float()).clamp(0, 1)[:, None]
+        height, width = (-(-pixels // STRIDE) for pixels in output.sizes[clip].tolist())
+        return ClipPredictions(
+            scores=chosen.scores,
+            labels=chosen.labels,
+            class_scores=chances[chosen.queries],
+            boxes=boxes,
+            masks=coverage(boxes, height, width),
+            presence=chances.amax(dim=1)[chosen.queries, None],
+            embeddings=output.states[clip, chosen.queries].float(),
+        )
+
+
+def build(config: Config) -> DeformableDETR:
+    """The model with fresh weights.
+
+    Raises:
+        UsageError: a setting cannot be.
+    """
+    _check(config)
+    backbone = backbones.build(config.backbone)
+    attention = {"heads": config.heads, "levels": config.levels, "points": config.points}
+    count = config.decoders if config.refine else 1
+    return DeformableDETR(
+        config,
+        backbone=backbone,
+        entry=LevelEntry(
+            backbone.channels[-_maps(config.levels) :], config.width, levels=config.levels
+        ),
+        encoder=DeformableEncoder(
+            config.width,
+            **attention,
+            depth=config.encoders,
+            hidden=config.hidden,
+            dropout=config.dropout,
+        ),
+        queries=_proposed(config) if config.two_stage else _learned(config),
+        decoder=nn.ModuleList(
+            DeformableDecoderLayer(
+                config.width, **attention, hidden=config.hidden, dropout=config.dropout
+            )
+            for _ in range(config.decoders)
+        ),
+        class_heads=nn.ModuleList(_class_head(config) for _ in range(count)),
+        box_heads=nn.ModuleList(
+            _box_head(config, 0.0 if index or config.two_stage else SMALL) for index in range(count)
+        ),
+        loss=FocalSetLoss(),
+    )
+
+
+def _learned(config: Config) -> LearnedQueries:
+    return LearnedQueries(config.width, config.queries)
+
+
+def _proposed(config: Config) -> ProposedQueries:
+    return ProposedQueries(
+        config.width,
+        config.queries,
+        class_head=_class_head(config),
+        box_head=_box_head(config, 0.0),
+    )
+
+
+def _class_head(config: Config) -> nn.Linear:
+    head = nn.Linear(config.width, config.classes)
+    nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
+    return head
+
+
+def _box_head(config: Config, size: float) -> nn.Sequential:
+    """A fresh one moves nothing; `size` is added to what a reference says of it."""
+    head = mlp(config.width, 4)
+    last = head[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.weight)
+    with torch.no_grad():
+        last.bias.copy_(last.bias.new_tensor((0.0, 0.0, size, size)))
+    return head
+
+
+def _layer(logits: Tensor, boxes: Tensor) -> LayerOutput:
+    """`[B Q K]`, `[B Q 4]` of clips of one frame."""
+    return LayerOutput(logits[:, None], boxes[:, None])
+
+
+def _maps(levels: int) -> int:
+    return MAPS if levels > 1 else 1
+
+
+def _check(config: Config) -> None:
+    for name in COUNTS:
+        if getattr(config, name) < 1:
+            raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
+    if not 0 <= config.dropout <= 1:
+        raise UsageError(f"dropout is {config.dropout}, it must be within 0..1")
+    if config.levels == MAPS - 1:
+        raise UsageError(f"levels is {config.levels}", remedy=f"Give 1, or at least {MAPS}.")
+    if config.two_stage and not config.refine:
+        raise UsageError("two_stage needs refine, as published", remedy="Set refine too.")
+    if config.width % 4 or config.width % config.heads:
+        raise UsageError(
+            f"width {config.width} is no multiple of 4 and of the {config.heads} heads"
+        )
+    if config.width > GROUPS and config.width % GROUPS:
+        raise UsageError(f"width {config.width} is no multiple of {GROUPS}")
+
+
+COUNTS = (
+    *("classes", "width", "queries", "levels", "points", "heads", "encoders", "decoders"),
+    *("hidden", "keep"),
+)
