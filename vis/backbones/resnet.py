@@ -9,7 +9,7 @@ import torchvision
 from torch import nn
 
 from vis.backbones.levels import Backbone
-from vis.layers.frozen import FrozenNorm, FrozenNormConv
+from vis.layers.frozen import FrozenNorm, FrozenNormConv, FrozenNormDeformableConv
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +32,8 @@ RESNETS = {
     "resnet101_dc5": WIDE,
     "resnet50_msra": WIDE,
     "resnet101_msra": WIDE,
+    "resnet50_msra_dcn": WIDE,
+    "resnet101_msra_dcn": WIDE,
 }
 """Channels of the four levels of each network."""
 DILATED = "_dc5"
@@ -40,6 +42,9 @@ DILATED = "_dc5"
 MSRA = "_msra"
 """The first convolution of a stage halves the map, not the second, as in the first weights (2015)
 that detectron2 carries on; the tensors are the same, what they mean is not."""
+
+DEFORMABLE = "_dcn"
+"""The second convolution of every block of the last three stages is deformable (Zhu et al., 2019)."""
 
 
 class ResNet(Backbone):
@@ -55,13 +60,18 @@ class ResNet(Backbone):
         super().__init__()
         self.channels = RESNETS[name]
         net = torchvision.models.get_model(
-            name.removesuffix(DILATED).removesuffix(MSRA),
+            plain_name(name),
             weights=None,
             norm_layer=FrozenNorm,
             replace_stride_with_dilation=[False, False, name.endswith(DILATED)],
         )
-        if name.endswith(MSRA):
+        if MSRA in name:
             _halve_first(net)
+        deformable = (net.layer2, net.layer3, net.layer4) if name.endswith(DEFORMABLE) else ()
+        for stage in deformable:
+            for block in stage:
+                block.conv2 = FrozenNormDeformableConv(block.conv2, block.bn2)
+                block.bn2 = nn.Identity()
         _fold(net)
         self.conv1, self.relu, self.maxpool = net.conv1, net.relu, net.maxpool
         self.layer1, self.layer2 = net.layer1, net.layer2
@@ -77,6 +87,11 @@ class ResNet(Backbone):
             x = stage(x)
             levels.append(x)
         return levels
+
+
+def plain_name(name: str) -> str:
+    """What torchvision calls the network with the same weights, offsets aside."""
+    return name.removesuffix(DEFORMABLE).removesuffix(DILATED).removesuffix(MSRA)
 
 
 def our_key(key: str) -> str | None:

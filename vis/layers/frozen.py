@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.ops import deform_conv2d
 
 EPSILON = 1e-5
 
@@ -61,3 +62,52 @@ class FrozenNormConv(nn.Module):
         return functional.conv2d(
             x, weight, shift, self.stride, self.padding, self.dilation, self.groups
         )
+
+
+class FrozenNormDeformableConv(FrozenNormConv):
+    """The same, where each tap looks where it is sent and counts as much as it is told (v2).
+
+    To begin with, taps look where a plain convolution's do and count half (Zhu et al., 2019).
+
+    Args:
+        conv: the convolution of 3 x 3, whose weight is taken over.
+        norm: its norm.
+    """
+
+    def __init__(self, conv: nn.Conv2d, norm: FrozenNorm) -> None:
+        super().__init__(conv, norm)
+        taps = conv.weight[0, 0].numel()
+        self.offsets = nn.Conv2d(
+            conv.in_channels,
+            3 * taps,
+            (int(conv.kernel_size[0]), int(conv.kernel_size[1])),
+            stride=conv.stride,  # type: ignore[arg-type]
+            padding=self.padding,  # type: ignore[arg-type]
+            dilation=conv.dilation,  # type: ignore[arg-type]
+        )
+        self.taps = taps
+        nn.init.zeros_(self.offsets.weight)
+        assert self.offsets.bias is not None
+        nn.init.zeros_(self.offsets.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[M C h w]` -> `[M D h' w']`.
+
+        The first two thirds of the offsets' channels are the taps' ways down and right in turn, in
+        cells; the last third, by a sigmoid, is how much they count.
+        """
+        told = self.offsets(x)
+        scale, shift = self.norm.affine()
+        # Half precision cannot tell places apart that are a fraction of a cell from each other.
+        x, told = x.to(self.weight.dtype), told.to(self.weight.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            return deform_conv2d(  # type: ignore[no-any-return]
+                x,
+                told[:, : 2 * self.taps],
+                self.weight * scale[:, None, None, None],
+                shift,
+                self.stride,
+                self.padding,
+                self.dilation,
+                told[:, 2 * self.taps :].sigmoid(),
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,10 +10,14 @@ import torch
 from vis.layers.canvas import DEVIATION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from vis.weights.rename import Rows
 
+SURE = 30.0
+"""Its sigmoid is 1 in single precision."""
 _NORM = r"(weight|bias|running_mean|running_var)"
 
 
@@ -30,6 +35,7 @@ def _stage(prefix: str, stage: int) -> Rows:
     return (
         (rf"{there}(\d+\.conv\d)\.weight", rf"{here}\1.weight"),
         (rf"{there}(\d+\.conv\d)\.norm\.{_NORM}", rf"{here}\1.norm.\2"),
+        (rf"{there}(\d+)\.conv2_offset\.(weight|bias)", rf"{here}\1.conv2.offsets.\2"),
         (rf"{there}0\.shortcut\.weight", rf"{here}0.downsample.0.weight"),
         (rf"{there}0\.shortcut\.norm\.{_NORM}", rf"{here}0.downsample.0.norm.\1"),
     )
@@ -52,3 +58,24 @@ def from_bgr(weight: Tensor) -> Tensor:
     """
     scale = 255 * torch.tensor(DEVIATION, dtype=weight.dtype)
     return weight.flip(1) * scale[:, None, None]
+
+
+def plain_offsets(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Offsets that change nothing, for the blocks without, where other blocks have some.
+
+    Which blocks are deformable, a checkpoint tells by its offsets alone; with these, all of the last
+    three stages can be: taps stay where they are, and count wholly.
+    """
+    plain = {}
+    if any(".conv2.offsets." in name for name in tensors):
+        for name, weight in tensors.items():
+            match = re.fullmatch(r"(backbone\.layer[234]\.\d+\.conv2)\.weight", name)
+            if match and f"{match[1]}.offsets.weight" not in tensors:
+                taps = weight[0, 0].numel()
+                bias = weight.new_zeros(3 * taps)
+                bias[2 * taps :] = SURE
+                channels = tensors[name.replace("conv2", "conv1")].shape[0]
+                shape = (3 * taps, channels, *weight.shape[2:])
+                plain[f"{match[1]}.offsets.weight"] = weight.new_zeros(shape)
+                plain[f"{match[1]}.offsets.bias"] = bias
+    return plain

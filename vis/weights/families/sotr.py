@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vis.backbones.resnet import MSRA
+from vis.backbones.resnet import DEFORMABLE, MSRA, plain_name
 from vis.weights.classes import COCO_THINGS, numbered
-from vis.weights.families._detectron import from_bgr, pyramid, resnet
+from vis.weights.families._detectron import from_bgr, plain_offsets, pyramid, resnet
 from vis.weights.families._trunk import resnet as nearest_resnet
 from vis.weights.families._trunk import size
 from vis.weights.rename import Family
@@ -39,7 +39,7 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         "width": size(shapes, "class_head.weight", 1),
         "mask_width": size(shapes, "masks.mix.conv.weight", 1),
         "depth": len(layers),
-        "backbone": name if name.startswith("resnext") else name.removesuffix(MSRA) + MSRA,
+        "backbone": name if name.startswith("resnext") else _msra(name),
     }
 
 
@@ -49,8 +49,21 @@ def class_names(count: int) -> tuple[str, ...]:
 
 
 def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same for pixels as ours are."""
-    return tensors | {FIRST: from_bgr(tensors[FIRST])} if FIRST in tensors else tensors
+    """The same for pixels as ours are, and with offsets in all deformable stages or in none."""
+    if FIRST in tensors:
+        # ResNeXt's pixels are over ImageNet's deviation already (detectron2's X-101-32x8d)
+        first = tensors[FIRST].flip(1) if _grouped(tensors) else from_bgr(tensors[FIRST])
+        tensors = tensors | {FIRST: first}
+    return tensors | plain_offsets(tensors)
+
+
+def _grouped(tensors: Mapping[str, Tensor]) -> bool:
+    weight = tensors.get("backbone.layer1.0.conv2.weight")
+    return weight is not None and weight.dim() == 4 and weight.shape[1] < weight.shape[0]
+
+
+def _msra(name: str) -> str:
+    return plain_name(name) + MSRA + (DEFORMABLE if name.endswith(DEFORMABLE) else "")
 
 
 def _layer(layer: int) -> Rows:
