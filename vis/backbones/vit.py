@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from einops import rearrange
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -94,7 +95,7 @@ def resized(positions: Tensor, grid: tuple[int, int], *, first: int) -> Tensor:
     side = round((positions.shape[1] - first) ** 0.5)
     if grid == (side, side):
         return positions
-    square = positions[:, first:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
+    square = rearrange(positions[:, first:], "one (h w) c -> one c h w", h=side)
     cells = interpolate(square, grid, mode="bilinear", align_corners=False)
     return torch.cat((positions[:, :first], cells.flatten(2).transpose(1, 2)), dim=1)
 

@@ -1,7 +1,7 @@
 """Data sets that name every pixel: pictures beside PNG pictures whose pixels are class numbers.
 
-A picture is a video of one frame; each class that is in it is one track with its region, and what is
-not judged is a crowd. The PNG pictures are decoded when their tracks are asked for, not before.
+A picture is a video of one frame; each class that is in it is one track with its region, and what
+is not judged is a crowd. The PNG pictures are decoded when their tracks are asked for, not before.
 """
 
 from __future__ import annotations

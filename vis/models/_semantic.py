@@ -31,7 +31,7 @@ def by_class(semantic: Tensor, background: Tensor | None = None) -> ClipPredicti
     rest = semantic.new_zeros(semantic[:, 0].shape) if background is None else background
     values, order = torch.cat((semantic, rest[:, None]), dim=1).topk(2, dim=1)
     (first, second), names = values.unbind(dim=1), order[:, 0]
-    labels = names.unique()
+    labels = torch.unique(names)
     labels = labels[labels < classes]
     regions = names == labels[:, None, None, None]
     scores = (first * regions).sum(dim=(1, 2, 3)) / regions.sum(dim=(1, 2, 3))

@@ -63,8 +63,8 @@ def from_bgr(weight: Tensor) -> Tensor:
 def plain_offsets(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Offsets that change nothing, for the blocks without, where other blocks have some.
 
-    Which blocks are deformable, a checkpoint tells by its offsets alone; with these, all of the last
-    three stages can be: taps stay where they are, and count wholly.
+    Which blocks are deformable, a checkpoint tells by its offsets alone; with these, all of the
+    last three stages can be: taps stay where they are, and count wholly.
     """
     plain = {}
     if any(".conv2.offsets." in name for name in tensors):
