@@ -200,7 +200,7 @@ def _asked(address: str, size: int, redirects: _Redirects) -> tuple[HTTPResponse
         if error.headers.get("Content-Range", "") == f"bytes */{size}":
             return None, size
         return _asked(address, 0, redirects)
-    if answer.status != 206:
+    if answer.status != 206 or not size:
         return answer, 0  # it knows no ranges and sends all
     if answer.headers.get("Content-Range", "").startswith(f"bytes {size}-"):
         return answer, size

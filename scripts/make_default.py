@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+r"""The model that ships, from a training run: half precision, facts for the table, a model card.
+
+    python scripts/development_numbers.py RUN/model.safetensors DEVELOPMENT --key demo_class \
+        --out out/development
+    python scripts/make_default.py RUN --numbers out/development/numbers.json
+
+Writes `default.safetensors`, `default.json` and `default.md` into vis/assets. Refuses more than
+25 MB, classes other than the eight, and a recipe that names DAVIS, on which nothing that ships may
+be trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from vis import weights
+from vis.errors import DataError, InputError, VisError
+from vis.formats.json_file import read_json
+from vis.formats.whole_file import write_whole
+from vis.weights.catalogue import ASSETS, DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vis.models import Model
+
+LARGEST = 25_000_000
+"""Bytes."""
+CLASSES = (
+    "person", "two-wheeler", "vehicle", "boat", "bird", "dog", "cat", "large-animal",
+)  # fmt: skip
+LICENCE = "Apache-2.0"
+DATA = """\
+* 744 photographs of COCO train2017 with all objects of 80 categories, and 707 with a person, made
+  small. Categories became eight classes; those of no class are background. COCO's annotations are
+  CC BY 4.0. The photographs belong to their owners, who put them on Flickr under Creative Commons
+  licences of several kinds, some of them non-commercial; none of them is in this file.
+* Scenes drawn by `scripts/make_scenes.py` of this project (Apache-2.0).
+
+Clips were made from pictures: motion, occlusion, pasted objects that come and go. No video that a
+camera took was trained on; DAVIS, on which the numbers below are measured, least of all. No weights
+of others were used: training began from random numbers."""
+LIMITS = """\
+* It learnt from so few pictures that it misses much, and much that it finds has ragged edges. The
+  numbers above are what to expect of short, easy clips; of others, less.
+* It knows eight classes. Whatever is none of them, it leaves out or takes for one of them.
+* Small, far, crowded and half-hidden objects are often missed or taken together; after a long
+  absence or among look-alikes, identities are confused.
+* It never saw real motion, night, fisheye, infrared or drawings.
+* It may not be relied on where a miss or a mistake harms anybody, nor to identify people: it does
+  not know who anybody is."""
+
+
+def main() -> int:
+    """Write the three files, or say why not."""
+    asked = _arguments()
+    try:
+        model, recipe = read_run(asked.run)
+        numbers = read_json(asked.numbers)
+        size = write_weights(asked.assets, model)
+        facts = facts_of(model, numbers)
+        _write(asked.assets / f"{DEFAULT}.json", json.dumps(facts, indent=1) + "\n")
+        card = card_of(model, recipe=recipe, numbers=numbers, size=size, notes=asked.notes)
+        _write(asked.assets / f"{DEFAULT}.md", card)
+    except VisError as error:
+        print(f"{error}", file=sys.stderr)
+        return error.exit_code
+    print(f"wrote {DEFAULT}.safetensors ({size / 1e6:.1f} MB), its facts and its card")
+    return 0
+
+
+def read_run(run: Path) -> tuple[Model[Any], str]:
+    """The result of a training run and the text of its recipe.
+
+    Raises:
+        InputError: there is no result, or no recipe.
+        DataError: it is of other classes, or was trained on what is not to be trained on.
+    """
+    model = weights.load(run / "model.safetensors")
+    if model.class_names != CLASSES:
+        raise DataError(f"its classes are {', '.join(model.class_names)}", where=str(run))
+    try:
+        recipe = (run / "config.yaml").read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"there is no recipe ({error.strerror})", where=str(run)) from None
+    parts = json.dumps(yaml.safe_load(recipe).get("data", {})).lower()
+    if "davis" in parts:
+        raise DataError("it was trained on DAVIS, which is non-commercial", where=str(run))
+    return model, recipe
+
+
+def write_weights(assets: Path, model: Model[Any]) -> int:
+    """Write the model in half precision; its bytes.
+
+    Raises:
+        DataError: it is too large.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "half.safetensors"
+        weights.save_model(path, model, half=True)
+        content = path.read_bytes()
+    if len(content) > LARGEST:
+        what = f"it would have {len(content) / 1e6:.1f} MB; at most {LARGEST / 1e6:.0f} ship"
+        raise DataError(what, done="Nothing was written.", remedy="Train a smaller one.")
+    write_whole(assets / f"{DEFAULT}.safetensors", content, overwrite=True)
+    return len(content)
+
+
+def facts_of(model: Model[Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Its row in the table of models, see `vis.weights.catalogue.Entry`."""
+    card = weights.card_of(model)
+    either, count = _said(numbers["class-agnostic AP50"]), numbers["videos"]["AP and IDF1"]
+    return {
+        "what": "The model that ships with vis: tracks of eight everyday classes",
+        "licence": LICENCE,
+        "terms": "Made by this project; see vis/assets/default.md.",
+        "data": "1451 pictures of COCO as clips, drawn scenes",
+        "score": f"{either} class-agnostic AP50, {count} videos of DAVIS",
+        "numbers": sum(tensor.numel() for tensor in model.state_dict().values()),
+        "model": card.model,
+        "classes": len(card.classes),
+        "settings": card.settings,
+    }
+
+
+def card_of(
+    model: Model[Any], *, recipe: str, numbers: Mapping[str, Any], size: int, notes: str
+) -> str:
+    """The model card."""
+    count = sum(parameter.numel() for parameter in model.parameters())
+    steps = yaml.safe_load(recipe).get("training", {}).get("steps", "an unstated number of")
+    return "\n".join(
+        [
+            "# The model that ships with vis",
+            "",
+            f"A `{model.name}` with {count / 1e6:.1f} million parameters that finds, outlines,",
+            "names and follows in video:",
+            f"{', '.join(CLASSES)}.",
+            f"`vis track my.mp4 -o out.mp4` uses it. Licence: {LICENCE}.",
+            "",
+            f"The file has {size / 1e6:.1f} MB: float16 on the disk, float32 in use.",
+            *_section("What it learnt from", DATA),
+            *_section("How", f"{steps} steps by this recipe (`vis train -c`):"),
+            "",
+            "```yaml",
+            recipe.rstrip(),
+            "```",
+            *_section("How good it is", notes or "Measured by `scripts/development_numbers.py`."),
+            "",
+            *_table(numbers),
+            *_section("What it cannot do", LIMITS),
+            "",
+        ]
+    )
+
+
+def _section(title: str, text: str) -> list[str]:
+    return ["", f"## {title}", "", text]
+
+
+def _table(numbers: Mapping[str, Any]) -> list[str]:
+    count, all_of_them = numbers["videos"]["AP and IDF1"], numbers["videos"]["J"]
+    plain = {key: value for key, value in numbers.items() if isinstance(value, int | float)}
+    speed = numbers["speed"]
+    rows = [f"| {key} | {value} |" for key, value in plain.items()]
+    rows += [
+        f"| AP / AP50 of {name} ({one['objects']} objects) | {_said(one['AP'])} /"
+        f" {_said(one['AP50'])} |"
+        for name, one in numbers["classes"].items()
+        if one["objects"]
+    ]
+    rows += [f"| frames/s, {speed['cores']} cores, {speed['film']} | {speed['frames/s']} |"]
+    rows += [f"| peak memory, MB | {speed['peak MB']} |"]
+    said = (
+        f"Percent; AP and IDF1 on {count} videos of DAVIS in which every object is annotated, J on"
+        f" {all_of_them}."
+    )
+    return [said, "", "| number | value |", "|---|---|", *rows]
+
+
+def _said(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _write(path: Path, text: str) -> None:
+    write_whole(path, text.encode(), overwrite=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, help="folder of a finished run")
+    parser.add_argument("--numbers", type=Path, required=True, help="of development_numbers.py")
+    parser.add_argument("--notes", default="", help="a paragraph above the numbers of the card")
+    parser.add_argument("--assets", type=Path, default=ASSETS, help="where to write")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The shipped model's files from a run: found, listed and loaded; what may not ship is refused."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from vis import models, weights
+from vis.cli import main
+from vis.weights import catalogue
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+SIZES = {"width": 64, "encoders": 0, "decoders": 1, "hidden": 8, "slots": 2, "backbone": "resnet18"}
+NUMBERS = {
+    "AP": 1.0,
+    "AP50": 2.0,
+    "class-agnostic AP50": 3.5,
+    "IDF1": None,
+    "videos": {"AP and IDF1": 4, "J": 9},
+    "classes": {"dog": {"AP": 1.0, "AP50": None, "objects": 2}},
+    "speed": {"cores": 2, "film": "clip.mp4", "frames/s": 5.5, "peak MB": 900},
+}
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    spec = importlib.util.spec_from_file_location("make_default", SCRIPTS / "make_default.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run(tmp_path: Path, script: Any) -> Path:
+    """The folder of a finished run of a small model."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    torch.manual_seed(0)
+    model = models.build("detr", classes=len(script.CLASSES), **SIZES)
+    model.class_names = script.CLASSES
+    weights.save_model(folder / "model.safetensors", model)
+    (folder / "config.yaml").write_text(
+        "data:\n  parts:\n  - path: coco/instances.json\ntraining:\n  steps: 7\n"
+    )
+    (tmp_path / "numbers.json").write_text(json.dumps(NUMBERS))
+    (tmp_path / "assets").mkdir()
+    return folder
+
+
+def make(script: Any, run: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    arguments = ["make_default.py", str(run), "--numbers", str(run.parent / "numbers.json")]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--assets", str(run.parent / "assets")])
+    return script.main()
+
+
+def test_the_files_are_made_listed_and_loaded(
+    script: Any, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make(script, run, monkeypatch) == 0
+    assets = run.parent / "assets"
+    (assets / "models.json").write_bytes((catalogue.ASSETS / "models.json").read_bytes())
+    monkeypatch.setattr(catalogue, "ASSETS", assets)
+    model = weights.load("default")
+    assert model.class_names == script.CLASSES and model.queries.dtype == torch.float32
+    assert torch.float16 in {
+        kind for _, kind in weights.inspect(assets / "default.safetensors").tensors.values()
+    }
+    card = (assets / "default.md").read_text()
+    assert "7 steps" in card and "| AP / AP50 of dog (2 objects) | 1.0 / none |" in card
+    assert "What it cannot do" in card and "Apache-2.0" in card and "None" not in card
+    assert main(["models", "--only", "default"]) == 0
+    out = capsys.readouterr().out
+    assert "3.5 class-agnostic AP50" in out and "ships with vis" in out
+
+
+def test_what_may_not_ship_is_refused(
+    script: Any, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "config.yaml").write_text("data:\n  parts:\n  - path: davis_train/instances.json\n")
+    assert make(script, run, monkeypatch) == 65
+    (run / "config.yaml").write_text("training:\n  steps: 7\n")
+    monkeypatch.setattr(script, "LARGEST", 1000)
+    assert make(script, run, monkeypatch) == 65
+    monkeypatch.setattr(script, "CLASSES", ("person",))
+    assert make(script, run, monkeypatch) == 65
+    said = capsys.readouterr().err
+    assert "DAVIS" in said and "at most 0 ship" in said and "its classes are" in said
+    assert not list((run.parent / "assets").iterdir())
