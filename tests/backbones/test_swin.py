@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vis import backbones
-from vis.backbones.swin import SWINS, Size, Swin, WindowAttention
+from vis.backbones.swin import SWINS, Size, Swin, WindowAttention, our_key
 
 TINY = Size(8, (2, 2, 2, 2), (1, 2, 2, 4), 3)
 
@@ -51,6 +51,33 @@ def test_windows_are_attention_with_everything_else_far_away(shift: int) -> None
                 logits[:, a, b] = -torch.inf
     mixed = (logits.softmax(-1) @ v).permute(1, 0, 2).reshape(36, 4)
     torch.testing.assert_close(layer(x).view(36, 4), layer.proj(mixed), atol=1e-5, rtol=0)
+
+
+def test_where_windows_fit_it_is_timms() -> None:
+    timm = pytest.importorskip("timm")
+    theirs = timm.create_model(
+        "swin_tiny_patch4_window7_224",
+        img_size=224,
+        embed_dim=8,
+        depths=(2, 2, 2, 2),
+        num_heads=(1, 2, 2, 4),
+        features_only=True,
+    ).eval()
+    torch.manual_seed(0)
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    named = {key.replace("layers_", "layers."): x for key, x in theirs.state_dict().items()}
+    state = {ours: x for key, x in named.items() if (ours := our_key(key))}
+    ours = Swin(Size(8, (2, 2, 2, 2), (1, 2, 2, 4), 7)).eval()
+    missing = ours.load_state_dict(state, strict=False)
+    assert not missing.unexpected_keys
+    assert all(key.startswith("norm") for key in missing.missing_keys)
+    ours.norm0 = ours.norm1 = ours.norm2 = ours.norm3 = torch.nn.Identity()
+    frames = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        # the last map of 7 x 7 is one window, which timm does not shift
+        for one, other in zip(ours(frames)[:3], theirs(frames), strict=False):
+            torch.testing.assert_close(one, other.permute(0, 3, 1, 2), atol=1e-3, rtol=1e-3)
 
 
 def test_blocks_are_left_out_in_training_alone() -> None:

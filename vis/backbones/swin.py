@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,18 @@ class Swin(Backbone):
             seen, x = stage(x)
             levels.append(norm(seen).permute(0, 3, 1, 2))
         return levels
+
+
+def our_key(key: str) -> str | None:
+    """The name of timm's tensor in `Swin`; None for the classifier and its norm.
+
+    timm counts what is between two stages to the second one. The norms of the stages are of
+    detection networks alone.
+    """
+    if key.startswith(("head.", "norm.")) or key.endswith("relative_position_index"):
+        return None
+    match = re.fullmatch(r"layers\.(\d)\.downsample\.(.+)", key)
+    return f"layers.{int(match[1]) - 1}.downsample.{match[2]}" if match else key
 
 
 class PatchEmbed(nn.Module):

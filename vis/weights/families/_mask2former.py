@@ -85,7 +85,7 @@ def shared_settings(shapes: Shapes) -> dict[str, object]:
     """
     return {
         "classes": size(shapes, "class_head.weight", 0) - NO_OBJECT,
-        "backbone": _backbone(shapes),
+        "backbone": backbone_of(shapes),
         "width": size(shapes, "decoder.norm.weight", 0),
         "mask_width": size(shapes, "pixel_decoder.mask_feature.weight", 0),
         "queries": size(shapes, "decoder.content.weight", 0),
@@ -96,7 +96,8 @@ def shared_settings(shapes: Shapes) -> dict[str, object]:
     }
 
 
-def _backbone(shapes: Shapes) -> str:
+def backbone_of(shapes: Shapes) -> str:
+    """The ResNet or Swin whose tensors `shapes` are most like."""
     first = "backbone.patch_embed.proj.weight"
     if first not in shapes:
         return nearest_resnet(shapes)
