@@ -46,7 +46,7 @@ def run(tmp_path: Path, script: Any) -> Path:
     model.class_names = script.CLASSES
     weights.save_model(folder / "model.safetensors", model)
     (folder / "config.yaml").write_text(
-        "data:\n  parts:\n  - path: coco/instances.json\ntraining:\n  steps: 7\n"
+        "data:\n  parts:\n  - path: /home/me/data/coco/instances.json\ntraining:\n  steps: 7\n"
     )
     (tmp_path / "numbers.json").write_text(json.dumps(NUMBERS))
     (tmp_path / "assets").mkdir()
@@ -72,6 +72,7 @@ def test_the_files_are_made_listed_and_loaded(
         kind for _, kind in weights.inspect(assets / "default.safetensors").tensors.values()
     }
     card = (assets / "default.md").read_text()
+    assert "path: coco/instances.json" in card and "/home" not in card
     assert "7 steps" in card and "| AP / AP50 of dog (2 objects) | 1.0 / none |" in card
     assert "What it cannot do" in card and "Apache-2.0" in card and "None" not in card
     assert main(["models", "--only", "default"]) == 0
