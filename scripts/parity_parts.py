@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from parity_parts_dat import dat_attention
 from torch import Tensor, nn
 
 from vis.backbones import resnet, swin
@@ -251,6 +252,7 @@ PARTS: dict[str, Callable[[Tensors, Tensors], dict[str, Any]]] = {
     "resnet_d2_blocks": residual_blocks,
     "swin": swin_trunk,
     "criterion_video": criterion,
+    "dat_pp": dat_attention,
 }
 
 
