@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vis.backbones import resnet, twins
+from vis.backbones import dat, resnet, swin, twins
+from vis.backbones.dat import DAT
 from vis.backbones.resnet import ResNet
+from vis.backbones.swin import Swin
 from vis.backbones.twins import Twins
 from vis.errors import DataError
 from vis.weights import families
@@ -115,8 +117,8 @@ def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]
 def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of torchvision's or timm's classifier by the names of our backbone."""
     known = backbone.state_dict().keys()
-    if isinstance(backbone, ResNet | Twins):
-        rule = resnet.our_key if isinstance(backbone, ResNet) else twins.our_key
+    rule = next((rule for kind, rule in _RULES.items() if isinstance(backbone, kind)), None)
+    if rule is not None:
         named = {rule(key): value for key, value in published.items()}
     else:
         # timm's feature extractors write the first dot of stages.0.x as an underscore
@@ -125,13 +127,16 @@ def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> d
             for key, value in published.items()
         }
     found = {name: value for name, value in named.items() if name is not None and name in known}
-    missing = [name for name in known if name not in found and not name.startswith("norms.")]
+    missing = [name for name in known if name not in found and not name.startswith("norm")]
     if missing:
         raise DataError(
             f"it is neither a model of {', '.join(families.names())} nor the weights of this"
             f" model's backbone, of which {len(missing)} tensors are missing: {_short(missing)}"
         )
     return found
+
+
+_RULES = {ResNet: resnet.our_key, Twins: twins.our_key, Swin: swin.our_key, DAT: dat.our_key}
 
 
 def _timm_names(key: str) -> tuple[str, ...]:
