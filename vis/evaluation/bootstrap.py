@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 Weights = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 NONE = -1.0
+_AT_ONCE = 50
+"""Draws that are looked at together: it bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,13 @@ def bootstrap(
     generator = np.random.default_rng(seed)
     videos = len(found.video_ids)
     categories = _categories(found)
-    values = []
-    for _ in range(draws if videos else 0):
-        drawn = generator.integers(videos, size=videos)
-        values.append(_mean_ap(categories, np.bincount(drawn, minlength=videos), found))
-    known = np.array([value for value in values if value > NONE])
+    values = [np.zeros(0)]
+    for first in range(0, draws if videos else 0, _AT_ONCE):
+        drawn = generator.integers(videos, size=(min(_AT_ONCE, draws - first), videos))
+        weights = np.array([np.bincount(row, minlength=videos) for row in drawn])
+        values.append(_mean_ap(categories, weights, found))
+    each = np.concatenate(values)
+    known = each[each > NONE]
     if not known.size:
         return Interval(NONE, NONE, level, 0)
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]).tolist()
@@ -79,11 +84,9 @@ def bootstrap(
 def ap_by_video(found: AveragePrecision) -> Mapping[int, float]:
     """AP of each video as if there were no other, by its id; -1 where nothing is to be found."""
     categories = _categories(found)
-    each = np.eye(len(found.video_ids), dtype=np.int64)
-    return {
-        video: _mean_ap(categories, alone, found)
-        for video, alone in zip(found.video_ids, each, strict=True)
-    }
+    alone = np.eye(len(found.video_ids), dtype=np.int64)
+    each = _mean_ap(categories, alone, found).tolist()
+    return dict(zip(found.video_ids, each, strict=True))
 
 
 def _categories(found: AveragePrecision) -> list[_Category]:
@@ -107,27 +110,29 @@ def _category(group: Sequence[Matches], places: Mapping[int, int]) -> _Category:
     return _Category(matched & counted, ~matched & counted, videos[order], truths)
 
 
-def _mean_ap(categories: Sequence[_Category], weights: Weights, found: AveragePrecision) -> float:
-    each = [_ap(category, weights, found) for category in categories]
-    known = [value for value in each if value > NONE]
-    return float(np.mean(known)) if known else NONE
+def _mean_ap(categories: Sequence[_Category], weights: Weights, found: AveragePrecision) -> Floats:
+    """`[B]` AP of each draw, -1 where none has truth; `weights [B V]` count its videos."""
+    total, known = np.zeros((2, len(weights)))
+    for category in categories:
+        truths = weights @ category.truths
+        total += np.where(truths > 0, _ap(category, weights, truths, recalls=found.recalls), 0)
+        known += truths > 0
+    return np.where(known > 0, total / np.maximum(known, 1), NONE)
 
 
-def _ap(category: _Category, weights: Weights, found: AveragePrecision) -> float:
-    """COCO's accumulation, each video counted `weights` times: its area under the envelope."""
-    truths = int(weights @ category.truths)
-    if not truths:
-        return NONE
-    times = weights[category.videos]
-    seen = times > 0
-    if not seen.any():
-        return 0.0
-    right = np.cumsum(category.right[:, seen] * times[seen], axis=1)
-    wrong = np.cumsum(category.wrong[:, seen] * times[seen], axis=1)
-    precision = right / np.maximum(right + wrong, 1)
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    # past the last result precision is 0
-    envelope = np.pad(envelope, ((0, 0), (0, 1)))
-    # recall times truths is a whole number, and so is the first count that reaches a recall
-    reached = [np.searchsorted(row / truths, found.recalls) for row in right]
-    return float(np.take_along_axis(envelope, np.array(reached), axis=1).mean())
+def _ap(category: _Category, weights: Weights, truths: Weights, *, recalls: Floats) -> Floats:
+    """`[B]` COCO's accumulation, each video counted `weights` times: area under the envelope."""
+    times = weights[:, category.videos]
+    areas = []
+    for right, wrong in zip(category.right, category.wrong, strict=True):
+        # precision falls from each right result to the next, so these alone make the envelope
+        hits = np.flatnonzero(right)
+        reached = np.cumsum(times[:, hits], axis=1)
+        shown = np.cumsum(times * (right | wrong), axis=1)[:, hits]
+        precision = reached / np.maximum(shown, 1)
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        shares = reached / np.maximum(truths, 1)[:, None]
+        places = np.searchsorted(recalls, shares, side="right")
+        areas.append((envelope * np.diff(places, axis=1, prepend=0)).sum(axis=1))
+    mean: Floats = np.mean(areas, axis=0)
+    return mean / len(recalls)
