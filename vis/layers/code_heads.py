@@ -48,12 +48,12 @@ class LinearCodes(nn.Module):
 
     def __init__(self, width: int, code: int) -> None:
         super().__init__()
-        self.tower, self.out = tower(width), nn.Linear(width, code)
+        self.layers, self.out = tower(width), nn.Linear(width, code)
         start(self)
 
     def forward(self, seen: Seen) -> Codes:
         """Codes without maps."""
-        return Codes(self.out(self.tower(seen.queries)), None)
+        return Codes(self.out(self.layers(seen.queries)), None)
 
 
 class ConvCodes(nn.Module):
@@ -70,7 +70,7 @@ class ConvCodes(nn.Module):
         super().__init__()
         self.side = side // 4
         halves = ((nn.Conv2d(width, width, 4, 2, 1), nn.BatchNorm2d(width), nn.ELU()) for _ in "12")
-        self.convs = nn.Sequential(
+        self.layers = nn.Sequential(
             *(part for half in halves for part in half), nn.Conv2d(width, code, side // 16)
         )
         self.maps = _maps(width) if with_maps else None
@@ -78,10 +78,9 @@ class ConvCodes(nn.Module):
 
     def forward(self, seen: Seen) -> Codes:
         """Codes and, for those who want them, maps."""
-        x = pooled(seen.levels, seen.pictures, seen.boxes, self.side)
-        x = x.to(self.convs[0].weight.dtype)
+        x = pooled(seen.levels, seen.pictures, seen.boxes, self.side).to(seen.queries.dtype)
         sides = None if self.maps is None else self.maps(x)
-        return Codes(self.convs(x).flatten(1), sides)
+        return Codes(self.layers(x).flatten(1), sides)
 
 
 def _maps(width: int) -> nn.Sequential:

@@ -87,7 +87,7 @@ class PrincipalCodes(nn.Module):
         """`[N E]` -> `[N m m]` probabilities."""
         del sides
         logits = codes * self.variances.sqrt() @ self.components + self.mean
-        return logits.sigmoid().unflatten(1, (self.side, self.side))
+        return logits.sigmoid().view(-1, self.side, self.side)
 
     @torch.no_grad()
     def fit(self, batches: Iterable[Tensor]) -> float:
@@ -143,7 +143,7 @@ class CosineCodes(nn.Module):
     def decode(self, codes: Tensor, sides: Tensor | None = None) -> Tensor:
         """`[N E]` -> `[N m m]`, near 0 and 1 but not bound to lie between."""
         del sides
-        return (codes @ self.basis).unflatten(1, (self.side, self.side))
+        return (codes @ self.basis).view(-1, self.side, self.side)
 
 
 def zigzag(side: int, count: int) -> tuple[Tensor, Tensor]:

@@ -61,6 +61,6 @@ def level_of(boxes: Tensor) -> Tensor:
 
 def moved(boxes: Tensor, deltas: Tensor) -> Tensor:
     """Corner boxes `[... 4]` moved by half of (x, y) and enlarged by exp of (z, w), per side."""
-    centres, sides = to_centres(boxes).split(2, dim=-1)
+    centres, sides = to_centres(boxes).chunk(2, dim=-1)
     centres = centres + deltas[..., :2] / 2 * sides
     return to_corners(torch.cat((centres, sides * deltas[..., 2:].clamp(max=GROWTH).exp()), -1))

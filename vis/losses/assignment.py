@@ -38,4 +38,4 @@ def assigned(costs: Sequence[Tensor]) -> list[Matched]:
         for part, cost in zip(parts, costs, strict=True)
     ]
     together = torch.from_numpy(np.concatenate(found, axis=1)).to(device)
-    return [Matched(*x) for x in together.split([x.shape[1] for x in found], dim=1)]
+    return [Matched(*x) for x in torch.split(together, [x.shape[1] for x in found], dim=1)]

@@ -197,8 +197,8 @@ def shown_of(targets: Sequence[ClipTargets], matched: Sequence[Matched]) -> Show
         match, frames = target.visible[pair.instances].nonzero(as_tuple=True)
         rows = pair.instances[match] * target.visible.shape[1] + frames
         parts.append((torch.full_like(frames, clip), frames, pair.queries[match], rows))
-    clips, frames, queries, rows = zip(*parts, strict=True)
-    return Shown(torch.cat(clips), torch.cat(frames), torch.cat(queries), list(rows))
+    clips, shown, queries, rows = (list(column) for column in zip(*parts, strict=True))
+    return Shown(torch.cat(clips), torch.cat(shown), torch.cat(queries), rows)
 
 
 def _class_term(
@@ -220,14 +220,15 @@ def _codes(target: ClipTargets, codec: MaskCodec, kind: torch.dtype) -> Tensor:
     rows = torch.arange(target.visible.numel(), device=target.visible.device)
     boxes = target.boxes.flatten(0, 1).to(kind)
     codes = codec.encode(cut_out(target.masks.flatten(0, 1), rows, boxes, codec.side))
-    return codes.to(kind).unflatten(0, target.visible.shape)
+    return codes.to(kind).view(*target.visible.shape, -1)
 
 
 def _cut(
     targets: Sequence[ClipTargets], rows: Sequence[Tensor], boxes: Tensor, side: int
 ) -> Tensor:
     """`[P m m]` what each of the boxes `[P 4]` shows of its instance."""
-    parts = zip(targets, rows, boxes.split([len(part) for part in rows]), strict=True)
+    places = torch.split(boxes, [len(part) for part in rows])
+    parts = zip(targets, rows, places, strict=True)
     return torch.cat(
         [cut_out(target.masks.flatten(0, 1), part, place, side) for target, part, place in parts]
     )

@@ -81,7 +81,7 @@ class CodeSelection:
         """From `[T Q K]` and `[T Q 4]`."""
         scores = chances.mean(dim=0)
         chosen = best_pairs(scores, self.keep)
-        queries, places = chosen.queries.unique(return_inverse=True)
+        queries, places = torch.unique(chosen.queries, return_inverse=True)
         height, width = (-(-side // STRIDE) for side in output.sizes[clip].tolist())
         soft = decoded(output, clip, queries, head=head, codec=codec)
         masks = pasted(soft, boxes[:, queries].transpose(0, 1), (height, width))

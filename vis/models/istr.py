@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vis.backbones.levels import Backbone
-    from vis.layers.code_heads import Codes
     from vis.layers.dynamic_head import Stage
     from vis.layers.mask_codes import MaskCodec
     from vis.records import Clip, ClipPredictions, ClipTargets
@@ -222,8 +221,9 @@ class ISTR(Model[Output]):
                 pictures_of(B * T, Q, boxes.device),
                 levels,
             )
-            coded: Codes = head(seen)
-            found.append(tuple(None if x is None else x.unflatten(0, (B, T, Q)) for x in coded))
+            codes, maps = head(seen)
+            maps = None if maps is None else maps.view(B, T, Q, *maps.shape[1:])
+            found.append((codes.view(B, T, Q, -1), maps))
         return found
 
 

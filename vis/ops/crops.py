@@ -23,7 +23,7 @@ def cut_out(masks: Tensor, rows: Tensor, boxes: Tensor, side: int) -> Tensor:
     height, width = masks.shape[1:]
     corners = boxes * boxes.new_tensor((width, height, width, height))
     places = torch.cat((rows[:, None].to(boxes.dtype), corners), dim=1)
-    values = roi_align(masks[:, None].to(boxes.dtype), places, side, aligned=True)
+    values: Tensor = roi_align(masks[:, None].to(boxes.dtype), places, side, aligned=True)
     return values[:, 0] >= 0.5
 
 
