@@ -26,9 +26,7 @@ def said(logits: Tensor, masks: Tensor, *, size: tuple[int, int] | None = None) 
     """An output whose query n has the mask logits `[N T h w]`."""
     N, _, h, w = masks.shape
     canvas = (4 * h, 4 * w)
-    queries = QueryOutput(
-        [logits[None]], [torch.eye(N)[None]], masks.transpose(0, 1)[None], canvas
-    )
+    queries = QueryOutput([logits[None]], [torch.eye(N)[None]], masks.transpose(0, 1)[None], canvas)
     sizes = torch.tensor([size or canvas])
     return Output(queries, torch.arange(2.0 * N).view(1, N, 2), sizes)
 

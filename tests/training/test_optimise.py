@@ -61,9 +61,7 @@ def test_embeddings_and_biases_decay_as_told():
     """Mask2Former: norms and embeddings do not, other biases do."""
     model = Small()
     model.queries = nn.Embedding(2, 3)
-    settings = Optimisation(
-        decay=0.1, decay_norms=False, decay_biases=True, decay_embeddings=False
-    )
+    settings = Optimisation(decay=0.1, decay_norms=False, decay_biases=True, decay_embeddings=False)
     found = parameter_groups(model, settings)
     spared = {name for group in found if not group["weight_decay"] for name in group["names"]}
     assert spared == {

@@ -53,6 +53,34 @@ class Jitter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScaledWindow:
+    """A window of the clip at any scale, in which no class has too large a share."""
+
+    short: int
+    longest: int
+    """Pixels of the clip's sides, at most, at a scale of 1."""
+    side: int
+    """Pixels of the window's sides."""
+    lowest: float = 0.5
+    highest: float = 2.0
+    """Scales."""
+    share: float = 0.75
+    """Of the pixels with a class that one class may have."""
+    tries: int = 10
+    """Windows that are drawn, at most; the last one is taken whatever it shows."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no window."""
+        if not 0 < self.lowest <= self.highest or not 0 < self.share <= 1:
+            raise UsageError(
+                f"scales from {self.lowest} to {self.highest}, share {self.share}",
+                remedy="Write rising scales above 0 and a share above 0, at most 1.",
+            )
+        if min(self.short, self.longest, self.side, self.tries) < 1:
+            raise UsageError("short, longest, side and tries must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Colours:
     """Random changes of colour, each done to half of the clips (SSD's and VisTR's strengths)."""
 
@@ -92,6 +120,7 @@ class Augmentation:
     flip: float = 0.5
     """Probability that left and right are exchanged."""
     first: Resize | None = None
+    scaled: ScaledWindow | None = None
     colours: Colours | None = field(default_factory=Colours)
     window: Window | None = None
     jitter: Jitter | None = None

@@ -11,6 +11,7 @@ from vis.datasets.mixture import Mixture
 from vis.datasets.photometric import Photometric
 from vis.datasets.pseudo import PseudoClips
 from vis.datasets.sampling import Cyclic, Nearby, Strided
+from vis.datasets.semantic import ScaledCrop
 from vis.datasets.spare import Spared
 from vis.datasets.transforms import Crop, Fixed, Flip, ScaleJitter, ShortSide, Sometimes
 from vis.errors import InputError, UsageError, VisError
@@ -132,6 +133,17 @@ def _transforms(augmentation: Augmentation) -> Iterator[Transform]:
     yield Flip(augmentation.flip)
     if augmentation.first:
         yield _resize(augmentation.first)
+    if augmentation.scaled:
+        scaled = augmentation.scaled
+        yield ScaledCrop(
+            lowest=scaled.lowest,
+            highest=scaled.highest,
+            short=scaled.short,
+            longest=scaled.longest,
+            side=scaled.side,
+            share=scaled.share,
+            tries=scaled.tries,
+        )
     if augmentation.colours:
         yield Photometric(augmentation.colours)
     if augmentation.window:

@@ -64,9 +64,12 @@ class DeformableAttention(nn.Module):
             **shape,
         )
         weights = rearrange(
-            _single(self.attention_weights(queries)).unflatten(-1, (self.heads, -1)).softmax(-1),
-            "b q heads (levels points) -> b q heads levels points",
-            points=self.points,
+            _single(self.attention_weights(queries)),
+            "b q (heads places) -> b q heads places",
+            heads=self.heads,
+        ).softmax(dim=-1)
+        weights = rearrange(
+            weights, "b q heads (levels points) -> b q heads levels points", points=self.points
         )
         found = sampled(values, sizes, locations(_single(places), _single(offsets), sizes), weights)
         return self.output_proj(found.to(queries.dtype))  # type: ignore[no-any-return]
@@ -118,7 +121,7 @@ def sampled(values: Tensor, sizes: Sequence[Size], where: Tensor, weights: Tenso
     B, _, heads = values.shape[:3]
     grids = rearrange(2 * where - 1, "b q heads l p xy -> l (b heads) q p xy")
     shares = rearrange(weights, "b q heads l p -> l (b heads) 1 q p")
-    parts = values.split([height * width for height, width in sizes], dim=1)
+    parts = torch.split(values, [height * width for height, width in sizes], dim=1)
     total = torch.zeros((), dtype=where.dtype, device=values.device)
     for part, (height, _), grid, share in zip(parts, sizes, grids, shares, strict=True):
         level = rearrange(part, "b (h w) heads c -> (b heads) c h w", h=height).to(grid.dtype)

@@ -117,7 +117,7 @@ class PixelDecoder(nn.Module):
         places = places.expand(len(tokens), -1, -1, -1)
         for layer in self.layers:
             tokens = layer(tokens, positions, places, sizes)
-        parts = tokens.split([height * width for height, width in sizes], dim=1)
+        parts = torch.split(tokens, [height * width for height, width in sizes], dim=1)
         levels = [
             rearrange(part, "m (h w) c -> m c h w", h=height)
             for part, (height, _) in zip(parts, sizes, strict=True)
@@ -134,14 +134,16 @@ class PixelDecoder(nn.Module):
         return torch.cat(codes, dim=1)
 
     def _start(self) -> None:
-        for enter in self.inputs:
-            assert isinstance(enter, nn.Sequential)
-            nn.init.xavier_uniform_(enter[0].weight)
-            nn.init.zeros_(enter[0].bias)
-        for conv in (self.lateral[0], self.fuse[0], self.mask_feature):
-            nn.init.kaiming_uniform_(conv.weight, a=1)
-        assert self.mask_feature.bias is not None
-        nn.init.zeros_(self.mask_feature.bias)
+        for part in (self.inputs, self.lateral, self.fuse, self.mask_feature):
+            for conv in part.modules():
+                if not isinstance(conv, nn.Conv2d):
+                    continue
+                if part is self.inputs:
+                    nn.init.xavier_uniform_(conv.weight)
+                else:
+                    nn.init.kaiming_uniform_(conv.weight, a=1)
+                if conv.bias is not None:
+                    nn.init.zeros_(conv.bias)
 
 
 def cell_places(sizes: Sequence[Size], like: Tensor) -> Tensor:
@@ -159,5 +161,5 @@ def cell_places(sizes: Sequence[Size], like: Tensor) -> Tensor:
 
 
 def _norm(width: int) -> nn.GroupNorm:
-    """At least two channels a group: a group of one channel has nothing to norm in a single cell."""
+    """At least two channels a group: one alone has nothing to norm in a map of one cell."""
     return nn.GroupNorm(min(GROUPS, width // 2), width)

@@ -150,7 +150,7 @@ class QueryLoss:
             for part, cost in zip(parts, costs, strict=True)
         ]
         together = torch.from_numpy(np.concatenate(found, axis=1)).to(output.feature.device)
-        pairs = [Matched(*x) for x in together.split([x.shape[1] for x in found], dim=1)]
+        pairs = [Matched(*x) for x in torch.split(together, [x.shape[1] for x in found], dim=1)]
         return [pairs[i : i + len(targets)] for i in range(0, len(pairs), len(targets))]
 
     def _cost(
@@ -191,7 +191,9 @@ class QueryLoss:
         truth = torch.cat(
             [
                 truth_at_places(target.masks[pair.instances].flatten(0, 1), part, output.canvas)
-                for target, pair, part in zip(targets, matched, places.split(counts), strict=True)
+                for target, pair, part in zip(
+                    targets, matched, torch.split(places, counts), strict=True
+                )
             ]
         )
         entropy, dice = point_terms(at_places(logits[:, None], places)[:, 0], truth)

@@ -165,7 +165,7 @@ def _logits(output: Output, clip: int, queries: Tensor) -> tuple[Tensor, Tensor]
     """Masks `[U T h w]` of the different queries over the canvas, and where each is, `[N]`."""
     select = torch.zeros(output.states.shape[:2], dtype=torch.bool, device=queries.device)
     select[clip, queries] = True
-    return output.masks().logits(select), queries.unique(return_inverse=True)[1]
+    return output.masks().logits(select), torch.unique(queries, return_inverse=True)[1]
 
 
 def _predictions(output: Output, clip: int, chosen: Chosen, masks: Tensor) -> ClipPredictions:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from einops import rearrange
 from torch import nn
 
 from vis import backbones
@@ -171,7 +172,7 @@ class Mask2Former(Model[Output]):
             feature, levels = self.pixel_decoder(maps)
             parts.append((feature, *levels))
         feature, *levels = (torch.cat(x) for x in zip(*parts, strict=True))
-        return feature.unflatten(0, (B, T)), levels
+        return rearrange(feature, "(b t) d h w -> b t d h w", b=B), levels
 
 
 def build(config: Config) -> Mask2Former:
