@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any, Self
 
 from vis.errors import UsageError
 
@@ -63,6 +64,20 @@ class Config:
     most: int = 200
     """Objects that are followed at once: more costs memory and time in crowds; beyond it the least
     sure new ones are left out."""
+
+    @classmethod
+    def by_queries(cls, **settings: Any) -> Self:
+        """Windows are joined by their embeddings alone, wherever the objects are.
+
+        For models of queries that look at frames one by one, or at windows that share none
+        (Huang et al., 2022: MinVIS); a model must have embeddings. Unlike there, an answer that is
+        like nothing known begins an identity, and what is missed is expected for `patience` frames.
+
+        Args:
+            settings: fields that differ from those of this preset.
+        """
+        alone = {"mask_weight": 0.0, "class_weight": 0.0, "embedding_weight": 1.0, "nearest": 0.0}
+        return cls(**(alone | settings))
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing.

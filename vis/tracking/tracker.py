@@ -122,6 +122,14 @@ class Tracker:
             raise UsageError(f"predictions of {classes} classes, the tracker has {self.classes}")
         if held < frames:
             raise UsageError(f"predictions of {held} frames for {frames} stamps")
+        if (
+            predictions.embeddings is None
+            and not self.config.mask_weight + self.config.class_weight
+        ):
+            raise UsageError(
+                "the tracker links by embeddings alone, and the model has none",
+                remedy="Give place or class a weight.",
+            )
         if self.live and list(self.live[0].last.shape) != size:
             before = list(self.live[0].last.shape)
             raise UsageError(f"masks of {size} cells follow masks of {before} in one video")
