@@ -128,7 +128,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.fixture(autouse=True, scope="session")
 def small_world() -> Iterator[None]:
-    """A Twins and a Swin of fewer channels, and one thread: so small, threads cost more than they gain."""
+    """A small Twins and Swin, and one thread: so small, threads cost more than they gain."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     TWINS["twins_tiny"] = Size((32, 64, 64, 128), (1, 2, 2, 4), (2, 2, 2, 2))
