@@ -3,7 +3,7 @@
 A case states how to fill a checkpoint in the published names and the outputs that the published
 code gave for it. The checkpoint is written as a `.pth`, converted, loaded and run; one row an
 output tells the largest absolute difference. The exit code is 1 if one is above the tolerance.
-A `.txt` of golden numbers is compared by `parity_ttsrn.py`.
+A `.txt` of golden numbers is compared by `parity_ttsrn.py` or `parity_golden_text.py`.
 """
 
 from __future__ import annotations
@@ -65,9 +65,8 @@ def main() -> int:
 def rows_of(path: Path, fill_path: Path | None) -> Iterator[Row]:
     """The rows of one case."""
     if path.suffix == ".txt":
-        import parity_ttsrn
-
-        yield from parity_ttsrn.rows_of(path)
+        name = "parity_ttsrn" if path.stem.startswith("ttsrn") else "parity_golden_text"
+        yield from importlib.import_module(name).rows_of(path)
         return
     fill = _module(fill_path or path.parent / "fill.py")
     case = fill.load(path.stem, path.parent)

@@ -64,3 +64,17 @@ def test_a_warm_up_longer_than_the_run_is_a_rise():
 def test_what_is_no_schedule_is_refused(settings: dict, word: str):
     with pytest.raises(UsageError, match=word):
         Schedule(**settings)
+
+
+def test_a_constant_warm_up_stays_low_and_jumps():
+    found = curve(6, warmup=3, warmup_from=0.01, warmup_kind="constant")
+    assert found == pytest.approx([0.01] * 3 + [1] * 3)
+
+
+def test_segmenters_published_rates():
+    """The released code's: from 1e-3 to 1e-5 as a power, no warm-up."""
+    found = [1e-3 * rate for rate in curve(1000, kind="poly", power=0.9, floor=0.01)]
+    assert found[0] == 1e-3
+    assert found[1] == pytest.approx(0.000999108955, abs=1e-12)
+    assert found[500] == pytest.approx(0.000540527864, abs=1e-12)
+    assert found[999] == pytest.approx(1.197531e-05, abs=1e-11)

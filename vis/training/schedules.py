@@ -23,9 +23,11 @@ class Schedule:
     floor: float = 0.0
     """The factor at the end (cosine, poly)."""
     warmup: int = 0
-    """Steps over which the factor rises in a line to 1, whatever the kind."""
+    """Steps over which the factor rises to 1, whatever the kind."""
     warmup_from: float = 0.01
     """The factor of the first step of the warm-up."""
+    warmup_kind: Literal["linear", "constant"] = "linear"
+    """Whether the factor rises in a line, or stays and jumps to 1 after the last step."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that are no schedule."""
@@ -45,7 +47,7 @@ def factor(schedule: Schedule, step: int, steps: int) -> float:
     assert 0 <= step < steps
     rising = 1.0
     if step < schedule.warmup:
-        share = step / schedule.warmup
+        share = step / schedule.warmup if schedule.warmup_kind == "linear" else 0.0
         rising = schedule.warmup_from + (1 - schedule.warmup_from) * share
     return rising * _falling(schedule, step, steps)
 

@@ -13,6 +13,7 @@ from vis.backbones.dat import DAT
 from vis.backbones.resnet import ResNet
 from vis.backbones.swin import Swin
 from vis.backbones.twins import Twins
+from vis.backbones.vit import ViT, adapted
 from vis.errors import DataError
 from vis.weights import families
 from vis.weights.convert import is_ours, read_foreign
@@ -117,6 +118,8 @@ def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]
 def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of torchvision's or timm's classifier by the names of our backbone."""
     known = backbone.state_dict().keys()
+    if isinstance(backbone, ViT):
+        return adapted(published, backbone.state_dict())
     rule = next((rule for kind, rule in _RULES.items() if isinstance(backbone, kind)), None)
     if rule is not None:
         named = {rule(key): value for key, value in published.items()}

@@ -56,7 +56,7 @@ def from_bgr(weight: Tensor) -> Tensor:
 
     Ours are RGB, less the same mean, over ImageNet's deviation.
     """
-    scale = 255 * torch.tensor(DEVIATION, dtype=weight.dtype)
+    scale = 255 * torch.tensor(DEVIATION, dtype=weight.dtype, device=weight.device)
     return weight.flip(1) * scale[:, None, None]
 
 
