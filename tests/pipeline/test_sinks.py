@@ -23,7 +23,7 @@ from vis.pipeline.sinks import KINDS, Shown, Target, check_kinds, open_sinks, ou
 from vis.pipeline.sinks.growing import Growing
 from vis.pipeline.summary import Summary, clock, rows
 from vis.records import Frame, FrameTracks, Identity, VideoInfo
-from vis.video import open_video
+from vis.video import draw, open_video
 
 WIDTH, HEIGHT = 64, 48
 INFO = VideoInfo(name="made", width=WIDTH, height=HEIGHT, time_base=Fraction(1, 25))
@@ -310,4 +310,7 @@ def test_masks_are_encoded_once(tmp_path):
     assert frame.rles is frame.rles
     assert frame.rles == encoded(frame.tracks, INFO)
     assert isinstance(frame.rles[0], records.RLE)
+    assert frame.areas == [rle.area(mask) for mask in frame.rles]
     assert frame.drawn is frame.drawn
+    plain = draw(frame.frame, frame.tracks, names=frame.names)
+    assert (frame.drawn.pixels == plain.pixels).all()

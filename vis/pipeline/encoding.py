@@ -10,15 +10,23 @@ from vis.ops import rle
 from vis.video.cutouts import cut
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vis.records import RLE, FrameTracks, VideoInfo
+    from vis.video.cutouts import Cutout
 
 
 def encoded(tracks: FrameTracks, info: VideoInfo) -> list[RLE | None]:
     """The mask of each object over the upright frame, as it is drawn; None where it is empty."""
-    page = np.zeros((info.height, info.width), np.bool_)
+    width, height = info.width, info.height
+    return run_lengths((cut(mask, width, height) for mask in tracks.masks), width, height)
+
+
+def run_lengths(cutouts: Iterable[Cutout | None], width: int, height: int) -> list[RLE | None]:
+    """The mask of each cutout over the whole frame; None where there is none."""
+    page = np.zeros((height, width), np.bool_)
     masks: list[RLE | None] = []
-    for mask in tracks.masks:
-        found = cut(mask, info.width, info.height)
+    for found in cutouts:
         if found is None:
             masks.append(None)
             continue

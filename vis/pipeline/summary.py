@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vis.errors import printable
-from vis.pipeline.sinks.lines import pixel_areas
 from vis.records import Identity
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Summary:
         """Take in a frame."""
         tracks = shown.tracks
         pixels = shown.size[0] * shown.size[1]
-        for row, area in enumerate(pixel_areas(shown)):
+        for row, area in enumerate(shown.areas):
             identity, time = int(tracks.ids[row]), float(tracks.time)
             label, score = int(tracks.labels[row]), float(tracks.scores[row])
             one = self.sightings.setdefault(

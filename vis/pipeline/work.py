@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _AHEAD = 3
 """Frames between two stages."""
+_ENCODED, _PAINTED, _DRAWN = {"json", "jsonl", "coco"}, {"mots", "davis"}, {"video", "frames"}
+"""Kinds of outputs that need the same of a frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,10 +130,11 @@ class Work:
     def _taken(self, tracking: Tracking) -> Iterator[Iterator[_Item]]:
         """What the tracking gives, drawn and encoded ahead, each in a thread of its own."""
         with ExitStack() as stack:
-            given = Ahead(self._given(tracking), depth=_AHEAD)
-            stack.callback(given.close)
-            ready = Ahead(map(self._prepared, given), depth=_AHEAD)
+            ready = Ahead(self._given(tracking), depth=_AHEAD)
             stack.callback(ready.close)
+            for stage in (self._encode, self._draw):
+                ready = Ahead(map(stage, ready), depth=_AHEAD)
+                stack.callback(ready.close)
             # what they wait for ends first
             stack.callback(tracking.close)
             yield ready
@@ -149,15 +152,21 @@ class Work:
             yield _Item(shown, ended, tracking.state_dict() if due else None)
         yield _Item(None, tracking.ended())
 
-    def _prepared(self, item: _Item) -> _Item:
-        """Make what the sinks ask of a frame here, beside them."""
+    def _encode(self, item: _Item) -> _Item:
+        """Make what the sinks and the table ask of the masks here, beside them."""
         if item.shown is not None:
-            kinds = set(self._wanted.kinds)
-            _ = item.shown.rles
-            if kinds & {"video", "frames"} or self._manner.screen is not None:
-                _ = item.shown.drawn
-            if kinds & {"mots", "davis"}:
+            _ = item.shown.areas
+            if _ENCODED & set(self._wanted.kinds):
+                _ = item.shown.rles
+            if _PAINTED & set(self._wanted.kinds):
                 _ = item.shown.painted
+        return item
+
+    def _draw(self, item: _Item) -> _Item:
+        """Make the picture, where one is asked for."""
+        wanted = _DRAWN & set(self._wanted.kinds) or self._manner.screen is not None
+        if item.shown is not None and wanted:
+            _ = item.shown.drawn
         return item
 
     def _write_all(self, items: Iterator[_Item], tracking: Tracking, choices: Choices) -> None:

@@ -66,6 +66,7 @@ def draw(
     *,
     names: Mapping[int, str] | None = None,
     style: DrawStyle = DEFAULT,
+    cutouts: Sequence[Cutout | None] | None = None,
 ) -> Frame:
     """A copy of `frame` with `tracks` drawn on it, the surest on top; `frame` stays as it is.
 
@@ -77,10 +78,15 @@ def draw(
         tracks: its objects; masks of any resolution lie over the whole frame.
         names: a word for each category; one without a word is called `class 7`.
         style: what is drawn, and how strongly.
+        cutouts: what `cut` makes of each mask in this frame, where that was asked before.
     """
     height, width = frame.pixels.shape[:2]
-    order = np.lexsort((tracks.ids, tracks.scores))
-    figures = [_figure(tracks, int(n), names=names or {}, size=(width, height)) for n in order]
+    if cutouts is None:
+        cutouts = [cut(mask, width, height) for mask in tracks.masks]
+    figures = [
+        _figure(tracks, n, cutouts[n], names=names or {}, size=(width, height))
+        for n in np.lexsort((tracks.ids, tracks.scores)).tolist()
+    ]
     pixels = _filled(frame.pixels, figures, round(255 * style.opacity))
     thickness = min(max(1, round(style.contour * min(width, height))), THICKEST)
     if style.contour:
@@ -98,12 +104,16 @@ def draw(
 
 
 def _figure(
-    tracks: FrameTracks, n: int, *, names: Mapping[int, str], size: tuple[int, int]
+    tracks: FrameTracks,
+    n: int,
+    cutout: Cutout | None,
+    *,
+    names: Mapping[int, str],
+    size: tuple[int, int],
 ) -> _Figure:
     """Row `n` of `tracks` in a picture of `size`, width and height."""
     identity, category = int(tracks.ids[n]), int(tracks.labels[n])
     ink, label = colour(identity), None
-    cutout = cut(tracks.masks[n], *size)
     box = _pixel_box(tracks.boxes[n], *size)
     anchor = box or (cutout and cutout.box)
     if anchor:

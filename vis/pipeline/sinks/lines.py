@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vis.ops.rle import areas, to_coco
+from vis.ops.rle import to_coco
 from vis.pipeline.sinks.growing import Growing
 from vis.pipeline.sinks.target import State, Target, category_id
-from vis.records import RLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,7 +114,7 @@ class Csv(Lines):
                 area,
             )
             for row, (label, area) in enumerate(
-                zip(tracks.labels.tolist(), pixel_areas(shown), strict=True)
+                zip(tracks.labels.tolist(), shown.areas, strict=True)
             )
         )
         out = io.StringIO()
@@ -135,10 +134,3 @@ def pixel_box(shown: Shown, row: int) -> list[float]:
     x0, y0, x1, y1 = (float(side) for side in box)
     sides = (x0 * width, y0 * height, max(0.0, x1 - x0) * width, max(0.0, y1 - y0) * height)
     return [round(side, 2) for side in sides]
-
-
-def pixel_areas(shown: Shown) -> list[int]:
-    """Pixels of each object's mask."""
-    found = [mask for mask in shown.rles if isinstance(mask, RLE)]
-    counted = iter(areas(found).tolist())
-    return [0 if mask is None else next(counted) for mask in shown.rles]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vis.pipeline.encoding import encoded
+from vis.pipeline.encoding import run_lengths
 from vis.video.cutouts import cut
 from vis.video.drawing import DEFAULT, DrawStyle, draw
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from vis.formats.index_pictures import Numbers
     from vis.records import RLE, Frame, FrameTracks, VideoInfo
+    from vis.video.cutouts import Cutout
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +37,26 @@ class Shown:
         return self.info.width, self.info.height
 
     @cached_property
+    def cutouts(self) -> list[Cutout | None]:
+        """The pixels of each object in the frame; None where it has none."""
+        return [cut(mask, *self.size) for mask in self.tracks.masks]
+
+    @cached_property
+    def areas(self) -> list[int]:
+        """How many pixels each object has."""
+        return [0 if one is None else int(np.count_nonzero(one.inside)) for one in self.cutouts]
+
+    @cached_property
     def drawn(self) -> Frame:
         """The frame with its objects drawn on it."""
-        return draw(self.frame, self.tracks, names=self.names, style=self.style)
+        return draw(
+            self.frame, self.tracks, names=self.names, style=self.style, cutouts=self.cutouts
+        )
 
     @cached_property
     def rles(self) -> list[RLE | None]:
         """The mask of each object at the size of the frame; None where it has no pixel."""
-        return encoded(self.tracks, self.info)
+        return run_lengths(self.cutouts, *self.size)
 
     @cached_property
     def painted(self) -> Numbers:
@@ -51,7 +64,7 @@ class Shown:
         width, height = self.size
         numbers = np.zeros((height, width), np.uint16)
         for row in np.lexsort((-self.tracks.ids, self.tracks.scores)):
-            cutout = cut(self.tracks.masks[row], width, height)
+            cutout = self.cutouts[row]
             if cutout is not None:
                 x0, y0, x1, y1 = cutout.box
                 numbers[y0:y1, x0:x1][cutout.inside] = row + 1
