@@ -2,6 +2,7 @@
 
 import gc
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from time import monotonic, sleep
@@ -15,6 +16,7 @@ from tests.pipeline.knowing import NAMES, Knowing, pictures, truth
 from vis import models
 from vis.errors import DeviceError, UsageError, VisWarning
 from vis.pipeline.looking import in_smaller_parts
+from vis.pipeline.plan import tracker_for
 from vis.records import Frame, FrameTracks
 from vis.tracking import Config, in_windows
 from vis.video import open_video
@@ -256,6 +258,22 @@ def test_classes_and_threshold_choose_what_is_shown(frames: list[Path]):
     nothing = vis.track(frames[:15], Knowing(T), size=96, threshold=0.95)
     assert not any(len(tracks) for tracks in nothing)
     assert nothing.ended() == []
+
+
+class Unsure(Knowing):
+    """Knows, but is never sure of it."""
+
+    def _said(self, numbers, rows, columns):
+        said = super()._said(numbers, rows, columns)
+        return replace(said, scores=said.scores * 0.25, class_scores=said.class_scores * 0.25)
+
+
+def test_a_low_threshold_follows_weak_objects_from_their_first_frame(frames: list[Path]):
+    assert not any(len(tracks) for tracks in vis.track(frames[:7], Unsure(T), size=96))
+    assert_true(list(vis.track(frames[:7], Unsure(T), size=96, threshold=0.2)))
+    sure = Config()
+    assert tracker_for(0.3) == tracker_for(0.9) == sure
+    assert tracker_for(0.15).weakest == sure.weakest / 2
 
 
 def test_ended_tells_of_each_object_once_and_of_all_at_the_end(frames: list[Path]):

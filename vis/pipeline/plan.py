@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,9 +132,16 @@ def plan_for(
         every=every,
         threshold=threshold,
         classes=None if classes is None else indices_of(classes, names_of(model)),
-        tracker=tracker or Config(),
+        tracker=tracker or tracker_for(threshold),
         regions=model.regions,
     )
+
+
+def tracker_for(threshold: float) -> Config:
+    """The usual settings; where weaker objects are to be shown, weaker ones are followed too."""
+    usual = Config()
+    share = min(1.0, threshold / usual.threshold)
+    return replace(usual, threshold=usual.threshold * share, weakest=usual.weakest * share)
 
 
 def opened(model: Model[Any] | str | os.PathLike[str] | None) -> Model[Any]:

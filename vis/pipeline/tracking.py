@@ -71,7 +71,8 @@ def track(
         every: only frames whose index is a multiple of it are looked at.
         max_frames: at most so many frames are looked at.
         batch: windows that the model sees side by side; changes speed and memory alone.
-        tracker: settings of the tracker.
+        tracker: settings of the tracker; None for the usual ones, which follow weaker objects where
+            the threshold is low.
         state: of a tracking of the same source and settings, to go on after it. The frames before
             are decoded and dropped: that is exact on every file.
         frame_rate: of pictures without stated times.
