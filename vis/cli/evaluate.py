@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     _Given = tuple[str | DataSet, str | dict[int, list[Track]], list[str]]
 
 
+Protocol = Literal["semi-supervised", "unsupervised"]
+
+
 def evaluate(
     *,
     truth: str | None = None,
@@ -29,6 +32,8 @@ def evaluate(
     model: str | None = None,
     data: str | None = None,
     metrics: str = "ap",
+    any_category: bool = False,
+    protocol: Protocol | None = None,
     per_category: bool = False,
     json: str | None = None,
     report: str | None = None,
@@ -55,11 +60,15 @@ def evaluate(
 
     Args:
         truth: The data set that the results are of, in any format; see vis data check.
-        results: A YouTube-VIS results file.
+        results: A YouTube-VIS results file (of pictures a COCO one), or a DAVIS or MOTS folder.
         model: A weight file, or the name of one.
         data: A data set with its frames: folders of pictures, or video files of their names.
         metrics: Any of ap, identity (HOTA, IDF1, ...), jf (J and F of DAVIS), miou and errors (what
             each kind costs), with commas.
+        any_category: Take all categories for one when AP is measured.
+        protocol: Of jf: whether results follow objects that were shown, by their numbers, or each
+            object is compared with the result that fits it best. Without it: by their numbers where
+            results are a folder.
         per_category: Print the AP of each category too.
         json: Write all numbers to this file.
         report: Write a page with plots and pictures, report.html, into this folder.
@@ -80,19 +89,17 @@ def evaluate(
         overwrite: Replace files that are there.
     """
     part = {"videos": videos, "key": key, "renamed": _renamed(rename or []), "frames": frames}
-    seen = {"window": window, "stride": stride, "size": size, "batch": batch}
-    asked = {"threshold": threshold, "frames": frames, "lenient": lenient}
-    written = {"json": json, "save": save, "report": report and f"{report}/report.html"}
+    part |= {"window": window, "stride": stride, "size": size, "batch": batch}
+    asked = {"threshold": threshold, "frames": frames, "lenient": lenient, "protocol": protocol}
     given = _checked(truth=truth, results=results, model=model, data=data, save=save)
-    _refuse_existing(written, overwrite)
+    written = _free(overwrite, json=json, save=save, report=report and f"{report}/report.html")
     with _launched() as team:
         if model and data:
-            given = _predicted(model, data, team, device, precision=precision, **part, **seen)
+            given = _predicted(model, data, team, device, precision=precision, **part)
         if not team.first:
             return EXIT_OK
-        found = _measured(given, metrics, report is not None, **asked)
-        _write(found, written, overwrite)
-    return _told(found, per_category)
+        found = _measured(given, metrics, bool(report), by_category=not any_category, **asked)
+        return _told(found, written, overwrite=overwrite, per_category=per_category)
 
 
 def _launched() -> AbstractContextManager[Team]:
@@ -132,11 +139,12 @@ def _checked(
     return truth or "", results or "", []
 
 
-def _refuse_existing(written: Mapping[str, str | None], overwrite: bool) -> None:
-    """Before the work, not after it."""
+def _free(overwrite: bool, **written: str | None) -> Mapping[str, str | None]:
+    """The files to write, refused before the work, not after it, where they are there."""
     for path in written.values():
         if path and Path(path).exists() and not overwrite:
             raise already_there(Path(path))
+    return written
 
 
 def _renamed(pairs: list[str]) -> dict[str, str]:
@@ -162,8 +170,11 @@ def _write(found: Evaluation, written: Mapping[str, str | None], overwrite: bool
         say(f"wrote {path}")
 
 
-def _told(found: Evaluation, per_category: bool) -> int:
-    """Print everything; the exit code."""
+def _told(
+    found: Evaluation, written: Mapping[str, str | None], *, overwrite: bool, per_category: bool
+) -> int:
+    """Write and print everything; the exit code."""
+    _write(found, written, overwrite)
     for name, said in found.facts().items():
         say(f"{name:<8} {said}")
     for note in found.notes:

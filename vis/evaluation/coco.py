@@ -25,7 +25,11 @@ Kind = Literal["bbox", "segm"]
 
 
 def evaluate_pictures(
-    truth: AnnotationSet, results: Iterable[PictureResult], kind: Kind
+    truth: AnnotationSet,
+    results: Iterable[PictureResult],
+    kind: Kind,
+    *,
+    by_category: bool = True,
 ) -> dict[str, float]:
     """The twelve numbers, named as those of tracks are; -1 where there is no truth.
 
@@ -36,6 +40,7 @@ def evaluate_pictures(
         truth: pictures as videos of one frame, as `read_coco` gives them.
         results: what was found.
         kind: compare boxes or masks; a result without a box has that of its mask.
+        by_category: whether a result must name the right category; False: all count as one.
 
     Raises:
         UsageError: a result has no mask and masks shall be compared, or neither mask nor box.
@@ -43,6 +48,7 @@ def evaluate_pictures(
     found = [_found(result, kind, place) for place, result in enumerate(results, 1)]
     with redirect_stdout(io.StringIO()):  # COCO's evaluator speaks; this one returns
         evaluator = COCOeval(_index(truth, list(_true(truth))), _index(truth, found), kind)
+        evaluator.params.useCats = int(by_category)
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()

@@ -1,17 +1,18 @@
 """DAVIS folders: `Annotations/VIDEO/00000.png` beside `JPEGImages/VIDEO/00000.jpg`.
 
-A pixel's number is that of its object, 0 is background, 255 is a region that nobody judged. There
-are no categories: every object is an "object".
+A pixel's number is that of its object, 0 is background, 255 is a region that nobody judged. In
+pictures of one bit, as DAVIS 2016 has them, 1 is the one object. There are no categories: every
+object is an "object".
 """
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
-from vis.formats.index_pictures import EIGHT_BITS, palette_png
+from vis.formats.index_pictures import EIGHT_BITS, ONE_BIT, is_one_bit, palette_png
 from vis.formats.layered import LayeredVideo, Layout, painted, read_layered
 from vis.formats.numbering import extra_number, numbered
 from vis.formats.places import frame_places, pictures, subfolders
@@ -103,7 +104,9 @@ def davis_layout(root: str | Path) -> Layout:
             )
         marks, frames = marks / size, frames / size if frames else None
     there = frames if frames and frames.is_dir() else None
-    return Layout(marks=marks, frames=there, modes=EIGHT_BITS, empty_if_missing=False)
+    # all or none: one picture of one bit among others is a slip, its objects are lost
+    modes = ONE_BIT if is_one_bit(_first_picture(marks)) else EIGHT_BITS
+    return Layout(marks=marks, frames=there, modes=modes, empty_if_missing=False)
 
 
 def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
@@ -116,6 +119,11 @@ def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
         length=len(video.file_names),
         file_names=video.file_names,
     )
+
+
+def _first_picture(marks: Path) -> Path:
+    found = (pictures(folder, {".png"}).values() for folder in subfolders(marks))
+    return next(chain.from_iterable(found), marks)
 
 
 def _tracks(video: LayeredVideo, ids: Iterator[int]) -> Iterator[tuple[Track, Extra]]:

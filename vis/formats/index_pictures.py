@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Numbers = npt.NDArray[np.uint16]
 """`[H W]`, 0 where there is no object."""
 
+ONE_BIT = ("1",)
 EIGHT_BITS = ("P", "L")
 SIXTEEN_BITS = ("I;16", "I;16B", "I")
 """Pillow's names of the pixel formats."""
@@ -33,7 +34,7 @@ def read_numbers(path: Path, modes: tuple[str, ...]) -> Numbers:
 
     Args:
         path: of the file.
-        modes: `EIGHT_BITS` or `SIXTEEN_BITS`.
+        modes: `ONE_BIT`, `EIGHT_BITS` or `SIXTEEN_BITS`.
 
     Raises:
         InputError: there is no such file.
@@ -57,6 +58,15 @@ def read_numbers(path: Path, modes: tuple[str, ...]) -> Numbers:
         raise DataError(
             f"this is no whole PNG picture ({error})", remedy="Make or fetch it again."
         ) from None
+
+
+def is_one_bit(path: Path) -> bool:
+    """Whether a PNG file holds one object and its background alone; false of an unsound one."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return image.mode in ONE_BIT
+    except (OSError, *FAULTS):
+        return False
 
 
 def layers(numbers: Numbers) -> dict[int, RLE]:

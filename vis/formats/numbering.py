@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
@@ -19,6 +20,22 @@ KEY = "object_number"
 def extra_number(number: int, place: int) -> Extra:
     """What to keep of an object's number, for `numbered` to give it again."""
     return {} if number == place else {KEY: number}
+
+
+def object_numbers(tracks: Sequence[Track], extra: Mapping[int, Extra]) -> dict[int, int]:
+    """Track id -> the number of each object of a video: the kept one, else its place.
+
+    Args:
+        tracks: all objects of one video; places are counted by category.
+        extra: keys of the tracks beyond ours, by their ids.
+    """
+    places: Counter[int] = Counter()
+    numbers = {}
+    for track in tracks:
+        places[track.label] += 1
+        stated = extra.get(track.id, {}).get(KEY)
+        numbers[track.id] = stated if type(stated) is int else places[track.label]
+    return numbers
 
 
 def numbered(

@@ -12,15 +12,13 @@ from vis.errors import DataError, UsageError
 from vis.evaluation.average_precision import evaluate_tracks
 from vis.evaluation.bootstrap import bootstrap
 from vis.evaluation.error_split import error_split
-from vis.evaluation.identity import identity
-from vis.evaluation.regions import unsupervised
 from vis.evaluation.report.summary import surest
-from vis.evaluation.semantic_tracks import semantic_tracks
 from vis.formats.opening import DataSet, open_set
 from vis.formats.reading import kinds_of
-from vis.formats.ytvis import read_results
 from vis.formats.ytvis_records import AnnotationSet
 from vis.pipeline.evaluation import Evaluation
+from vis.pipeline.given_results import is_numbered, is_path, read_given
+from vis.pipeline.measures import MEASURES, Asked
 from vis.pipeline.picture_numbers import (
     is_of_pictures,
     picture_numbers,
@@ -29,31 +27,29 @@ from vis.pipeline.picture_numbers import (
 )
 from vis.pipeline.plan import opened
 from vis.pipeline.predicting import chosen, predict, shared_classes
-from vis.pipeline.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from typing_extensions import TypeIs
-
+    from vis.evaluation.average_precision import AveragePrecision
     from vis.models import Model
+    from vis.pipeline.given_results import Given, Results
+    from vis.pipeline.measures import Protocol
     from vis.pipeline.predicting import Shared
     from vis.pipeline.team import Team
     from vis.records import Track
 
-    Results = Mapping[int, Sequence[Track]]
-
-METRICS = ("ap", "identity", "jf", "miou", "errors")
+METRICS = ("ap", *MEASURES, "errors")
 """What can be measured; AP always is. All but `errors` look at the results that are sure enough."""
-_MOST_FOLLOWED = 20
-"""Results of a video that DAVIS compares with its objects."""
 
 
 def evaluate(
     truth: str | Path | DataSet | AnnotationSet,
-    results: str | Path | Results | Result | Sequence[Result],
+    results: Given,
     *,
     metrics: Sequence[str] = ("ap",),
+    by_category: bool = True,
+    protocol: Protocol | None = None,
     threshold: float | None = None,
     frames: str | Path | None = None,
     lenient: bool = False,
@@ -64,10 +60,13 @@ def evaluate(
 
     Args:
         truth: a data set in any format that `open_set` reads.
-        results: a YouTube-VIS results file (of single pictures a COCO one too), tracks by id of
-            the video, or what `vis.track` collected of videos of these names, matched by name and
-            class.
+        results: a YouTube-VIS results file (of single pictures a COCO one too), a DAVIS or MOTS
+            folder, tracks by id of the video, or what `vis.track` collected of videos of these
+            names, matched by name and class.
         metrics: any of `METRICS`.
+        by_category: whether AP asks for the right category; False: all count as one.
+        protocol: of J and F; None is semi-supervised for a folder of results, whose objects have
+            numbers, and unsupervised for others. Of tracks by video the ids are these numbers.
         threshold: score from which results count for the metrics without scores and are shown in
             the report; None for that of the highest F1.
         frames: the folder of the frames, for the report, where it is not found by itself.
@@ -80,30 +79,26 @@ def evaluate(
         InputError: a file cannot be read.
         DataError: truth or results are faulty, or do not belong together.
     """
-    unknown = sorted(set(metrics) - set(METRICS))
-    if unknown:
-        raise UsageError(f"no metric {unknown[0]!r}", remedy=f"One of: {', '.join(METRICS)}.")
+    paired = _checked(metrics, protocol, results)
     data, wanted = _opened(truth, frames)
     faults: list[DataError] = []
     caught = faults if lenient else None
     pictures = is_of_pictures(data)
-    listed = picture_results(results, wanted, caught) if pictures and _is_path(results) else None
-    found = _read(results, wanted, caught) if listed is None else tracks_of(listed, wanted)
-    precision = evaluate_tracks(wanted, found, progress=progress)
-    if threshold is None and data is not None and data.kind == "semantic":
-        threshold = 0.0  # every pixel has a class, however unsure
-    least = surest(precision.matches) if threshold is None else threshold
-    sure = {
-        key: [track for track in tracks if track.score >= least] for key, tracks in found.items()
-    }
+    listed = picture_results(results, wanted, caught) if pictures and is_path(results) else None
+    found = read_given(results, wanted, caught) if listed is None else tracks_of(listed, wanted)
+    precision = evaluate_tracks(wanted, found, by_category=by_category, progress=progress)
+    least = _least(precision, data) if threshold is None else threshold
+    asked = Asked(wanted, _sure(found, least), paired, progress)
+    measured = {name: measure(asked) for name, measure in MEASURES.items() if name in metrics}
     return Evaluation(
         truth=wanted,
         results=found,
         precision=precision,
         interval=bootstrap(precision),
         threshold=least,
-        pictures=picture_numbers(wanted, found, listed) if pictures else {},
-        others={name: _OTHERS[name](wanted, sure, progress) for name in _OTHERS if name in metrics},
+        pictures=picture_numbers(wanted, found, listed, by_category) if pictures else {},
+        others={name: one.numbers for name, one in measured.items()},
+        parts={name: one.parts for name, one in measured.items()},
         frames=data.frames if data else None,
         sources=(_called(truth), _called(results)),
         errors=error_split(wanted, found, progress=progress) if "errors" in metrics else None,
@@ -211,58 +206,34 @@ def _opened(
     return data, data.annotations
 
 
-def _read(
-    results: str | Path | Results | Result | Sequence[Result],
-    truth: AnnotationSet,
-    faults: list[DataError] | None,
-) -> Results:
-    if isinstance(results, Result):
-        results = [results]
-    if _is_path(results):
-        return read_results(results, truth, faults)
-    if isinstance(results, Mapping):
-        return results
-    return dict(_of_video(result, truth) for result in results)
+def _least(found: AveragePrecision, data: DataSet | None) -> float:
+    """Score from which results are looked at where nobody says."""
+    if data is not None and data.kind == "semantic":
+        return 0.0  # every pixel has a class, however unsure
+    return surest(found.matches)
 
 
-def _of_video(result: Result, truth: AnnotationSet) -> tuple[int, list[Track]]:
-    """Id of the video that was tracked, and its tracks by the truth's categories."""
-    names = {result.info.name, Path(result.info.name).name, Path(result.info.name).stem}
-    fitting = [id_ for id_, video in truth.videos.items() if video.name in names]
-    if not fitting and len(truth.videos) == 1:
-        fitting = list(truth.videos)
-    if len(fitting) != 1:
-        raise DataError(
-            f"{len(fitting)} videos of the truth are called as the tracked one",
-            where=result.info.name,
-            remedy="Give the tracks by id of the video.",
+def _sure(results: Results, least: float) -> Results:
+    return {key: [t for t in tracks if t.score >= least] for key, tracks in results.items()}
+
+
+def _checked(metrics: Sequence[str], asked: Protocol | None, results: Given) -> Protocol:
+    """How J and F pair results with objects.
+
+    Raises:
+        UsageError: there is no such metric, or objects have no numbers to be paired by.
+    """
+    if unknown := sorted(set(metrics) - set(METRICS)):
+        raise UsageError(f"no metric {unknown[0]!r}", remedy=f"One of: {', '.join(METRICS)}.")
+    if "jf" not in metrics:
+        return "unsupervised"
+    numbered = is_numbered(results)
+    if asked == "semi-supervised" and not numbered and not isinstance(results, Mapping):
+        raise UsageError(
+            "these results have no numbers of objects, which semi-supervised results follow",
+            remedy="Give a DAVIS or MOTS folder, or leave --protocol out.",
         )
-    ids = {category.name: category.id for category in truth.categories.values()}
-    tracks = [
-        replace(track, label=ids[result.names[track.label]])
-        for track in result.tracks
-        if result.names[track.label] in ids
-    ]
-    return fitting[0], tracks
-
-
-def _identity(truth: AnnotationSet, results: Results, progress: bool) -> Mapping[str, float]:
-    return identity(truth, results, progress=progress).numbers
-
-
-def _regions(truth: AnnotationSet, results: Results, progress: bool) -> Mapping[str, float]:
-    best = {
-        key: sorted(tracks, key=lambda track: -track.score)[:_MOST_FOLLOWED]
-        for key, tracks in results.items()
-    }
-    return unsupervised(truth, best, progress=progress).numbers
-
-
-def _classes(truth: AnnotationSet, results: Results, progress: bool) -> Mapping[str, float]:
-    return semantic_tracks(truth, results, progress=progress).numbers
-
-
-_OTHERS = {"identity": _identity, "jf": _regions, "miou": _classes}
+    return asked or ("semi-supervised" if numbered else "unsupervised")
 
 
 def _left_out(shared: Shared, part: AnnotationSet) -> list[str]:
@@ -278,11 +249,8 @@ def _left_out(shared: Shared, part: AnnotationSet) -> list[str]:
     ]
 
 
-def _is_path(source: object) -> TypeIs[str | Path]:
-    return isinstance(source, str | Path)
-
-
 def _called(source: object) -> str:
+    """The name alone: a report is passed on, and the folders of a machine are nobody's business."""
     if isinstance(source, DataSet):
-        return str(source.path)
-    return str(source) if _is_path(source) else ""
+        return source.path.name
+    return Path(source).name if is_path(source) else ""

@@ -41,10 +41,12 @@ class Evaluation:
     """COCO's numbers of masks (`segm`) and boxes (`bbox`) where the truth is of single pictures."""
     others: Mapping[str, Mapping[str, float]]
     """Numbers of the other metrics, by the metric's name."""
+    parts: Mapping[str, Mapping[str, Any]]
+    """What those are made of, by the metric's name: of each category, or each object."""
     frames: Path | None
     """The folder of the frames, where it is known."""
     sources: tuple[str, str]
-    """Truth and results as they were named."""
+    """Names of truth and results, without their folders."""
     errors: ErrorSplit | None
     """What each kind of error costs, where that was asked for."""
     skipped: Mapping[str, int]
@@ -71,14 +73,14 @@ class Evaluation:
         """As a JSON file holds them: AP and AR at the top, each other metric below its name."""
         low, high = self.interval.low, self.interval.high
         of_masks = {
-            "AP_per_category": self.precision.as_json()["AP_per_category"],
+            "AP_per_category": {str(label): value for label, value in self._each().items()},
             "AP_interval": {"low": low, "high": high, "level": self.interval.level},
         }
         return {
             **self.headline,
             **({} if self.boxes_alone else of_masks),
             **{name: dict(numbers) for name, numbers in self.pictures.items()},
-            **{name: _finite(numbers) for name, numbers in self.others.items()},
+            **{name: _finite({**n, **self.parts[name]}) for name, n in self.others.items()},
             **({"errors": dict(self.errors.lost)} if self.errors else {}),
             "threshold": self.threshold,
             "skipped": dict(self.skipped),
@@ -103,7 +105,7 @@ class Evaluation:
         if self.boxes_alone:
             return
         labels = [t.label for tracks in self.truth.tracks.values() for t in tracks if not t.crowd]
-        for label, value in sorted(self.precision.per_category.items(), key=lambda row: -row[1]):
+        for label, value in sorted(self._each().items(), key=lambda row: -row[1]):
             yield self.truth.categories[label].name, percent(known(value)), str(labels.count(label))
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -159,6 +161,11 @@ class Evaluation:
             progress=progress,
         )
 
+    def _each(self) -> dict[int, float]:
+        """AP by category, nothing where they were not told apart."""
+        table = self.truth.categories
+        return {k: value for k, value in self.precision.per_category.items() if k in table}
+
     def _swing(self) -> str:
         if self.boxes_alone:
             return "of boxes"
@@ -175,7 +182,9 @@ class Evaluation:
         objects, found = (
             sum(map(len, tracks.values())) for tracks in (self.truth.tracks, self.results)
         )
-        counts = f"{len(self.truth.videos)} videos, {frames} frames, {objects} objects"
+        videos = "" if self.pictures else f"{len(self.truth.videos)} videos, "
+        seen = "pictures" if self.pictures else "frames"
+        counts = f"{videos}{frames} {seen}, {objects} objects"
         truth, results = (f"{name}: " if name else "" for name in self.sources)
         classes = f"{len(self.truth.categories)} classes"
         said = "boxes alone" if self.boxes_alone else f"{found} tracks"
@@ -190,9 +199,10 @@ def percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{round(100 * value, 1) + 0:.1f}"
 
 
-def _finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
+def _finite(value: Any) -> Any:
     """JSON has no NaN: a number without anything to take it from is null."""
-    return {
-        name: int(value) if isinstance(value, int) else float(value) if value == value else None
-        for name, value in numbers.items()
-    }
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

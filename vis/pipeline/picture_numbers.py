@@ -58,6 +58,7 @@ def picture_numbers(
     truth: AnnotationSet,
     tracks: Mapping[int, Sequence[Track]],
     results: Sequence[PictureResult] | None = None,
+    by_category: bool = True,
 ) -> dict[str, dict[str, float]]:
     """COCO's twelve numbers of masks, where all results have one, and of boxes.
 
@@ -65,10 +66,11 @@ def picture_numbers(
         truth: pictures as videos of one frame.
         tracks: what was found.
         results: the same as a COCO file has it, whose boxes are then compared.
+        by_category: whether a result must name the right category.
     """
     found = list(results_of_tracks(tracks)) if results is None else results
     numbers = {}
     if all(result.mask is not None for result in found):
-        numbers["segm"] = evaluate_pictures(truth, found, "segm")
-    numbers["bbox"] = evaluate_pictures(truth, found, "bbox")
+        numbers["segm"] = evaluate_pictures(truth, found, "segm", by_category=by_category)
+    numbers["bbox"] = evaluate_pictures(truth, found, "bbox", by_category=by_category)
     return numbers
