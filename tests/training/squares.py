@@ -22,11 +22,10 @@ from vis.training import checkpoint
 from vis.training.assemble import assemble, network_of
 from vis.training.config import Optimisation, Training
 from vis.training.loop import CHECKPOINTS, Loop
-from vis.training.ranks import Ranks, joined
+from vis.training.ranks import ALONE, Ranks, joined
 from vis.training.schedules import Schedule
 
 T, SIDE = 2, 32
-ALONE = Ranks(0, 1, torch.device("cpu"))
 SMALL = {
     "frames": T, "slots": 3, "width": 128, "heads": 8, "encoders": 1, "decoders": 1, "hidden": 32,
     "backbone": "twins_tiny",
@@ -128,8 +127,9 @@ def main(folder: Path, steps: int, *fields: str) -> None:
             ranks=ranks,
         )
         run()
+        whole = run.state.whole()
         if ranks.first:
-            print(digest(run.state.model), digest(run.state.best), flush=True)
+            print(digest(run.state.model), digest(whole), flush=True)
 
 
 if __name__ == "__main__":

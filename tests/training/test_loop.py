@@ -157,18 +157,85 @@ def test_told_to_skip_it_goes_on_but_not_after_three_in_a_row(squares, tmp_path:
         run()
 
 
-def test_used_up_memory_says_what_to_lower(squares, tmp_path: Path):
-    class Full(torch.nn.Module):
-        def forward(self, clip, targets):
-            raise torch.OutOfMemoryError("CUDA out of memory")
+class Full(torch.nn.Module):
+    def forward(self, clip, targets):
+        raise torch.OutOfMemoryError("CUDA out of memory")
 
+
+def test_used_up_memory_says_what_to_lower(squares, tmp_path: Path):
     run = squares.loop(tmp_path, SHORT)
     run.network = Full()
     with pytest.raises(DeviceError) as raised:
         run()
     words = str(raised.value)
-    for part in ("step 1", "square 0", "[2, 2, 3, 32, 32]", "training.batch (1)", "recompute"):
+    for part in (
+        "step 1",
+        "square 0",
+        "[2, 2, 3, 32, 32]",
+        "training.batch (1)",
+        "microbatch",
+        "recompute",
+    ):
         assert part in words
+
+
+class Narrow(torch.nn.Module):
+    """Has memory for one clip alone."""
+
+    def __init__(self, learner: torch.nn.Module) -> None:
+        super().__init__()
+        self.learner = learner
+
+    def forward(self, clip, targets):
+        if len(targets) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.learner(clip, targets)
+
+
+def test_told_so_it_repeats_the_step_with_fewer_clips_at_once(squares, tmp_path: Path):
+    """What it learns is what the same clips teach one by one, whatever is drawn at random."""
+    training = replace(SHORT, batch=2, on_oom="microbatch")
+    run = squares.loop(tmp_path / "a", training)
+    run.network = Narrow(run.network)
+    with pytest.warns(VisWarning, match="used up .* batches are cut into 2") as warned:
+        run()
+    assert len(warned) == 1
+    alone = replace(SHORT, accumulate=2)
+    other = squares.loop(
+        tmp_path / "b", alone, feed=lambda start, stop: squares.squares(start, stop, size=1)
+    )
+    other()
+    assert squares.digest(run.state.model) == squares.digest(other.state.model)
+    assert [line["loss"] for line in lines(tmp_path / "a")] == [
+        line["loss"] for line in lines(tmp_path / "b")
+    ]
+
+
+def test_memory_for_not_even_one_clip_stops(squares, tmp_path: Path):
+    run = squares.loop(tmp_path, replace(SHORT, batch=2, on_oom="microbatch"))
+    run.network = Full()
+    with pytest.warns(VisWarning, match="cut into 2"), pytest.raises(DeviceError, match="used up"):
+        run()
+    assert run.state.step == 0
+
+
+def test_a_step_that_began_to_change_parameters_is_not_repeated(squares, tmp_path: Path):
+    run = squares.loop(tmp_path, replace(SHORT, batch=2, on_oom="microbatch"))
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    run.state.optimiser.step = full
+    with pytest.raises(DeviceError, match="used up"):
+        run()
+
+
+def test_a_gradient_that_is_not_finite_names_the_parameter(squares, tmp_path: Path):
+    model = squares.small()
+    name, parameter = list(model.named_parameters())[-1]
+    parameter.register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(DataError, match=f"the gradient of {name} is not finite"):
+        squares.loop(tmp_path, SHORT, model=model)()
 
 
 def test_a_full_disk_is_borne_twice_but_not_at_the_end(squares, tmp_path: Path, monkeypatch):

@@ -9,10 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from vis import weights
 from vis.cli import main
@@ -24,59 +22,11 @@ from vis.errors import (
     UsageError,
     VisWarning,
 )
-from vis.ops import rle
 from vis.training.experiment import read_experiment, text_of
 from vis.training.lock import locked
 from vis.training.run import begin, go_on, rehearse
 
 ROOT = Path(__file__).parents[2]
-YAML = """
-model: {{name: detr, backbone: pvt_v2_b0, slots: 3, width: 32, heads: 4, encoders: 1, decoders: 1,
-  hidden: 32}}
-data:
-  parts: [{{path: {path}}}]
-  length: 1
-  augmentation: {{colours: null, last: null, fixed: [32, 32]}}
-optimisation: {{rate: 1e-3, schedule: {{kind: cosine, warmup: 2}}}}
-training: {{steps: 4, batch: 2, workers: 0, save_every: 9, log_every: 1, device: cpu}}
-"""
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two videos of a bright square on the move, as a YouTube-VIS file and JPEGs."""
-    folder = tmp_path_factory.mktemp("squares")
-    videos, annotations = [], []
-    for video in (1, 2):
-        names, masks = [], []
-        (folder / "JPEGImages" / f"v{video}").mkdir(parents=True)
-        for t in range(3):
-            picture = np.full((40, 48, 3), 60, np.uint8)
-            mask = np.zeros((40, 48), bool)
-            mask[10 : 10 + 8 * video, 4 + t : 20 + t] = True
-            picture[mask] = 220
-            names.append(f"v{video}/{t:05}.jpg")
-            Image.fromarray(picture).save(folder / "JPEGImages" / names[-1])
-            code = rle.encode(mask)
-            masks.append({"size": [40, 48], "counts": code.counts.decode()})
-        size = {"width": 48, "height": 40, "length": 3}
-        videos.append({"id": video, "file_names": names, **size})
-        boxes = [[4 + t, 10, 16, 8 * video] for t in range(3)]
-        annotations.append(
-            {"id": video, "video_id": video, "category_id": video, "segmentations": masks,
-             "bboxes": boxes, "areas": [128 * video] * 3, "iscrowd": 0, **size}
-        )  # fmt: skip
-    categories = [{"id": 1, "name": "flat"}, {"id": 2, "name": "tall"}]
-    value = {"videos": videos, "annotations": annotations, "categories": categories}
-    (folder / "instances.json").write_text(json.dumps(value))
-    return folder
-
-
-@pytest.fixture
-def config(data: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "squares.yaml"
-    path.write_text(YAML.format(path=json.dumps(str(data / "instances.json"))))
-    return path
 
 
 def tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -145,13 +95,15 @@ def test_a_class_that_no_data_has_is_refused(config: Path, tmp_path: Path):
         begin(experiment, tmp_path / "run")
 
 
-def test_sets_that_annotate_some_classes_only_train_together(shared: Path, tmp_path: Path):
+def test_sets_that_annotate_some_classes_only_train_together(
+    shared: Path, tmp_path: Path, recipe: str
+):
     """Persons alone in one part, all eight classes in the other."""
     root = shared / "data" / "pack_train"
     parts = [
         {"path": str(root / name), "key": "demo_class"} for name in ("coco_person", "coco_mini")
     ]
-    text = YAML.replace("parts: [{{path: {path}}}]", f"parts: {json.dumps(parts)}")
+    text = recipe.replace("parts: [{{path: {path}}}]", f"parts: {json.dumps(parts)}")
     (tmp_path / "mixture.yaml").write_text(text.replace("{{", "{").replace("}}", "}"))
     experiment = read_experiment(tmp_path / "mixture.yaml", ["--training.batch", "4"])
     begin(experiment, tmp_path / "run")
@@ -199,6 +151,20 @@ def test_the_command_trains_rehearses_and_goes_on(config: Path, tmp_path: Path, 
     assert main(["train", "--resume", run, "--training.steps=2"]) == 0
     assert "step 2/2" in capsys.readouterr().err
     assert main(["train", "-c", str(config), "-o", run]) == 74
+
+
+def test_the_command_begins_with_weights(config: Path, tmp_path: Path, capsys):
+    begin(read_experiment(config, ["--training.steps", "1"]), tmp_path / "first")
+    first = tmp_path / "first" / "model.safetensors"
+    still = ["--optimisation.rate=1e-30", "--optimisation.backbone_rate=0", "--training.steps=1"]
+    second = str(tmp_path / "second")
+    assert main(["train", "-c", str(config), "-o", second, "--init", str(first), *still]) == 0
+    written = read_experiment(tmp_path / "second" / "config.yaml")
+    assert written.model.start == str(first)
+    taken = tensors(tmp_path / "second" / "model.safetensors")
+    assert all(torch.equal(taken[n], v) for n, v in tensors(first).items() if "class_head" not in n)
+    assert main(["train", "--resume", second, "--init", str(first)]) == 64
+    assert main(["train", "-c", str(config), "-o", str(tmp_path / "x"), "--init", "no.file"]) == 66
 
 
 @pytest.mark.parametrize(

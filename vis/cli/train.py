@@ -17,6 +17,7 @@ def train(
     config: str | None = None,
     output: str | None = None,
     resume: str | None = None,
+    init: str | None = None,
     dry_run: bool = False,
     settings: list[str],
 ) -> int:
@@ -28,12 +29,14 @@ def train(
     which repeats it, `log.jsonl`, `checkpoints` and, at the end, `model.safetensors`. SIGTERM and
     Ctrl-C finish the step and save; a run that was killed goes on from its last checkpoint and, on
     a CPU, ends with the same numbers. Several processes train together under `torchrun`:
-    `torchrun --nproc-per-node 8 -m vis train -c CONFIG.yaml -o RUN`.
+    `torchrun --nproc-per-node 8 --max-restarts 3 -m vis train -c CONFIG.yaml -o RUN`, which starts
+    all again, from the last checkpoint, where one was lost.
 
     Args:
         config: YAML of the experiment.
         output: Folder of a new run.
         resume: Folder of a run to go on with; settings given beside it hold from now on.
+        init: Weights to begin with, where they fit: a file, or imagenet for the backbone's.
         dry_run: Take three steps, write nothing, tell size, memory, time and schedule.
         settings: Dotted names and values.
     """
@@ -45,6 +48,10 @@ def train(
         raise UsageError("a dry run is of -c CONFIG.yaml, not of --resume")
     if (output is None) != (config is None or dry_run):
         raise UsageError("-o RUN names the folder of a new run; -c needs it, nothing else has it")
+    if init is not None:
+        if resume is not None:
+            raise UsageError("--init is of a new run; one that goes on has its weights")
+        settings = [*settings, f"--model.start={init}"]
     if resume is not None:
         from vis.training.run import go_on
 
@@ -84,6 +91,7 @@ COMMAND = Command(
     """
     vis train -c configs/tt_srn_tiny.yaml -o runs/tiny
     vis train -c configs/tt_srn_tiny.yaml -o runs/fast --training.steps 300 --model.slots 4
+    vis train -c configs/tt_srn_tiny.yaml -o runs/again --init runs/tiny/model.safetensors
     vis train -c configs/vistr_youtube_vis_2019.yaml --dry-run
     vis train --resume runs/tiny --training.steps 2000
     torchrun --nproc-per-node 8 -m vis train -c configs/detr_coco.yaml -o runs/detr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -53,9 +54,14 @@ def network_of(state: State, ranks: Ranks) -> nn.Module:
     if ranks.world == 1 or state.mould is not None:
         return state.learner
     # buffers never change in training: the backbones' norms are frozen
-    return DistributedDataParallel(
-        state.learner, broadcast_buffers=False, gradient_as_bucket_view=True
-    )
+    return DistributedDataParallel(state.learner, **{_BUFFERS: False}, gradient_as_bucket_view=True)
+
+
+_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")  # its name since torch 2.15, before
+    if name in inspect.signature(DistributedDataParallel.__init__).parameters
+)
 
 
 def recompute(model: nn.Module) -> None:

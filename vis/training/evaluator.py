@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import math
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from vis.errors import DeviceError, UsageError, VisError, VisWarning
+from vis.errors import DeviceError, InputError, UsageError
 from vis.formats.opening import open_set
+from vis.formats.places import film_of, inside
 from vis.pipeline.evaluating import evaluate, evaluate_model
 from vis.pipeline.predicting import chosen, shared_classes
 from vis.pipeline.team import Team
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vis.formats.opening import DataSet
+    from vis.formats.ytvis_records import AnnotationSet
     from vis.models import Model
     from vis.training.config import Evaluation
     from vis.training.ranks import Ranks
@@ -40,21 +41,21 @@ class Evaluator:
     precision: Literal["fp32", "bf16", "fp16"]
 
     def __call__(self, model: Model[Any]) -> dict[str, float]:
-        """Numbers by name. A video that cannot be looked at is warned of, and counts as empty.
+        """Numbers by name.
 
         Raises:
+            InputError, DataError: a video cannot be looked at; names it.
             DeviceError: the memory is used up; says what to lower.
             OutputError: the processes cannot exchange their results.
         """
-        settings, faults = self.settings, list[VisError]()
+        settings = self.settings
         try:
-            numbers = evaluate_model(
+            return evaluate_model(
                 model,
                 self.data,
-                videos=settings.videos,
+                videos=_videos(settings),
                 metrics=settings.metrics,
                 team=self.team,
-                faults=faults,
                 precision=self.precision,
                 **_same(settings),
                 window=settings.window,
@@ -67,9 +68,6 @@ class Evaluator:
                 "the memory is used up in an evaluation",
                 remedy="Lower evaluation.batch, evaluation.size or evaluation.window.",
             ) from error
-        for fault in faults:
-            warnings.warn(VisWarning(f"{fault} It is evaluated as if empty."), stacklevel=2)
-        return numbers
 
     def score(self, numbers: dict[str, float]) -> float | None:
         """What decides which checkpoint is the best; None where it has no value."""
@@ -101,6 +99,7 @@ def evaluator_of(
     data = open_set(settings.data, settings.frames)
     part = chosen(data.annotations, _videos(settings))
     truth = shared_classes(part, model, **_same(settings)).truth
+    _check_frames(data, truth)
     empty = evaluate(truth, {video: [] for video in truth.videos}, metrics=settings.metrics)
     known = [*empty.precision.numbers, *(n for other in empty.others.values() for n in other)]
     if settings.best not in known:
@@ -113,6 +112,19 @@ def evaluator_of(
         passing.mkdir(parents=True, exist_ok=True)
         team = Team(ranks.rank, ranks.world, passing, ranks.meet)
     return Evaluator(settings=settings, data=data, team=team, precision=precision)
+
+
+def _check_frames(data: DataSet, truth: AnnotationSet) -> None:
+    """Each video is there as a film, or its first picture is."""
+    for video in truth.videos.values():
+        if data.frames is None or not (
+            film_of(data.frames, video) or inside(data.frames, video.file_names[0]).is_file()
+        ):
+            raise InputError(
+                f"the frames of video {video.id} ({video.name}) were not found",
+                where=str(data.path),
+                remedy="Give the folder that the file names are relative to: evaluation.frames.",
+            )
 
 
 def _same(settings: Evaluation) -> dict[str, Any]:

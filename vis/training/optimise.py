@@ -113,7 +113,8 @@ def clip_gradients(parameters: Sequence[Tensor], most: float, ranks: Ranks) -> T
         squares = ranks.sum(get_total_norm(shared).square())
         norm = (squares + get_total_norm(whole).square()).sqrt()
     if most:
-        factor = (most / (norm + 1e-6)).clamp(max=1.0)
+        # where the norm is no number, whoever looks for the cause finds the gradients as they are
+        factor = (most / (norm + 1e-6)).clamp(max=1.0).nan_to_num(nan=1.0)
         torch._foreach_mul_([*whole, *shared], factor)
     return norm
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -44,12 +45,17 @@ REHEARSED = 3
 def begin(experiment: Experiment, folder: str | Path) -> None:
     """Train in a new folder; ends with its `model.safetensors`.
 
+    Where `torchrun` lost a process and starts all again, the run of the same settings goes on.
+
     Raises:
         OutputExistsError: the folder holds a run.
         VisError: of data, model, device or training.
     """
     folder = Path(folder)
     text = text_of(experiment)
+    if _restarted(folder, text):
+        go_on(folder)
+        return
     with joined(experiment.training.device) as ranks:
         if ranks.first:
             folder.mkdir(parents=True, exist_ok=True)
@@ -215,6 +221,13 @@ def _feed(
 def _owned(folder: Path, ranks: Ranks) -> Iterator[None]:
     with locked(folder) if ranks.first else nullcontext():
         yield
+
+
+def _restarted(folder: Path, text: str) -> bool:
+    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        return False
+    path = folder / CONFIG
+    return path.is_file() and path.read_text() == text
 
 
 def _write_config(folder: Path, text: str) -> None:

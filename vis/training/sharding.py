@@ -24,8 +24,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from vis.layers.transformer import DecoderLayer, EncoderLayer
-from vis.layers.twin import HybridTwinLayer, PureTwinLayer
+from vis.layers.transformer import Attention, DecoderLayer, EncoderLayer, FeedForward
+from vis.layers.twin import AxialAttention, HybridTwinLayer, PureTwinLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 LAYERS = (EncoderLayer, DecoderLayer, HybridTwinLayer, PureTwinLayer)
 """What is whole only while it computes; the rest of a model is whole from its first use in a step
 to its last."""
+PRODUCTS = (Attention, FeedForward, AxialAttention)
+"""Parts of them whose parameters are only factors of matrix products, which autocast rounds."""
 
 
 def shard(network: nn.Module, ranks: Ranks, *, half: bool = False) -> None:
@@ -46,8 +48,8 @@ def shard(network: nn.Module, ranks: Ranks, *, half: bool = False) -> None:
     Args:
         network: all become that of the first process.
         ranks: who shares.
-        half: send the parameters of the transformers' layers as bf16. Parameters are kept, and
-            gradients are exchanged, in fp32 all the same.
+        half: send the matrices of the transformers' layers as bf16, as which `forward` uses them.
+            Parameters are kept, and gradients are exchanged, in fp32 all the same.
     """
     for tensor in network.state_dict().values():
         distributed.broadcast(tensor, 0)
@@ -55,13 +57,14 @@ def shard(network: nn.Module, ranks: Ranks, *, half: bool = False) -> None:
     whole = {parameter for parameter in network.parameters() if parameter.dim() == 0}
     common: dict[str, Any] = {"mesh": mesh, "ignored_params": whole}
     policy = MixedPrecisionPolicy(
-        param_dtype=torch.bfloat16 if half else None,
-        reduce_dtype=torch.float32,
-        cast_forward_inputs=False,
+        param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False
     )
     for module in network.modules():
-        if isinstance(module, LAYERS):
+        if half and isinstance(module, PRODUCTS):
             fully_shard(module, mp_policy=policy, **common)
+    for module in network.modules():
+        if isinstance(module, LAYERS):
+            fully_shard(module, **common)
     fully_shard(network, **common)
 
 

@@ -155,7 +155,7 @@ class State:
             group, _, rest = name.partition("/")
             if group == "optimiser":
                 return optimiser_place(self.optimiser, rest, shape)
-            if group == "average" and self.average is None:
+            if name not in models:  # of an average that is no more, or of the weights to use
                 return None
             if models[name].shape != shape:
                 raise ValueError(f"size mismatch for {rest}: {list(shape)} in the checkpoint")

@@ -1,0 +1,45 @@
+"""Processes that lose each other: the others stop soon, and say who is gone."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import os, signal, sys, time
+from datetime import timedelta
+from vis.training import ranks
+ranks.PATIENCE, ranks._ROLL_CALL = timedelta(seconds=4), timedelta(seconds=2)
+with ranks.joined("cpu") as mine, mine.named(lambda: 7):
+    for turn in range(3):
+        if turn == 2 and mine.rank == 1:
+            if sys.argv[1] == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(8)
+        mine.any(False)
+"""
+
+
+@pytest.mark.parametrize("how", ["killed", "hangs"])
+def test_a_lost_process_is_named_by_the_others(how: str):
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(20000 + os.getpid() % 20000)}
+    env = os.environ | address | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    first, other = (
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, how], stderr=subprocess.PIPE, text=True,
+            env=env | {"WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in (0, 1)
+    )  # fmt: skip
+    _, said = first.communicate(timeout=100)
+    gone = time.monotonic()
+    other.communicate(timeout=60)
+    assert time.monotonic() - gone < 30
+    last = said.splitlines()[-1]
+    words = rf"rank 0 on .*, after step 7: rank 1 \(process {other.pid} on .*\) does not answer"
+    assert re.search(words, last), said
