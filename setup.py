@@ -25,7 +25,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["vis", "vis.*"]),
-    package_data={"vis": ["py.typed"]},
+    package_data={"vis": ["py.typed", "assets/*"]},
     install_requires=[
         "torch>=2.11",
         "torchvision>=0.26",
