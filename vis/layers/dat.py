@@ -73,7 +73,7 @@ class DeformedAttention(nn.Module):
         bias = self._bias(places, x.shape[1:3]).to(q.dtype)
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         whole = rearrange(mixed, "m heads (h w) c -> m (heads c) h w", h=x.shape[1])
-        return rearrange(self.out(whole), "m c h w -> m h w c")
+        return rearrange(self.out(whole), "m c h w -> m h w c")  # type: ignore[no-any-return]
 
     def places(self, queries: Tensor) -> Tensor:
         """`[M C h w]` -> `[M groups h' w' 2]` y, x within -1..1, with a `reach` also beyond."""

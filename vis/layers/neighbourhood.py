@@ -39,7 +39,7 @@ class NeighbourhoodAttention(nn.Module):
             for row in rows.unbind(dim=1)
         ]
         weights = (torch.stack(logits, dim=-2) + self._bias(rows, columns)).flatten(-2)
-        shares = weights.softmax(dim=-1).unflatten(-1, (self.side, self.side)).unbind(dim=-2)
+        shares = torch.split(weights.softmax(dim=-1), self.side, dim=-1)
         mixed = torch.zeros_like(q)
         for row, share in zip(rows.unbind(dim=1), shares, strict=True):
             near = v[:, :, row][:, :, :, columns]
