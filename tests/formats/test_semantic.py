@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from vis.errors import DataError
+from vis.formats.checking import check
 from vis.formats.opening import open_set
 from vis.formats.semantic_classes import ADE20K, CITYSCAPES, CITYSCAPES_IDS, PASCAL_CONTEXT
 from vis.ops.rle import decode
@@ -130,3 +131,12 @@ def test_what_is_without_its_other_half_is_told(tmp_path: Path):
 def test_classes_need_names_of_their_own(tmp_path: Path, names: str):
     with pytest.raises(DataError, match=r"classes\.txt"):
         open_set(own(tmp_path, names=names))
+
+
+def test_a_check_lists_every_bad_label_picture(tmp_path: Path):
+    root = own(tmp_path, count=4)
+    put(root / "labels" / "1.png", 7)
+    Image.new("RGB", (9, 6)).save(root / "labels" / "3.png")
+    found = check(root, read_film=lambda path: (0, 0, 0))
+    assert found.found is not None and list(found.found.annotations.videos) == [1, 3]
+    assert ["1.png" in str(f) or "3.png" in str(f) for f in found.faults] == [True, True]

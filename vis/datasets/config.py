@@ -134,7 +134,8 @@ class Part:
     """One data set of a mixture."""
 
     path: str
-    """An annotation file (YouTube-VIS, OVIS, COCO), or a folder (DAVIS, MOTS)."""
+    """An annotation file (YouTube-VIS, OVIS, COCO), a folder (DAVIS, MOTS, ADE20K, Cityscapes, one
+    of pictures with PNG labels), or a list (Pascal Context)."""
     frames: str | None = None
     """The folder that its file names are relative to, where it is not found by itself."""
     weight: float = 1.0

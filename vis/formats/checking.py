@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from vis.errors import DataError, VisError
+from vis.errors import DataError, InputError, VisError
 from vis.formats.census import seen_masks
 from vis.formats.opening import DataSet, open_set
 from vis.formats.places import film_of, inside
@@ -59,6 +59,8 @@ def check(
         found = open_set(path, frames, faults)
     except DataError as error:
         return Check(None, [*faults, error])
+    if found.kind == "semantic":
+        found = _sound(found, faults)
     faults += _same_names(found)
     if found.frames is None:
         faults.append(
@@ -72,6 +74,20 @@ def check(
         for video in found.annotations.videos.values():
             faults += _video(found.frames, video, read_film=read_film, decode=decode)
     return Check(found, faults, list(_oddities(found.annotations)))
+
+
+def _sound(found: DataSet, faults: list[DataError]) -> DataSet:
+    """Without the pictures whose labels, which are read here, are faulty."""
+    tracks = {}
+    for id_ in found.annotations.videos:
+        try:
+            tracks[id_] = found.annotations.tracks[id_]
+        except DataError as error:
+            faults.append(error)
+        except InputError as error:
+            faults.append(DataError(error.what, where=error.where, remedy=error.remedy))
+    videos = {id_: found.annotations.videos[id_] for id_ in tracks}
+    return replace(found, annotations=replace(found.annotations, videos=videos, tracks=tracks))
 
 
 def _same_names(found: DataSet) -> Iterator[DataError]:
