@@ -88,8 +88,8 @@ def evaluate(
         lenient: Leave faulty results out and count them by kind; the exit code is then 1.
         overwrite: Replace files that are there.
     """
-    part = {"videos": videos, "key": key, "renamed": _renamed(rename or []), "frames": frames}
-    part |= {"window": window, "stride": stride, "size": size, "batch": batch}
+    part: dict[str, Any] = {"videos": videos, "key": key, "frames": frames, "window": window}
+    part |= {"renamed": _renamed(rename or []), "stride": stride, "size": size, "batch": batch}
     asked = {"threshold": threshold, "frames": frames, "lenient": lenient, "protocol": protocol}
     given = _checked(truth=truth, results=results, model=model, data=data, save=save)
     written = _free(overwrite, json=json, save=save, report=report and f"{report}/report.html")
