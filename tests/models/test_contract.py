@@ -123,7 +123,7 @@ def test_a_step_changes_no_norm_of_the_backbone(small: SimpleNamespace, case: st
     torch.stack(list(model.losses(model(clip), small.targets(clip)).values())).sum().backward()
     optimiser.step()
     for name, value in model.named_buffers():
-        assert torch.equal(value, before[name]), name
+        assert not name.startswith("backbone.") or torch.equal(value, before[name]), name
 
 
 @pytest.mark.parametrize("garbage", [float("nan"), 1e30])

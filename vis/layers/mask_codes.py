@@ -63,7 +63,7 @@ class PrincipalCodes(nn.Module):
         super().__init__()
         self.side, self.length, self.noisy = side, length, noisy
         rows, columns = zigzag(side, length)
-        self.register_buffer("components", cosines(side, length))
+        self.register_buffer("components", slowest(side, length).float())
         self.register_buffer("mean", _disc(side))
         # most masks are smooth: what varies fast varies little; the first as in COCO's masks
         self.register_buffer("variances", (SURE * side / (1 + rows + columns)).square() / 6)
@@ -134,7 +134,7 @@ class CosineCodes(nn.Module):
     def __init__(self, side: int, length: int) -> None:
         super().__init__()
         self.side, self.length = side, length
-        self.register_buffer("basis", cosines(side, length), persistent=False)
+        self.register_buffer("basis", slowest(side, length).float(), persistent=False)
 
     def encode(self, masks: Tensor) -> Tensor:
         """`[N m m]` bool -> `[N E]`."""
@@ -158,15 +158,15 @@ def zigzag(side: int, count: int) -> tuple[Tensor, Tensor]:
     return rows, columns
 
 
-def cosines(side: int, count: int) -> Tensor:
-    """`[count side*side]` the slowest waves of a square, orthonormal, in the order of `zigzag`."""
+def slowest(side: int, count: int) -> Tensor:
+    """`[count side*side]` cosine waves of a square, float64, orthonormal, in `zigzag`'s order."""
     places = (torch.arange(side, dtype=torch.float64) + 0.5) / side
     waves = torch.arange(side, dtype=torch.float64)
     table = math.sqrt(2 / side) * torch.cos(math.pi * waves[:, None] * places)
     table[0] /= math.sqrt(2)
     rows, columns = zigzag(side, count)
     both = table[rows][:, :, None] * table[columns][:, None]
-    return both.flatten(1).float()
+    return both.flatten(1)
 
 
 def _disc(side: int) -> Tensor:
