@@ -45,6 +45,10 @@ def say(model: torch.nn.Module, clip: Clip) -> list[Tensor]:
 def assert_same(found: list[Tensor], expected: list[Tensor], *, tolerance: float = 0.0) -> None:
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
+        if tolerance and one.shape == other.shape and one.dim() == 4 and one.eq(one.bool()).all():
+            # pixels that were decided: rounding decides those at a tie
+            assert (one != other).double().mean() < 1e-3
+            continue
         torch.testing.assert_close(one, other, atol=tolerance, rtol=0)
 
 
