@@ -10,10 +10,10 @@ from vis.layers.mask_codes import CosineCodes, PrincipalCodes, slowest, zigzag
 
 
 def discs(count: int, side: int, *, seed: int = 0) -> torch.Tensor:
-    """Ellipses that fill their square more or less, `[count side side]` bool."""
+    """Ellipses that nearly fill their square, as in their boxes; `[count side side]` bool."""
     draw = torch.Generator().manual_seed(seed)
-    middle = side / 2 + side / 12 * torch.randn(count, 2, 1, 1, generator=draw)
-    radius = side * (0.3 + 0.2 * torch.rand(count, 2, 1, 1, generator=draw))
+    middle = side / 2 + side / 50 * torch.randn(count, 2, 1, 1, generator=draw)
+    radius = side * (0.4 + 0.1 * torch.rand(count, 2, 1, 1, generator=draw))
     axis = torch.arange(side) + 0.5
     across = (axis - middle[:, 0]) / radius[:, 0]
     down = (axis[:, None] - middle[:, 1]) / radius[:, 1]

@@ -220,7 +220,7 @@ def _codes(target: ClipTargets, codec: MaskCodec, kind: torch.dtype) -> Tensor:
     rows = torch.arange(target.visible.numel(), device=target.visible.device)
     boxes = target.boxes.flatten(0, 1).to(kind)
     codes = codec.encode(cut_out(target.masks.flatten(0, 1), rows, boxes, codec.side))
-    return codes.to(kind).view(*target.visible.shape, -1)
+    return codes.to(kind).view(*target.visible.shape, codec.length)
 
 
 def _cut(
