@@ -83,6 +83,8 @@ def test_failed_sources_are_listed_at_the_end(track, film, tmp_path, capsys):
     printed = capsys.readouterr()
     assert code in (65, 66)
     assert "2 of 3 sources failed" in printed.out
+    listed = [line for line in printed.out.splitlines() if line.startswith("    ")]
+    assert [line.count(".mp4:") for line in listed] == [1, 1], "each names its source once"
     assert "\x1b" not in printed.out + printed.err
     assert json.loads((tmp_path / "o" / "film.json").read_text()) is not None
 

@@ -92,8 +92,15 @@ def test_the_output_says_what_is_written(tmp_path, videos):
     assert (wanted.kinds, wanted.film, wanted.source.name) == (("video",), ".webm", "out")
     (wanted,) = planned([one], tmp_path / "out.csv")
     assert wanted.kinds == ("csv",)
-    (wanted,) = planned([one], tmp_path / "out")
+    (wanted,) = planned([one], tmp_path / "out.coco.json")
+    assert (wanted.kinds, wanted.source.name) == (("coco",), "out")
+    (wanted,) = planned([one], tmp_path / "out.v2")
     assert wanted.kinds == ("video", "json", "jsonl")
+    assert wanted.folder == tmp_path / "out.v2"
+    for name in ("out.avi", "out.TXT", "out.png"):
+        with pytest.raises(UsageError, match="nothing is written as"):
+            planned([one], tmp_path / name)
+    assert planned([one], f"{tmp_path}/out.avi/")[0].kinds == wanted.kinds
     with pytest.raises(UsageError, match="4 videos do not go into one file"):
         planned([str(videos)], tmp_path / "out.mp4")
     with pytest.raises(UsageError, match="not among"):
@@ -137,6 +144,17 @@ def test_outputs_that_are_there_are_refused(tmp_path, videos):
     (outcome,) = go([videos / "a.mp4"], tmp_path / "out", ["frames"], overwrite=True)
     assert isinstance(outcome.error, OutputExistsError)
     assert (folder / "holiday.jpg").exists()
+
+
+def test_a_source_is_never_replaced(tmp_path, videos):
+    before = (videos / "a.mp4").read_bytes()
+    (tmp_path / "link.mp4").symlink_to(videos / "a.mp4")
+    for out in (videos, videos / "a.mp4", tmp_path / "link.mp4"):
+        (outcome,) = go([videos / "a.mp4"], out, ["video"], overwrite=True)
+        assert isinstance(outcome.error, UsageError)
+        assert "replace its source" in str(outcome.error)
+    assert (videos / "a.mp4").read_bytes() == before
+    assert not list(videos.glob(".*"))
 
 
 def test_every_and_max_frames_keep_the_numbers_of_the_source(tmp_path, videos):

@@ -58,7 +58,8 @@ def track(
     Args:
         sources: Video files, folders (of videos, of pictures, or of folders of pictures), globs, a
             camera (0, /dev/video0), rtsp/http URLs. A camera is ended by Ctrl-C.
-        output: The file (.mp4 .mov .mkv .webm .gif .json .jsonl .csv) or folder to write.
+        output: The folder to write, or the file: .mp4 .mov .mkv .webm .gif .json .coco.json .jsonl
+            .csv.
         model: A weight file, or the name of one; without it, the one that ships with vis.
         save: What is written: video (annotated, with sound), json (YouTube-VIS results), jsonl (a
             line a frame), coco (CocoVID), mots (text), davis (PNGs of numbers), csv (a line for
@@ -81,7 +82,7 @@ def track(
         on: local, or ray: the sources are shared among the machines of a Ray cluster.
     """
     how = {
-        "classes": None if classes is None else tuple(name.strip() for name in classes.split(",")),
+        "classes": None if classes is None else _listed(classes),
         "threshold": threshold,
         "window": window,
         "stride": stride,
@@ -93,6 +94,10 @@ def track(
     manner = {"device": device, "resume": resume, "overwrite": overwrite, "checkpoint": checkpoint}
     asked = _Asked(sources, output, save, shard)
     return _run(asked, model, how, manner | {"progress": on == "local"}, show=show, on=on)
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +153,18 @@ def _told(outcomes: Iterator[Outcome], count: int) -> int:
     if failed:
         say(f"{len(failed)} of {count} sources failed:")
         for outcome in failed:
-            say(f"    {outcome.source.place}: {outcome.error}")
+            say(f"    {_named(outcome)}")
         say("Run again with --resume: what is done is skipped, what was begun goes on.")
         error = failed[0].error
         assert error is not None
         return error.exit_code
     return EXIT_OK
+
+
+def _named(outcome: Outcome) -> str:
+    """The error with the name of its source, once."""
+    place, text = printable(outcome.source.place), str(outcome.error)
+    return text if text.startswith(place) else f"{place}: {text}"
 
 
 def _say_outcome(outcome: Outcome, place: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis import __version__
+from vis.errors import UsageError
 from vis.pipeline.part_folder import PartFolder
 from vis.pipeline.sinks import output_names
 from vis.pipeline.tracking import THRESHOLD
@@ -13,8 +15,6 @@ from vis.pipeline.work import Work
 from vis.video import open_video
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vis.errors import VisError
     from vis.models import Model
     from vis.pipeline.show import Screen
@@ -100,7 +100,8 @@ def run(
     Raises:
         InputError, VideoError: the source cannot be read.
         OutputError: an output cannot be written, or is there already.
-        UsageError: an argument is wrong, or not that of the run that is to go on.
+        UsageError: an argument is wrong, or not that of the run that is to go on; or an output
+            would replace the source.
     """
     part = PartFolder(
         wanted.folder,
@@ -109,6 +110,7 @@ def run(
         settings=_settings(wanted, sha256, choices),
         overwrite=manner.overwrite,
     )
+    _check_apart(wanted.source, part)
     if part.is_done() and not manner.overwrite:
         part.sweep()
         return Outcome(wanted.source, part.outputs, skipped=True)
@@ -133,6 +135,19 @@ def run(
         names=work.names,
         stopped=work.stopped,
     )
+
+
+def _check_apart(source: Source, part: PartFolder) -> None:
+    """Refuse to replace the source itself, whatever may be overwritten."""
+    place = Path(source.place)
+    for path in part.outputs:
+        if place.exists() and path.exists() and path.samefile(place):
+            raise UsageError(
+                "the output would replace its source",
+                where=str(path),
+                done="Nothing was changed.",
+                remedy="Choose another name or folder.",
+            )
 
 
 def _settings(wanted: Wanted, sha256: str, choices: Choices) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vis.errors import UsageError, VisError
+from vis.ops.pictures import SUFFIXES as PICTURES
 from vis.pipeline.looking import check_precision, device_of
 from vis.pipeline.plan import opened, plan_for
 from vis.pipeline.run import Choices, Manner, Outcome, Wanted, run
 from vis.pipeline.sinks import KINDS, check_kinds
+from vis.pipeline.sources import FILMS as SOURCES
 from vis.pipeline.sources import Source, found_sources
 from vis.video.writer_film import FILMS
 
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
 IN_FOLDER = ("video", "json", "jsonl")
 """What is saved in a folder where nobody says otherwise."""
-_LONE = {".json": "json", ".jsonl": "jsonl", ".csv": "csv"}
+_LONE = {".coco.json": "coco", ".json": "json", ".jsonl": "jsonl", ".csv": "csv"}
 """Ending of a lone output that is no video -> its kind."""
+_REFUSED = (SOURCES | PICTURES | {".txt", ".xml", ".zip"}) - FILMS.keys()
+"""Endings of files that are not written; who gives one does not mean a folder."""
 
 
 def planned(
@@ -36,22 +40,21 @@ def planned(
 
     Args:
         sources: files, folders, globs, cameras, URLs; see `found_sources`.
-        output: a file name (.mp4 .mov .mkv .webm .gif, or .json .jsonl .csv) for one source, whose
-            other outputs get the same name with their own endings; else a folder, in which outputs
-            have the names of their sources.
+        output: a file name (.mp4 .mov .mkv .webm .gif, or .json .coco.json .jsonl .csv) for one
+            source, whose other outputs get the same name with their own endings; else a folder, in
+            which outputs have the names of their sources.
         save: kinds of outputs; None for that of the file, or in a folder for `IN_FOLDER`.
 
     Raises:
-        UsageError: there is no source, or several for one file; or an unknown kind.
+        UsageError: there is no source, or several for one file; or an unknown kind or ending.
         InputError: a folder holds no videos.
     """
     found = found_sources(sources)
     if not found:
         raise UsageError("there are no videos", where=", ".join(sources), remedy="Check the names.")
     path = Path(output)
-    ending = path.suffix.lower()
-    kind = "video" if ending in FILMS else _LONE.get(ending)
-    if kind is None or path.is_dir() or os.fspath(output).endswith(("/", os.sep)):
+    ending, kind = _meant(os.fspath(output))
+    if kind is None:
         kinds = check_kinds(IN_FOLDER if save is None else save)
         return [Wanted(source, path, kinds) for source in found]
     if len(found) > 1:
@@ -66,8 +69,9 @@ def planned(
             f"{path.name} is to be written, but {kind} is not among what is saved",
             remedy=f"Add {kind}, or name a folder.",
         )
-    film = path.suffix if kind == "video" else ".mp4"
-    return [Wanted(Source(found[0].place, path.stem), path.parent, kinds, film)]
+    film = ending if kind == "video" else ".mp4"
+    name = path.name.removesuffix(ending)
+    return [Wanted(Source(found[0].place, name), path.parent, kinds, film)]
 
 
 def track_all(
@@ -123,6 +127,24 @@ def shard(wanted: Sequence[Wanted], part: str | None) -> list[Wanted]:
     if not 0 <= index < count:
         raise UsageError(f"there is no part {index} of {count}", remedy="Count from 0.")
     return list(wanted[index::count])
+
+
+def _meant(output: str) -> tuple[str, str | None]:
+    """Ending and kind of a file that is to be written; no kind where a folder is meant."""
+    path = Path(output)
+    if path.is_dir() or output.endswith(("/", os.sep)):
+        return "", None
+    kinds = dict.fromkeys(FILMS, "video") | _LONE
+    for ending in sorted(kinds, key=len, reverse=True):
+        if path.name.lower().endswith(ending) and len(path.name) > len(ending):
+            return path.name[-len(ending) :], kinds[ending]
+    if path.suffix.lower() in _REFUSED:
+        raise UsageError(
+            f"nothing is written as {path.suffix}",
+            where=output,
+            remedy=f"Take one of {' '.join(kinds)}, or end the name of a folder with /.",
+        )
+    return "", None
 
 
 def model_sha256(model: Model[Any]) -> str:
