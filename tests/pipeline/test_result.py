@@ -100,6 +100,8 @@ def test_youtube_vis_results_are_those_of_the_file(result: Result, tmp_path: Pat
 
 def test_coco_is_read_again_with_identities_and_scores(result: Result, tmp_path: Path):
     result.save(tmp_path / "c.json", "coco")
+    result.save(tmp_path / "d.coco.json")
+    assert (tmp_path / "d.coco.json").read_bytes() == (tmp_path / "c.json").read_bytes()
     read = read_coco(tmp_path / "c.json")
     assert [category.name for category in read.categories.values()] == list(NAMES)
     [video] = read.videos.values()

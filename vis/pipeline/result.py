@@ -63,7 +63,7 @@ class Result:
         Args:
             path: of the file, or of the folder for `davis` and `mots`.
             format: `json` (YouTube-VIS results), `coco`, `csv`, `davis`, `mots` or `video`; None
-                for that of the suffix: .json, .csv, and those of videos.
+                for that of the suffix: .json, .coco.json, .csv, and those of videos.
             ids: category id of each class index; None for one more than the index.
             source: the video to draw on, where it is not where it was.
             overwrite: whether a file that is there may be replaced.

@@ -15,6 +15,7 @@ from vis.formats.whole_file import write_whole
 from vis.formats.ytvis import write_results
 from vis.ops import rle
 from vis.pipeline.drawing import tracks_at
+from vis.pipeline.sinks.lines import COLUMNS
 from vis.video import VideoWriter, draw, open_video
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 SUFFIXES = {".json": "json", ".csv": "csv"} | dict.fromkeys(
     (".mp4", ".mov", ".mkv", ".webm", ".gif"), "video"
 )
-COLUMNS = ("frame", "time", "id", "class", "score", "x", "y", "w", "h", "area")
-"""Of a table: a line for each object in each frame; the mask's box and area in pixels."""
 
 
 class _Writer(Protocol):
@@ -48,7 +47,9 @@ def write(
     overwrite: bool,
 ) -> None:
     """Write a result, see `Result.save`."""
-    kind = SUFFIXES.get(path.suffix.lower()) if kind is None else kind
+    if kind is None:
+        whole = path.name.lower().endswith(".coco.json")
+        kind = "coco" if whole else SUFFIXES.get(path.suffix.lower())
     if kind == "video":
         _video(result, path, source, overwrite=overwrite)
         return

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from vis.pipeline.sinks.shown import Shown
     from vis.records import Identity
 
-_HEAD = ("frame", "time", "id", "class", "score", "x", "y", "w", "h", "area")
+COLUMNS = ("frame", "time", "id", "class", "score", "x", "y", "w", "h", "area")
+"""Of a table: a line for each object in each frame; box and area in pixels."""
 
 
 class Lines(ABC):
@@ -98,7 +99,7 @@ class Csv(Lines):
     """A table: frame, time, id, class, score, x, y, w, h, area; of boxes and masks in pixels."""
 
     suffix = ".csv"
-    head = (",".join(_HEAD) + "\n").encode()
+    head = (",".join(COLUMNS) + "\n").encode()
 
     def text(self, shown: Shown) -> str:
         """A line for each object."""
