@@ -82,9 +82,9 @@ def test_only_kept_slots_are_computed_with_equal_results(
 
 
 def test_where_nothing_is_kept_nothing_is_computed(
-    small: SimpleNamespace, case: str, monkeypatch: pytest.MonkeyPatch
+    small: SimpleNamespace, masked: str, monkeypatch: pytest.MonkeyPatch
 ):
-    model = small.make(case, min_score=1.0)
+    model = small.make(masked, min_score=1.0)
     clip = small.clip(model)
     counts = count_slots(model, monkeypatch)
     refined: list[object] = []
