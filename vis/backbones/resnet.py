@@ -44,7 +44,7 @@ MSRA = "_msra"
 that detectron2 carries on; the tensors are the same, what they mean is not."""
 
 DEFORMABLE = "_dcn"
-"""In the blocks of the last three stages, the second convolution is deformable (Zhu et al., 2019)."""
+"""In all blocks of the last three stages, the second convolution is deformable (version 2)."""
 
 
 class ResNet(Backbone):
