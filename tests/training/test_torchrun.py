@@ -29,13 +29,16 @@ def test_where_a_process_is_lost_all_begin_again_and_go_on(
         stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if line.startswith("step 3/4"):
-            break
-    os.kill(json.loads((run / "run.lock").read_text())["pid"], signal.SIGKILL)
-    _, rest = process.communicate(timeout=300)
+    try:
+        for line in process.stderr:
+            if line.startswith("step 3/4"):
+                break
+        os.kill(json.loads((run / "run.lock").read_text())["pid"], signal.SIGKILL)
+        _, rest = process.communicate(timeout=300)
+    finally:
+        if process.poll() is None:
+            process.terminate()  # torchrun ends the others
+            process.communicate(timeout=60)
     assert process.returncode == 0, rest
     lines = {
         name: [json.loads(line) for line in (run / f"{name}.jsonl").read_text().splitlines()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,7 +49,9 @@ class Evaluator:
             DeviceError: the memory is used up; says what to lower.
             OutputError: the processes cannot exchange their results.
         """
-        settings = self.settings
+        settings, passing = self.settings, self.team.folder
+        if passing is not None:
+            passing.mkdir(exist_ok=True)
         try:
             return evaluate_model(
                 model,
@@ -68,6 +71,9 @@ class Evaluator:
                 "the memory is used up in an evaluation",
                 remedy="Lower evaluation.batch, evaluation.size or evaluation.window.",
             ) from error
+        finally:
+            if passing is not None and self.team.first:  # all have read what is in it
+                shutil.rmtree(passing, ignore_errors=True)
 
     def score(self, numbers: dict[str, float]) -> float | None:
         """What decides which checkpoint is the best; None where it has no value."""
@@ -108,9 +114,7 @@ def evaluator_of(
         raise UsageError(f"evaluation.best is {settings.best!r}", remedy=remedy)
     team = Team()
     if ranks.world > 1:
-        passing = folder / PASSING
-        passing.mkdir(parents=True, exist_ok=True)
-        team = Team(ranks.rank, ranks.world, passing, ranks.meet)
+        team = Team(ranks.rank, ranks.world, folder / PASSING, ranks.meet)
     return Evaluator(settings=settings, data=data, team=team, precision=precision)
 
 

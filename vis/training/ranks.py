@@ -28,7 +28,9 @@ PATIENCE = timedelta(minutes=3)
 who can say what they hang at."""
 LONG = timedelta(days=1)
 """How long it waits where one of them saves, or has the longest videos to evaluate."""
-_ROLL_CALL = timedelta(seconds=20)
+RESTARTS = "TORCHELASTIC_RESTART_COUNT"
+"""Where torchrun says how often it has started all again."""
+_ROLL_CALL = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,8 @@ def joined(device: str) -> Iterator[Ranks]:
         torch.cuda.set_device(place)
     backend = "nccl" if place.type == "cuda" else "gloo"
     store, rank, world = next(rendezvous("env://"))
+    # torchrun may keep its store when it starts all again, with the addresses of the lost ones
+    store = distributed.PrefixStore(f"start-{os.environ.get(RESTARTS, '0')}", store)
     store.set(f"who-{rank}", f"rank {rank} (process {os.getpid()} on {socket.gethostname()})")
     distributed.init_process_group(
         backend, store=store, rank=rank, world_size=world, timeout=PATIENCE

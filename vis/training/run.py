@@ -24,7 +24,7 @@ from vis.training.experiment import Experiment, read_experiment, text_of
 from vis.training.lock import locked
 from vis.training.log import GIB, duration, peak_memory
 from vis.training.loop import CHECKPOINTS, Loop, memory_errors
-from vis.training.ranks import Ranks, joined
+from vis.training.ranks import RESTARTS, Ranks, joined
 from vis.training.schedules import factor
 from vis.training.step import Report, take_step
 from vis.weights import initialise, save_model
@@ -194,7 +194,7 @@ def _model(experiment: Experiment, source: ClipSource, *, start: bool = True) ->
     choice = experiment.model
     torch.manual_seed(experiment.training.seed)
     model = models.build(choice.name, classes=len(source.names), **choice.settings)
-    model.class_names = source.names
+    model.class_names, model.size = source.names, experiment.data.augmentation.short
     if start and choice.start is not None:
         initialise(model, choice.start)
     return model
@@ -224,7 +224,7 @@ def _owned(folder: Path, ranks: Ranks) -> Iterator[None]:
 
 
 def _restarted(folder: Path, text: str) -> bool:
-    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+    if os.environ.get(RESTARTS, "0") == "0":
         return False
     path = folder / CONFIG
     return path.is_file() and path.read_text() == text
