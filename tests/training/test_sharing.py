@@ -77,7 +77,8 @@ def runs(sharing: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 def started(folder: Path) -> list[subprocess.Popen]:
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(20000 + os.getpid() % 20000)}
-    env = os.environ | address | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{HERE}"}
+    path = os.pathsep.join([str(ROOT), str(HERE), *sys.path])
+    env = os.environ | address | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     return [
         subprocess.Popen(
             [sys.executable, HERE / "sharing.py", folder],

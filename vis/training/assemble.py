@@ -53,15 +53,15 @@ def network_of(state: State, ranks: Ranks) -> nn.Module:
     """
     if ranks.world == 1 or state.mould is not None:
         return state.learner
-    # buffers never change in training: the backbones' norms are frozen
-    return DistributedDataParallel(state.learner, **{_BUFFERS: False}, gradient_as_bucket_view=True)
+    return DistributedDataParallel(state.learner, gradient_as_bucket_view=True, **_STILL)
 
 
-_BUFFERS = next(
-    name
-    for name in ("forward_sync_buffers", "broadcast_buffers")  # its name since torch 2.15, before
-    if name in inspect.signature(DistributedDataParallel.__init__).parameters
-)
+_TAKES = inspect.signature(DistributedDataParallel.__init__).parameters
+_STILL: dict[str, Any] = {
+    # since torch 2.15, and before
+    "forward_sync_buffers" if "forward_sync_buffers" in _TAKES else "broadcast_buffers": False
+}
+"""Buffers never change in training: the backbones' norms are frozen."""
 
 
 def recompute(model: nn.Module) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import distributed
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from vis.errors import DeviceError, OutputError, UsageError
@@ -174,7 +175,7 @@ def joined(device: str) -> Iterator[Ranks]:
     backend = "nccl" if place.type == "cuda" else "gloo"
     store, rank, world = next(rendezvous("env://"))
     # torchrun may keep its store when it starts all again, with the addresses of the lost ones
-    store = distributed.PrefixStore(f"start-{os.environ.get(RESTARTS, '0')}", store)
+    store = PrefixStore(f"start-{os.environ.get(RESTARTS, '0')}", store)
     store.set(f"who-{rank}", f"rank {rank} (process {os.getpid()} on {socket.gethostname()})")
     distributed.init_process_group(
         backend, store=store, rank=rank, world_size=world, timeout=PATIENCE
