@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from vis import models, weights
 from vis.errors import DataError, InputError
-from vis.weights import fetch
+from vis.weights import download, fetch
 
 SMALL: dict[str, Any] = {"width": 128, "encoders": 1, "decoders": 1, "hidden": 16}
 
@@ -134,7 +134,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 def test_nothing_is_fetched_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIS_HOME", str(tmp_path))
-    monkeypatch.setattr(fetch, "_transfer", lambda *_: pytest.fail("the network was used"))
+    monkeypatch.setattr(download, "_transfer", lambda *_: pytest.fail("the network was used"))
     with pytest.raises(InputError, match=r"Allow the download, or fetch https://download\.pyt"):
         weights.initialise(small("detr"), "imagenet")
     with pytest.raises(InputError, match=r"huggingface\.co/timm/convnext_atto"):

@@ -69,7 +69,7 @@ def track(
         threshold: Leave out objects of a lower score in a frame.
         window: Frames that the model sees at once; without it, as many as it can.
         stride: Frames from one window to the next; without it, three quarters of a window.
-        size: Pixels of the short side that the model sees; without it, 360.
+        size: Pixels of the short side that the model sees; without it, those it was trained for.
         device: auto, cpu, cuda, cuda:1, ...
         precision: Of the model's numbers; half precision is faster on a GPU.
         every: Look at every n-th frame alone.

@@ -128,6 +128,13 @@ class Augmentation:
     fixed: tuple[int, int] | None = None
     """Height and width of all clips at the end, whatever their proportions."""
 
+    @property
+    def short(self) -> int | None:
+        """Pixels of the short side at the end, the middle of several; None if nothing sets it."""
+        if self.fixed is not None:
+            return min(self.fixed)
+        return None if self.last is None else sorted(self.last.short)[len(self.last.short) // 2]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:

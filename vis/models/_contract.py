@@ -31,6 +31,8 @@ class Model(nn.Module, ABC, Generic[Output]):
     class."""
     class_names: tuple[str, ...] = ()
     """Of each class index; set by whoever knows them, such as `vis.weights.load`."""
+    size: int | None = None
+    """Pixels of the short side that it was trained for, set likewise."""
 
     @abstractmethod
     def forward(self, clip: Clip) -> Output:

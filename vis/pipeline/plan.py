@@ -118,7 +118,7 @@ def plan_for(
             f"a window of {length} frames is too long for this model",
             remedy=f"It sees at most {model.frames}.",
         )
-    short = _SHORT if size is None else size
+    short = size if size is not None else model.size or _SHORT
     for name, value in (("size", short), ("every", every)):
         if value < 1:
             raise UsageError(f"{name} is {value}, it must be at least 1")

@@ -64,8 +64,8 @@ def track(
         window: frames that the model sees at once; None for as many as it can.
         stride: frames from the start of one window to that of the next; None for three quarters of
             the window. Less is slower and joins windows more surely.
-        size: pixels of the short side that the model sees; None for 360. The long side has at most
-            16 / 9 of it.
+        size: pixels of the short side that the model sees; None for those that it was
+            trained for, else 360. The long side has at most 16 / 9 of it.
         device: `cpu`, `cuda`, `cuda:1`, ...; `auto` is a GPU where there is one.
         precision: `fp32`, `bf16` or `fp16`.
         every: only frames whose index is a multiple of it are looked at.

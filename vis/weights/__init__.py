@@ -55,7 +55,7 @@ def load(source: str | Path) -> Model[Any]:
     card, tensors = read_weights(path)
     model = models.build(card.model, classes=len(card.classes), **card.settings)
     model.load_state_dict(tensors)
-    model.class_names = card.classes
+    model.class_names, model.size = card.classes, card.size
     return model.eval()
 
 
@@ -82,7 +82,7 @@ def card_of(model: Model[Any]) -> Card:
     """What a weight file says of this model; classes that nobody has named are numbered."""
     settings = dataclasses.asdict(model.config)
     count = settings.pop("classes")
-    return Card(model.name, settings, model.class_names or numbered(count))
+    return Card(model.name, settings, model.class_names or numbered(count), model.size)
 
 
 def _found(source: str | Path) -> Path:

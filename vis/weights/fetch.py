@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from vis.backbones.resnet import DILATED, MSRA, RESNETS
+from vis.backbones.resnet import DILATED, MSRA, RESNETS, plain_name
 from vis.errors import DataError, InputError, OutputError, UsageError
 from vis.weights.digest import Digest, sums_of
 from vis.weights.download import download
@@ -78,10 +78,10 @@ SWINS_OF_TIMM = {
 
 def _address(backbone: str) -> str:
     """Where the weights that detectors start from are published."""
-    if backbone.endswith(MSRA):
+    if MSRA in backbone:
         raise UsageError(
             f"nobody publishes weights of {backbone!r} in a form that is read here",
-            remedy=f"Train from nothing, or take {backbone.removesuffix(MSRA)!r}.",
+            remedy=f"Train from nothing, or take {plain_name(backbone)!r}.",
         )
     if backbone in RESNETS:
         import torchvision

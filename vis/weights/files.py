@@ -46,6 +46,8 @@ class Card:
     """The model's `Config`, without the number of classes."""
     classes: tuple[str, ...]
     """Name of each class index; "" for an index that names nothing."""
+    size: int | None = None
+    """Pixels of the short side that it was trained for, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def save(
         "model": card.model,
         "settings": card.settings,
         "classes": card.classes,
+        **({} if card.size is None else {"size": card.size}),
         "sha256": {name: _digest(tensor) for name, tensor in kept.items()},
     }
     text = _json({**content, "seal": _seal(content)})
@@ -168,7 +171,8 @@ def _read_sealed(file: IO[bytes]) -> Sealed:
             "classes": list(classes),
             "sha256": dict(digests),
         } if classes and all(isinstance(name, str) for name in classes):
-            card = Card(model, settings, tuple(classes))
+            size = content.get("size")
+            card = Card(model, settings, tuple(classes), size if isinstance(size, int) else None)
         case _:
             raise DataError("what it states of its model is incomplete or of another kind")
     if digests.keys() != header.entries.keys():
