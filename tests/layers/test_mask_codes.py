@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from vis.errors import DataError
 from vis.layers.learned_codes import LearnedCodes
 from vis.layers.mask_codes import CosineCodes, PrincipalCodes, slowest, zigzag
 
@@ -71,6 +72,14 @@ def test_masks_are_streamed_and_not_kept() -> None:
     one.fit(stream())
     other.fit([discs(10, 8)])
     torch.testing.assert_close(one.components, other.components)
+
+
+def test_masks_that_do_not_differ_are_refused() -> None:
+    codec = PrincipalCodes(8, 4)
+    with pytest.raises(DataError, match="0 masks"):
+        codec.fit([])
+    with pytest.raises(DataError, match="3 masks"):
+        codec.fit([torch.ones(3, 8, 8, dtype=torch.bool)])
 
 
 def test_published_noise_is_of_training_alone() -> None:

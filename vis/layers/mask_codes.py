@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from vis.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -15,8 +17,8 @@ SURE = 3.7693
 """Mean logit of a cell of a mask under the published noise."""
 DOUBT = (0.01, 0.05)
 """That noise: a cell's probability of being wrong, at least and at most."""
-LEAST = 1e-6
-"""No component varies less."""
+LEAST = 1e-4
+"""Of the largest variance: no component has less, as codes of other masks would have no bound."""
 
 
 class MaskCodec(Protocol):
@@ -98,6 +100,9 @@ class PrincipalCodes(nn.Module):
 
         Returns:
             The share of the variance that is kept, 0..1.
+
+        Raises:
+            DataError: all masks are alike, or there is none.
         """
         cells, count = self.side * self.side, 0
         total = torch.zeros(cells, dtype=torch.float64, device=self.mean.device)
@@ -110,14 +115,17 @@ class PrincipalCodes(nn.Module):
             count += len(shown)
         total /= max(1, count)
         covariance = products / max(1, count) - total[:, None] * total
+        if not covariance.any():
+            raise DataError(f"{count} masks that do not differ tell nothing of masks")
         values, vectors = torch.linalg.eigh(covariance * (2 * SURE) ** 2)
         chosen = vectors.flip(1)[:, : self.length].T
         # eigenvectors have no sign of their own: the largest number is positive
         largest = chosen.gather(1, chosen.abs().argmax(dim=1, keepdim=True))
         self.components.copy_(chosen * largest.sign())
         self.mean.copy_(SURE * (2 * total - 1))
-        self.variances.copy_(values.flip(0)[: self.length].clamp(min=LEAST))
-        return float(values.flip(0)[: self.length].sum() / values.sum().clamp(min=LEAST))
+        kept = values.flip(0)[: self.length]
+        self.variances.copy_(kept.clamp(min=LEAST * float(kept[0])))
+        return float(kept.sum() / values.sum())
 
 
 class CosineCodes(nn.Module):

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from vis.ops.boxes import to_centres, to_corners
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -61,6 +59,7 @@ def level_of(boxes: Tensor) -> Tensor:
 
 def moved(boxes: Tensor, deltas: Tensor) -> Tensor:
     """Corner boxes `[... 4]` moved by half of (x, y) and enlarged by exp of (z, w), per side."""
-    centres, sides = to_centres(boxes).chunk(2, dim=-1)
-    centres = centres + deltas[..., :2] / 2 * sides
-    return to_corners(torch.cat((centres, sides * deltas[..., 2:].clamp(max=GROWTH).exp()), -1))
+    start, end = boxes.chunk(2, dim=-1)
+    centres = (start + end) / 2 + deltas[..., :2] / 2 * (end - start)
+    halves = (end - start) * deltas[..., 2:].clamp(max=GROWTH).exp() / 2
+    return torch.cat((centres - halves, centres + halves), dim=-1)

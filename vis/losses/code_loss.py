@@ -197,8 +197,8 @@ def shown_of(targets: Sequence[ClipTargets], matched: Sequence[Matched]) -> Show
         match, frames = target.visible[pair.instances].nonzero(as_tuple=True)
         rows = pair.instances[match] * target.visible.shape[1] + frames
         parts.append((torch.full_like(frames, clip), frames, pair.queries[match], rows))
-    clips, shown, queries, rows = (list(column) for column in zip(*parts, strict=True))
-    return Shown(torch.cat(clips), torch.cat(shown), torch.cat(queries), rows)
+    clips, frames, queries = (torch.cat([part[k] for part in parts]) for k in range(3))
+    return Shown(clips, frames, queries, [part[3] for part in parts])
 
 
 def _class_term(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from einops import rearrange
 
 from vis.errors import UsageError
-from vis.losses.matching import FORBIDDEN, cheapest
+from vis.losses.assignment import assigned
 from vis.losses.points import (
     Draw,
     at_places,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from vis.losses.assignment import Matched
     from vis.records import ClipTargets
 
 PUBLISHED_POINTS = 12544
@@ -58,16 +58,6 @@ class Weights:
     dice: float = 5.0
     background: float = 0.1
     """Of a query that shows nothing, against 1 of one that does, within the term `class`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Matched:
-    """The queries of one layer and clip that show an instance, ascending."""
-
-    queries: Tensor
-    """`[P]`."""
-    instances: Tensor
-    """`[P]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +131,7 @@ class QueryLoss:
             for layer in range(len(output.logits))
             for clip, target in enumerate(targets)
         ]
-        flat = torch.cat([cost.flatten() for cost in costs]).cpu().numpy().astype(np.float64)
-        # A diverged model is reported through its loss; the assignment itself must not fail on it.
-        flat = np.nan_to_num(flat, nan=FORBIDDEN, posinf=FORBIDDEN, neginf=-FORBIDDEN)
-        parts = np.split(flat, np.cumsum([cost.numel() for cost in costs])[:-1])
-        found = [
-            np.stack(cheapest(part.reshape(cost.shape)))
-            for part, cost in zip(parts, costs, strict=True)
-        ]
-        together = torch.from_numpy(np.concatenate(found, axis=1)).to(output.feature.device)
-        pairs = [Matched(*x) for x in torch.split(together, [x.shape[1] for x in found], dim=1)]
+        pairs = assigned(costs)
         return [pairs[i : i + len(targets)] for i in range(0, len(pairs), len(targets))]
 
     def _cost(

@@ -19,7 +19,7 @@ from vis.weights import families
 from vis.weights.convert import is_ours, read_foreign
 from vis.weights.fetch import imagenet_file
 from vis.weights.files import check_numbers, read_weights
-from vis.weights.rename import Rows, first_of, rename
+from vis.weights.rename import Family, Rows, first_of, rename
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ DETR_LEFT: Rows = (
     (r"masks\.pyramid\.end\.conv\.conv\.bias", "the deformable convolution has no bias"),
     (r"masks\.pyramid\.end\.logit\..+", "the head over time makes the logits"),
 )
-LEFT: Rows = ((r"class_head\..+", "the classes are those of the data set"),)
+LEFT: Rows = ((r"(?:.+\.)?class_head\..+", "the classes are those of the data set"),)
 HEAD = "box_head."
 """Taken as a whole or not at all: a linear layer is no sine layer."""
 OF_BACKBONE = ("projection.", "masks.pyramid.laterals.")
@@ -107,12 +107,17 @@ def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]
         card, tensors = read_weights(path)
         return card.model, tensors
     published = read_foreign(path).tensors
-    for name in families.names():
-        rows = families.get(name).renames
-        if sum(first_of(rows, key) is not None for key in published) > len(published) / 2:
-            return families.get(name).model, rename(published, families.get(name))[0]
+    # families share names of backbones, which may be more than half of all
+    counts = {name: _known(published, families.get(name)) for name in families.names()}
+    nearest = max(counts, key=counts.__getitem__)
+    if counts[nearest] > len(published) / 2:
+        return families.get(nearest).model, rename(published, families.get(nearest))[0]
     backbone = model.get_submodule("backbone")
     return "", {f"backbone.{name}": t for name, t in _backbone_tensors(backbone, published).items()}
+
+
+def _known(published: Mapping[str, Tensor], family: Family) -> int:
+    return sum(first_of(family.renames, key) is not None for key in published)
 
 
 def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
