@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from vis import models, weights
 from vis.errors import DataError, InputError
-from vis.weights import download, fetch
+from vis.weights import download
 
 SMALL: dict[str, Any] = {"width": 128, "encoders": 1, "decoders": 1, "hidden": 16}
 
