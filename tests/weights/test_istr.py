@@ -9,6 +9,7 @@ import torch
 from vis import models, weights
 from vis.errors import DataError
 from vis.weights import families
+from vis.weights.initialise import family_of
 from vis.weights.rename import rename
 
 V1 = {"generation": "v1", "codec": "pca", "mask_side": 28, "code": 60}
@@ -73,3 +74,11 @@ def test_codes_travel_with_the_weights(tmp_path: Path) -> None:
     assert again.config == model.config
     for name, value in model.codec.state_dict().items():
         assert torch.equal(again.codec.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("name", ["istr_v1_r50", "istr_v2_ae_r50", "sotr_r50"])
+def test_a_file_is_of_the_family_that_knows_most_of_it(shared: Path, name: str) -> None:
+    """Backbone and pyramid alone are half of a SOTR, and ISTR's have the same names."""
+    tensors = listed(shared / "golden" / "keys" / f"{name}_keys.tsv")
+    assert family_of(tensors) == name.partition("_")[0]
+    assert family_of({"layer1.0.conv1.weight": torch.zeros(1)}) is None

@@ -19,7 +19,7 @@ from vis.weights import families
 from vis.weights.convert import is_ours, read_foreign
 from vis.weights.fetch import imagenet_file
 from vis.weights.files import check_numbers, read_weights
-from vis.weights.rename import Family, Rows, first_of, rename
+from vis.weights.rename import Rows, first_of, rename
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,23 +101,28 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
         raise error.at(str(path)) from None
 
 
+def family_of(published: Mapping[str, Tensor]) -> str | None:
+    """The family that knows most of the names, if more than half: many share those of backbones."""
+
+    def known(name: str) -> int:
+        rows = families.get(name).renames
+        return sum(first_of(rows, key) is not None for key in published)
+
+    nearest = max(families.names(), key=known)
+    return nearest if known(nearest) > len(published) / 2 else None
+
+
 def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]]:
     """The source's model, "" for a backbone alone, and its tensors by our names."""
     if is_ours(path):
         card, tensors = read_weights(path)
         return card.model, tensors
     published = read_foreign(path).tensors
-    # families share names of backbones, which may be more than half of all
-    counts = {name: _known(published, families.get(name)) for name in families.names()}
-    nearest = max(counts, key=counts.__getitem__)
-    if counts[nearest] > len(published) / 2:
-        return families.get(nearest).model, rename(published, families.get(nearest))[0]
+    family = family_of(published)
+    if family is not None:
+        return families.get(family).model, rename(published, families.get(family))[0]
     backbone = model.get_submodule("backbone")
     return "", {f"backbone.{name}": t for name, t in _backbone_tensors(backbone, published).items()}
-
-
-def _known(published: Mapping[str, Tensor], family: Family) -> int:
-    return sum(first_of(family.renames, key) is not None for key in published)
 
 
 def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
