@@ -19,18 +19,16 @@ import os
 import re
 import shutil
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError, OutputError, VisWarning
-from vis.training.ranks import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from vis.training.ranks import Ranks
+    from contextlib import AbstractContextManager
 
 MANIFEST = "MANIFEST.json"
 MAX_MANIFEST = 1_000_000
@@ -58,7 +56,8 @@ def save(
     *,
     score: float | None = None,
     keep: int = 3,
-    ranks: Ranks = ALONE,
+    first: bool = True,
+    together: Callable[[], AbstractContextManager[None]] = nullcontext,
     shares: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write one checkpoint, then remove those that are neither the best nor among the last `keep`.
@@ -69,8 +68,8 @@ def save(
         files: name -> what writes the file of that name to the path that it is given.
         score: higher is better; the best checkpoint is never removed.
         keep: how many of the last stay.
-        ranks: the processes that save together; the first writes `files`, all raise where one
-            fails.
+        first: whether this process, of those that save together, writes `files`.
+        together: makes a context that all of them leave at the same time, or with an OutputError.
         shares: writes what this process alone holds into the folder that it is given.
 
     Raises:
@@ -80,19 +79,19 @@ def save(
     final = folder / f"step-{step:08d}"
     part = folder / f"{final.name}{_PART}"
     try:
-        with ranks.together(), _output_errors(final):
-            if ranks.first:
+        with together(), _output_errors(final):
+            if first:
                 _begin(folder, part)
         if shares is not None:
-            with ranks.together(), _output_errors(final):
+            with together(), _output_errors(final):
                 shares(part)
-        with ranks.together(), _output_errors(final):
-            if ranks.first:
+        with together(), _output_errors(final):
+            if first:
                 _fill(part, files, score)
                 _put_in_place(part, final)
                 _prune(folder, keep)
     finally:
-        if ranks.first:
+        if first:
             shutil.rmtree(part, ignore_errors=True)
     return final
 

@@ -181,7 +181,8 @@ class Loop:
                 state.files(self.told),
                 score=score,
                 keep=self.training.keep,
-                ranks=self.ranks,
+                first=self.ranks.first,
+                together=self.ranks.together,
                 shares=None if state.mould is None else state.write_shards,
             )
         except OutputError as error:
