@@ -13,7 +13,7 @@ from vis.losses.assignment import assigned
 from vis.losses.grid import focal_sum
 from vis.losses.matching import FORBIDDEN, focal_merit
 from vis.losses.set_loss import mean_over_ranks
-from vis.losses.targets import check_labels, check_targets, labelled_classes
+from vis.losses.targets import check_classes, check_targets, labelled_classes
 from vis.ops.boxes import giou
 from vis.ops.crops import cut_out
 
@@ -244,10 +244,7 @@ def _single(stage: CodedStage) -> CodedStage:
 def _check(stage: CodedStage, targets: Sequence[ClipTargets]) -> None:
     batch, frames, _, classes = stage.logits.shape
     check_targets(targets, batch=batch, frames=frames, classes=classes)
-    for target in targets:
-        if len(target.labels):
-            lowest, highest = (int(label) for label in target.labels.aminmax())
-            check_labels(lowest, highest, classes)
+    check_classes(targets, classes)
 
 
 V1 = CodeLoss(cut=true_boxes, distance=mse_loss, code=2.0, mask_dice=2.0, code_cost=2.0)

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy, interpolate
 
 from vis.losses.set_loss import mean_over_ranks
-from vis.losses.targets import check_labels
+from vis.losses.targets import check_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,9 +61,7 @@ class PixelLoss:
 
     def classes_of(self, target: ClipTargets) -> Tensor:
         """`[H W]` class of each pixel; of two objects on one pixel, the later one counts."""
-        if len(target.labels):
-            lowest, highest = (int(label) for label in target.labels.aminmax())
-            check_labels(lowest, highest, self.classes)
+        check_classes([target], self.classes)
         nothing = self.classes if self.background else IGNORE
         truth = target.labels.new_full(target.masks.shape[2:], nothing)
         for label, mask in zip(target.labels, target.masks[:, 0], strict=True):

@@ -102,6 +102,18 @@ def right_answers(wanted: Tensor, labelled: Tensor) -> Tensor:
     return right | pad(unknown, (0, 1))
 
 
+def check_classes(targets: Sequence[ClipTargets], classes: int) -> None:
+    """Refuse targets with labels that the model has no row for.
+
+    Raises:
+        DataError: a label is outside 0..classes - 1.
+    """
+    for target in targets:
+        if len(target.labels):
+            lowest, highest = (int(label) for label in target.labels.aminmax())
+            check_labels(lowest, highest, classes)
+
+
 def check_labels(lowest: int, highest: int, classes: int) -> None:
     """Refuse labels that the model has no row for.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from torch import nn
 
+from vis.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -54,3 +56,15 @@ class Model(nn.Module, ABC, Generic[Output]):
     @abstractmethod
     def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
         """What the output says of each clip of the batch, in its order."""
+
+    def check_single(self, clip: Clip) -> None:
+        """Refuse clips of several frames, for models that look at pictures.
+
+        Raises:
+            UsageError: the clips have more than one.
+        """
+        if clip.frames.shape[1] > 1:
+            raise UsageError(
+                f"{self.name} looks at clips of at most 1 frame, not {clip.frames.shape[1]}",
+                remedy="Give it one frame at a time.",
+            )

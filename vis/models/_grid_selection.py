@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from einops import rearrange
-from torchvision.ops import masks_to_boxes
 
 from vis.layers.canvas import to_content
 from vis.losses.grid import STRIDE
+from vis.ops.boxes import boxes_of
 from vis.ops.suppression import matrix_decay, point_peaks
 from vis.records import ClipPredictions
 
@@ -105,15 +105,8 @@ def _prediction(found: Found, size: list[int]) -> ClipPredictions:
         scores=found.scores,
         labels=found.labels,
         class_scores=found.class_scores,
-        boxes=_boxes(masks[:, 0] > 0.5)[:, None],
+        boxes=boxes_of(masks > 0.5),
         masks=masks,
         presence=found.scores[:, None],
         embeddings=found.kernels,
     )
-
-
-def _boxes(masks: Tensor) -> Tensor:
-    """`[N h w]` bool, none empty -> corners `[N 4]` as fractions."""
-    height, width = masks.shape[1:]
-    corners: Tensor = masks_to_boxes(masks) + masks.new_tensor((0, 0, 1, 1), dtype=torch.float32)
-    return corners / corners.new_tensor((width, height, width, height))

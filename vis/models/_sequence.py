@@ -15,7 +15,7 @@ from vis.layers.canvas import canvas_of, normalised, padding_of, shrunk
 from vis.layers.masks import GROUPS
 from vis.losses.outputs import LayerOutput
 from vis.losses.set_loss import Weights
-from vis.losses.targets import check_labels
+from vis.losses.targets import check_classes
 from vis.models._contract import Model
 from vis.models._masks import DenseMasks, Sight
 from vis.models._output import Output
@@ -179,10 +179,7 @@ class SequenceModel(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        for target in targets:
-            if len(target.labels):
-                lowest, highest = (int(label) for label in target.labels.aminmax())
-                check_labels(lowest, highest, self.config.classes)
+        check_classes(targets, self.config.classes)
         reserved = self.selection.reserved
         return self.loss(output.dense(), [_shifted(target, reserved) for target in targets])
 

@@ -18,7 +18,7 @@ from vis.layers.heads import mlp
 from vis.layers.pixel_decoder import GROUPS
 from vis.losses.focal_set_loss import FocalSetLoss
 from vis.losses.outputs import LayerOutput
-from vis.losses.targets import check_labels
+from vis.losses.targets import check_classes
 from vis.models._contract import Model
 from vis.models._query_selection import best_pairs
 from vis.models._selection import STRIDE
@@ -127,11 +127,7 @@ class DeformableDETR(Model[Output]):
         Raises:
             UsageError: the clips have more frames.
         """
-        if clip.frames.shape[1] > 1:
-            raise UsageError(
-                f"deformable_detr looks at clips of at most 1 frame, not {clip.frames.shape[1]}",
-                remedy="Give it one frame at a time.",
-            )
+        self.check_single(clip)
         padding = padding_of(clip.sizes, canvas_of(clip.frames, self.backbone.multiple))
         x = normalised(clip.frames[:, 0], padding, self.encoder.level_embed.dtype)
         maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
@@ -148,10 +144,7 @@ class DeformableDETR(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        for target in targets:
-            if len(target.labels):
-                lowest, highest = (int(label) for label in target.labels.aminmax())
-                check_labels(lowest, highest, self.config.classes)
+        check_classes(targets, self.config.classes)
         return self.loss(output.layers, targets, proposals=output.proposals)
 
     @torch.no_grad()

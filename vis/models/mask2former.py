@@ -16,7 +16,7 @@ from vis.layers.masked_decoder import MaskedDecoder
 from vis.layers.pixel_decoder import GROUPS, PixelDecoder
 from vis.layers.positions import AddedSinePositions3D, SinePositions2D
 from vis.losses.query_loss import PUBLISHED_POINTS, QueryLoss, QueryOutput
-from vis.losses.targets import check_labels
+from vis.losses.targets import check_classes
 from vis.models._contract import Model
 from vis.models._query_output import Output
 from vis.models._query_selection import Classes, Instances, Segments, Tracks
@@ -137,10 +137,7 @@ class Mask2Former(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        for target in targets:
-            if len(target.labels):
-                lowest, highest = (int(label) for label in target.labels.aminmax())
-                check_labels(lowest, highest, self.config.classes)
+        check_classes(targets, self.config.classes)
         return self.loss(output.queries, targets)
 
     @torch.no_grad()

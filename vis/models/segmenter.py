@@ -124,11 +124,7 @@ class Segmenter(Model[Output]):
         Raises:
             UsageError: the clips have more frames.
         """
-        if clip.frames.shape[1] > 1:
-            raise UsageError(
-                f"segmenter looks at clips of at most 1 frame, not {clip.frames.shape[1]}",
-                remedy="Give it one frame at a time.",
-            )
+        self.check_single(clip)
         canvas = canvas_of(clip.frames, self.config.patch)
         if self.config.window is None or self.training:
             padding = padding_of(clip.sizes, canvas)

@@ -17,7 +17,7 @@ from vis.layers.canvas import canvas_of, normalised, padding_of
 from vis.layers.twin import HybridTwinLayer, PureTwinLayer, TwinTransformer
 from vis.layers.upsampling import GROUPS, FeaturePyramid, MultiLevelUpsampling
 from vis.losses.grid import GridLoss, GridOutput
-from vis.losses.targets import check_labels
+from vis.losses.targets import check_classes
 from vis.models._contract import Model
 from vis.models._grid_selection import GridSelection
 
@@ -134,11 +134,7 @@ class SOTR(Model[Output]):
         Raises:
             UsageError: the clips have more frames.
         """
-        if clip.frames.shape[1] > 1:
-            raise UsageError(
-                f"sotr looks at clips of at most 1 frame, not {clip.frames.shape[1]}",
-                remedy="Give it one frame at a time.",
-            )
+        self.check_single(clip)
         canvas = canvas_of(clip.frames, max(32, self.backbone.multiple))
         padding = padding_of(clip.sizes, canvas)
         x = normalised(clip.frames[:, 0], padding, self.class_head.weight.dtype)
@@ -158,10 +154,7 @@ class SOTR(Model[Output]):
         """
         if len(targets) != len(output.sizes):
             raise UsageError(f"{len(targets)} targets for a batch of {len(output.sizes)} clips")
-        for target in targets:
-            if len(target.labels):
-                lowest, highest = (int(label) for label in target.labels.aminmax())
-                check_labels(lowest, highest, self.config.classes)
+        check_classes(targets, self.config.classes)
         return self.loss(output.grids, targets)
 
     @torch.no_grad()
