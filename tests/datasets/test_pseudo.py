@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -141,6 +143,10 @@ def test_a_picture_is_a_still_clip_of_one_frame_or_a_moving_one_of_several(share
     one = open_dataset(DataConfig(parts=(part,), length=1, augmentation=small))
     assert isinstance(one, VideoClips)
     assert min(one.sample(0, np.random.default_rng(0)).frames.shape[2:]) == 60
+    moved = dataclasses.replace(part, motion=Motion(single=True, zoom=(0.5, 0.6)))
+    single = open_dataset(DataConfig(parts=(moved,), length=1, augmentation=small))
+    shown = [source.sample(0, np.random.default_rng(0)).frames for source in (one, single)]
+    assert shown[0].shape == shown[1].shape and not torch.equal(*shown)
     several = open_dataset(DataConfig(parts=(part,), length=4, augmentation=small))
     assert isinstance(several, PseudoClips)
     frames = several.sample(0, np.random.default_rng(0)).frames

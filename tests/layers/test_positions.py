@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vis.layers.positions import AddedSinePositions3D, SinePositions2D, SinePositions3D
+from vis.layers.positions import AddedPlace, AddedSinePositions3D, SinePositions2D, SinePositions3D
 
 
 def whole(*shape: int) -> torch.Tensor:
@@ -81,3 +81,13 @@ def test_published_codes_of_image_and_video(shared):
         expected = numbers[f"out.{name}_c32"]
         code = code[:, 0] if name == "sine2d" else code
         np.testing.assert_allclose(code, expected, atol=1e-6)
+
+
+def test_an_added_place_is_its_waves_times_their_weights():
+    torch.manual_seed(0)
+    layer = AddedPlace(6)
+    x = torch.randn(2, 6, 5, 7)
+    at = [(row + 0.5) / 5 for row in range(5)], [(column + 0.5) / 7 for column in range(7)]
+    waves = [[math.pi * k * place for k in range(1, 5)] for place in (at[0][3], at[1][2])]
+    wanted = torch.tensor([f(a) for turn in waves for f in (math.sin, math.cos) for a in turn])
+    torch.testing.assert_close(layer(x)[1, :, 3, 2], x[1, :, 3, 2] + layer.mix.weight @ wanted)

@@ -1,5 +1,7 @@
 """Which cells answer for which objects, and what the two terms make of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -105,3 +107,33 @@ def test_the_pictures_of_a_batch_do_not_mix():
     )
     alone, together = loss(one, [first]), loss(two, [first, second])
     torch.testing.assert_close(alone["mask_dice"], together["mask_dice"])
+
+
+def test_pixels_are_named_where_objects_are():
+    """Right logits cost nothing, wrong ones much; each pixel counts by the formula."""
+    truth = shrunk_masks(target(BOXES[2:3], LABELS[2:3]).masks[:, 0], (32, 48))[0]
+    right = torch.full((1, 80, 32, 48), -20.0)
+    right[0, LABELS[2]][truth] = 20
+    terms = [
+        GridLoss(RANGES, pixels=0.5)(
+            dataclasses.replace(golden(), pixels=logits), [target(BOXES[2:3], LABELS[2:3])]
+        )
+        for logits in (right, torch.zeros_like(right))
+    ]
+    assert terms[0]["pixels"].item() < 1e-6
+    # a quarter of log 2 each: 0.25 of those of the object, 0.75 of all others
+    count = int(truth.sum())
+    whole = 0.25 * np.log(2) * (0.25 * count + 0.75 * (right.numel() - count))
+    assert terms[1]["pixels"].item() == pytest.approx(0.5 * whole / (count + 1), rel=1e-5)
+
+
+def test_pixels_of_classes_that_are_not_labelled_are_not_judged():
+    logits = torch.zeros(1, 80, 32, 48, requires_grad=True)
+    plain = target(BOXES, LABELS)
+    labelled = torch.zeros(80, dtype=torch.bool)
+    labelled[LABELS] = True
+    partly = dataclasses.replace(plain, labelled=labelled)
+    output = dataclasses.replace(golden(), pixels=logits)
+    GridLoss(RANGES)(output, [partly])["pixels"].backward()
+    assert logits.grad is not None
+    assert (logits.grad[:, ~labelled] == 0).all() and (logits.grad[:, labelled] != 0).all()

@@ -110,6 +110,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         "sotr",
         GRIDS | {"layers": "pure", "doubled": False, "backbone": "convnext_atto"},
     ),
+    "sotr that knows places": ("sotr", GRIDS | {"places": True, "pixels": 0.5}),
     "tt_srn": ("tt_srn", SMALL | {"slots": 3, "frames": 4, "backbone": "twins_tiny"}),
     "tt_srn with linear heads": (
         "tt_srn",

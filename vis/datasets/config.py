@@ -111,6 +111,8 @@ class Motion:
     """Places that the motion passes through; 1 stands still."""
     guests: int = 2
     """Most objects of other pictures that wander through; 0 for none."""
+    single: bool = False
+    """Whether clips of one frame are made so too: one view of the camera, guests where they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ class Part:
     videos: tuple[str, ...] = ()
     """Names of the only videos to be used; none for all."""
     motion: Motion = field(default_factory=Motion)
-    """Of single pictures, where clips are longer than one frame."""
+    """Of single pictures, where clips are longer than one frame or `motion.single` says so."""
 
     def __post_init__(self) -> None:
         """Refuse a weight that no share can be made of."""

@@ -109,7 +109,7 @@ def _classes(part: Part, data: DataSet, names: tuple[str, ...] | None) -> Classe
 
 def _source(part: Part, data: DataSet, names: tuple[str, ...], config: DataConfig) -> ClipSource:
     assert data.frames is not None
-    moving = data.kind == "coco" and config.length > 1
+    moving = data.kind == "coco" and (config.length > 1 or part.motion.single)
     clips = VideoClips(
         data.annotations,
         data.frames,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 TEMPERATURE = 10_000.0
+WAVES = 4
 TINY = 1e-6  # part of the published formula, not only a guard against division by zero
 
 
@@ -26,6 +27,35 @@ class SinePositions2D(nn.Module):
     def forward(self, padding: Tensor) -> Tensor:
         """`[B T h w]` bool, True outside the content -> `[B T h w C]` float32."""
         return _concatenated(padding, dims=(2, 3), widths=self.widths, back=self.back)
+
+
+class AddedPlace(nn.Module):
+    """A map plus learned mixtures of waves across it: cells know where in the map they lie.
+
+    The waves are sine and cosine of 1 to 4 halves of a period across either side (Fourier features,
+    Tancik et al., 2020), so that the product of two places can fall with their distance.
+
+    Args:
+        width: channels.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(4 * WAVES, width, bias=False)
+        nn.init.normal_(self.mix.weight, std=0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[M C h w]` -> the same."""
+        angles = (
+            torch.arange(1, WAVES + 1, device=x.device)
+            * math.pi
+            * ((torch.arange(side, device=x.device) + 0.5) / side)[:, None]
+            for side in x.shape[-2:]
+        )
+        rows, columns = (torch.cat((turn.sin(), turn.cos()), dim=1) for turn in angles)
+        down, across = self.mix.weight.float().chunk(2, dim=1)
+        place = (rows @ down.T)[:, None] + (columns @ across.T)[None]
+        return x + place.permute(2, 0, 1).to(x.dtype)
 
 
 class SinePositions3D(nn.Module):

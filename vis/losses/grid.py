@@ -32,6 +32,8 @@ class GridOutput:
     """`[M C g g]` of each level."""
     feature: Tensor
     """`[M C h w]` of stride 4; a cell's mask is its kernel's product with it."""
+    pixels: Tensor | None = None
+    """`[M K h w]` logits of what is seen at each place of the feature, whoever's it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,18 +48,25 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class GridLoss:
-    """Focal term of all cells, dice term of those that hold an object (SOTR, section 3.4)."""
+    """Focal term of all cells, dice term of those that hold an object (SOTR, section 3.4).
+
+    Where the output has classes of pixels, a focal term of those: only training looks at them, as at
+    the semantic segmentation loss of YOLACT (Bolya et al., 2019).
+    """
 
     ranges: tuple[tuple[float, float], ...]
     """Of each level: root of the box area in pixels, both ends included."""
     classes: float = 1.0
     masks: float = 3.0
+    pixels: float = 1.0
     published: bool = False
     """A cell that several objects want keeps all their masks though only the last one's class; the
     normaliser counts the cells of this process alone."""
 
     def __call__(self, output: GridOutput, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
-        """The weighted terms `class` and `mask_dice`; a picture without objects has no dice.
+        """The weighted terms `class`, `mask_dice` and, where the output has them, `pixels`.
+
+        A picture without objects has no dice.
 
         Args:
             output: of M pictures.
@@ -69,8 +78,10 @@ class GridLoss:
         # One step back to all pictures: a step back from each would fill a map with zeros for it.
         features, kernels = output.feature.unbind(), [x.unbind() for x in output.kernels]
         dices = [output.feature.sum()[None] * 0]
+        shown: list[tuple[Tensor, Tensor]] = []
         for m, target in enumerate(targets):
             truth = shrunk_masks(target.masks[:, 0], output.feature.shape[2:])
+            shown.append((target.labels, truth))
             found = assign(target, canvas, [x.shape[-1] for x in output.logits], self.ranges)
             for level, chosen in enumerate(found):
                 last = _last_of_each(chosen)
@@ -89,10 +100,13 @@ class GridLoss:
         focal = torch.stack(
             [focal_sum(*level) for level in zip(output.logits, wanted, counted, strict=True)]
         )
-        return {
+        terms = {
             "class": self.classes * focal.sum() / (cells + 1),
             "mask_dice": self.masks * (torch.cat(dices).sum() / pairs.clamp(min=1)),
         }
+        if output.pixels is not None:
+            terms["pixels"] = self.pixels * _pixel_term(output.pixels, shown, targets)
+        return terms
 
 
 def assign(
@@ -133,6 +147,18 @@ def shrunk_masks(masks: Tensor, cells: Sequence[int]) -> Tensor:
     small = interpolate(masks[:, None].double(), size, mode="bilinear")[:, 0] >= 0.5
     small = small[:, : cells[0], : cells[1]]
     return pad(small, (0, cells[1] - small.shape[2], 0, cells[0] - small.shape[1]))
+
+
+def _pixel_term(
+    logits: Tensor, shown: Sequence[tuple[Tensor, Tensor]], targets: Sequence[ClipTargets]
+) -> Tensor:
+    """Focal term of `[M K h w]` against the labels and small masks of each picture."""
+    wanted, counted = torch.zeros_like(logits), torch.ones_like(logits)
+    for m, ((labels, masks), target) in enumerate(zip(shown, targets, strict=True)):
+        wanted[m].index_add_(0, labels, masks.to(wanted.dtype)).clamp_(max=1)
+        if target.labelled is not None:
+            counted[m][~target.labelled] = 0
+    return focal_sum(logits, wanted, counted) / mean_over_ranks(wanted.sum().float() + 1)
 
 
 def _centres(masks: Tensor) -> Tensor:

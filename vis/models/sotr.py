@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 from vis import backbones
 from vis.errors import UsageError
 from vis.layers.canvas import canvas_of, normalised, padding_of
+from vis.layers.positions import AddedPlace
 from vis.layers.twin import HybridTwinLayer, PureTwinLayer, TwinTransformer
 from vis.layers.upsampling import GROUPS, FeaturePyramid, MultiLevelUpsampling
 from vis.losses.grid import GridLoss, GridOutput
@@ -65,6 +66,10 @@ class Config:
         (384, 2048),
     )
     """Root of the area of the boxes that each level answers for, in pixels, from and to."""
+    places: bool = False
+    """Tell cells and mask feature where they lie, which the released model has to guess."""
+    pixels: float = 0.0
+    """Weight of a head that names every pixel, which only the loss looks at; 0 for none."""
     published_targets: bool = False
     """Whether a cell that several objects want learns all their masks, as released."""
     min_class: float = 0.1
@@ -102,6 +107,8 @@ class SOTR(Model[Output]):
         class_head: cell to logits.
         kernel_head: cell to the kernel of its mask.
         masks: four maps to the feature that kernels are applied to.
+        places: adds to a map where each cell lies; none for nothing.
+        pixel_head: feature to logits of classes; none where the loss has no such term.
         loss: of output and targets.
         selection: which cells become predictions.
     """
@@ -118,6 +125,8 @@ class SOTR(Model[Output]):
         class_head: nn.Linear,
         kernel_head: nn.Linear,
         masks: MultiLevelUpsampling,
+        places: nn.ModuleList | None = None,
+        pixel_head: nn.Conv2d | None = None,
         loss: GridLoss,
         selection: GridSelection,
     ) -> None:
@@ -126,7 +135,10 @@ class SOTR(Model[Output]):
         self.loss, self.selection = loss, selection
         self.backbone, self.pyramid, self.transformer = backbone, pyramid, transformer
         self.class_head, self.kernel_head, self.masks = class_head, kernel_head, masks
-        nn.init.constant_(class_head.bias, -math.log((1 - RARE) / RARE))
+        self.places, self.pixel_head = places, pixel_head
+        for head in (class_head, pixel_head):
+            if head is not None and head.bias is not None:
+                nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
 
     def forward(self, clip: Clip) -> Output:
         """Look at a batch of clips of one frame.
@@ -141,9 +153,13 @@ class SOTR(Model[Output]):
         levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
         cells = [self.transformer(level) for level in _gridded(levels, self.config.grids)]
         feature = self.masks([*levels[:3], self.transformer(levels[3])])
+        pixels = self.pixel_head(feature) if self.pixel_head is not None and self.training else None
+        if self.places is not None:
+            of_cells, of_feature = self.places
+            cells, feature = [of_cells(x) for x in cells], of_feature(feature)
         heads = (self.class_head, self.kernel_head)
         logits, kernels = ([_at_cells(head, x) for x in cells] for head in heads)
-        return Output(GridOutput(logits, kernels, feature), clip.sizes)
+        return Output(GridOutput(logits, kernels, feature, pixels), clip.sizes)
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised.
@@ -186,7 +202,11 @@ def build(config: Config) -> SOTR:
         masks=MultiLevelUpsampling(
             config.width, hidden=config.mask_width, out=config.width, levels=4
         ),
-        loss=GridLoss(ranges=config.sizes, published=config.published_targets),
+        places=nn.ModuleList(AddedPlace(config.width) for _ in range(2)) if config.places else None,
+        pixel_head=nn.Conv2d(config.width, config.classes, 1) if config.pixels else None,
+        loss=GridLoss(
+            ranges=config.sizes, pixels=config.pixels, published=config.published_targets
+        ),
         selection=GridSelection(
             min_class=config.min_class,
             min_score=config.min_score,
