@@ -54,6 +54,7 @@ setup(
             "mypy>=1.15",
             "pytest>=8.3",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             "ruff>=0.9",
             "tensorboard>=2.17",
             "types-PyYAML",
