@@ -160,3 +160,18 @@ def test_only_clips_of_one_frame_can_be_set_in_motion(pictures):
     longer = VideoClips(pictures.annotations, pictures.folder, pictures.classes, Cyclic(2))
     with pytest.raises(UsageError):
         PseudoClips(longer, 4, Motion())
+
+
+def test_pictures_without_an_object_of_the_classes_may_be_left_out(shared):
+    part = Part(path=str(shared / "data" / "pack_test" / "coco_tiny"))
+    config = DataConfig(parts=(part,), length=1, classes=("person",))
+    every = open_dataset(config)
+    some = open_dataset(
+        dataclasses.replace(config, parts=(dataclasses.replace(part, empty=False),))
+    )
+    draw = [np.random.default_rng(0)] * 2
+    shown = [
+        index for index in range(len(every)) if len(every.sample(index, draw[0]).targets.labels)
+    ]
+    assert len(some) == len(shown) < len(every)
+    assert all(len(some.sample(index, draw[1]).targets.labels) for index in range(len(some)))

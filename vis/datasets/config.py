@@ -155,6 +155,8 @@ class Part:
     """What the data set calls it: what the class is called."""
     videos: tuple[str, ...] = ()
     """Names of the only videos to be used; none for all."""
+    empty: bool = True
+    """Whether videos without an object of the classes are used."""
     motion: Motion = field(default_factory=Motion)
     """Of single pictures, where clips are longer than one frame or `motion.single` says so."""
 

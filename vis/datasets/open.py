@@ -77,8 +77,29 @@ def _chosen(annotations: AnnotationSet, part: Part) -> AnnotationSet:
     missing = [name for name in part.videos if name not in named]
     if missing:
         raise UsageError(f"there is no video {missing[0]!r}", where=part.path)
-    kept = {id_: video for id_, video in annotations.videos.items() if video.name in part.videos}
-    return replace(annotations, videos=kept, tracks={id_: annotations.tracks[id_] for id_ in kept})
+    return _with(
+        annotations, [id_ for id_, v in annotations.videos.items() if v.name in part.videos]
+    )
+
+
+def _shown(annotations: AnnotationSet, classes: Classes) -> AnnotationSet:
+    """The videos with an object of the classes."""
+    return _with(
+        annotations,
+        [
+            id_
+            for id_ in annotations.videos
+            if any(track.label in classes.indices for track in annotations.tracks[id_])
+        ],
+    )
+
+
+def _with(annotations: AnnotationSet, kept: list[int]) -> AnnotationSet:
+    return replace(
+        annotations,
+        videos={id_: annotations.videos[id_] for id_ in kept},
+        tracks={id_: annotations.tracks[id_] for id_ in kept},
+    )
 
 
 def _all_names(parts: tuple[Part, ...], opened: list[DataSet]) -> tuple[str, ...]:
@@ -110,10 +131,11 @@ def _classes(part: Part, data: DataSet, names: tuple[str, ...] | None) -> Classe
 def _source(part: Part, data: DataSet, names: tuple[str, ...], config: DataConfig) -> ClipSource:
     assert data.frames is not None
     moving = data.kind == "coco" and (config.length > 1 or part.motion.single)
+    classes = _classes(part, data, names)
     clips = VideoClips(
-        data.annotations,
+        data.annotations if part.empty else _shown(data.annotations, classes),
         data.frames,
-        _classes(part, data, names),
+        classes,
         Cyclic(1) if moving else _sampling(config),
         transforms=transforms_of(config.augmentation),
         keep_unseen=config.keep_unseen,
