@@ -1,11 +1,15 @@
 """Which parameter learns at which rate, and what an optimiser remembers."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from vis import models
 from vis.errors import DataError, UsageError
 from vis.training.config import Optimisation
+from vis.training.experiment import read_experiment, text_of
 from vis.training.optimise import (
     optimiser_of,
     optimiser_tensors,
@@ -13,6 +17,8 @@ from vis.training.optimise import (
     restore_optimiser,
     set_rates,
 )
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 class Small(nn.Module):
@@ -73,6 +79,59 @@ def test_a_backbone_rate_of_zero_freezes_it():
     assert all(not name.startswith("backbone") for name in groups(backbone_rate=0))
     with pytest.raises(UsageError, match=r"optimisation\.rate"):
         groups(backbone_rate=0, rate=0)
+
+
+def test_factors_find_parameters_by_whole_words_of_their_names():
+    rates = {"head.0": 0.1, "bias": 0.5, "back*.1": 0.25}
+    found = {
+        name: rate for name, (rate, _) in groups(rate=1.0, backbone_rate=1.0, rates=rates).items()
+    }
+    assert found == {
+        "backbone.0.weight": 1.0, "backbone.0.bias": 0.5, "backbone.1.weight": 0.25,
+        "backbone.1.bias": 0.125, "head.0.weight": 0.1, "head.0.bias": 0.05,
+        "head.1.weight": 1.0, "head.1.bias": 0.5, "head.2.weight": 1.0, "head.2.bias": 0.5,
+    }  # fmt: skip
+    assert "head.0.weight" not in groups(rates={"head.0": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [("hed", "mean head"), ("ead", "rates.ead: no parameter"), ("head.9", "head")],
+)
+def test_a_factor_of_no_parameter_is_refused(part: str, words: str):
+    with pytest.raises(UsageError, match=words):
+        groups(rates={part: 0.1})
+
+
+@pytest.mark.parametrize("factor", [-0.1, float("nan"), float("inf")])
+def test_an_impossible_factor_is_refused(factor: float):
+    with pytest.raises(UsageError, match=r"rates\.head is"):
+        Optimisation(rates={"head": factor})
+
+
+def test_deformable_detr_learns_as_published_where_to_look():
+    """Of each attention the offsets and, of the decoder, the reference; a tenth of the rate."""
+    experiment = read_experiment(CONFIGS / "deformable_detr_coco.yaml")
+    model = models.build("deformable_detr", classes=3, backbone="resnet18")
+    found = parameter_groups(model, experiment.optimisation)
+    slow = {
+        name for group in found if group["base"] == pytest.approx(2e-5) for name in group["names"]
+    }
+    slow = {name for name in slow if not name.startswith("backbone.")}
+    assert len(slow) == 2 * (6 + 6) + 2
+    assert {name.split(".")[-2] for name in slow} == {"sampling_offsets", "reference"}
+
+
+def test_runs_from_before_there_were_factors_go_on(tmp_path: Path):
+    """A run repeats its configuration from its folder; without `rates` it is as it was."""
+    path = tmp_path / "config.yaml"
+    whole = text_of(read_experiment(CONFIGS / "deformable_detr_coco.yaml"))
+    assert "reference: 0.1" in whole
+    lines = [line for line in whole.splitlines() if "sampling_offsets" not in line]
+    path.write_text(
+        "\n".join(one for one in lines if "reference" not in one and "rates:" not in one)
+    )
+    assert read_experiment(path).optimisation.rates == {}
 
 
 @pytest.mark.parametrize("name", ["rate", "decay", "clip", "momentum", "backbone_rate"])

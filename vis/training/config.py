@@ -19,6 +19,9 @@ class Optimisation:
     """Learning rate before the schedule."""
     backbone_rate: float = 1e-5
     """The backbone's; at 0 it stays as it is."""
+    rates: dict[str, float] = field(default_factory=dict)
+    """Dotted words of a parameter's name, with `*` for any letters: factor of its rate, such as
+    `sampling_offsets: 0.1`. Where several fit, all count; what fits nothing is refused."""
     decay: float = 1e-4
     """Weight decay."""
     decay_norms: bool = True
@@ -42,6 +45,9 @@ class Optimisation:
                 raise UsageError(
                     f"optimisation.{name} is {getattr(self, name)}, below 0 or no number"
                 )
+        for part, factor in self.rates.items():
+            if not 0 <= factor < math.inf:
+                raise UsageError(f"optimisation.rates.{part} is {factor}, below 0 or no number")
         if self.nesterov and (self.kind != "sgd" or not self.momentum):
             raise UsageError("optimisation.nesterov needs kind sgd and a momentum")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import math
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -34,12 +37,17 @@ def parameter_groups(model: nn.Module, settings: Optimisation) -> list[dict[str,
     """Groups of one rate and decay, shared among processes or whole; names in `names`.
 
     Without `decay_norms`, norms and biases do not decay; without `decay_embeddings`, embeddings and
-    tables of relative positions do not. A backbone rate of 0 freezes it.
+    tables of relative positions do not. A rate or factor of 0 freezes.
+
+    Raises:
+        UsageError: nothing would be trained, or a part of names in `rates` is no parameter's.
     """
+    _check_parts(model, settings)
     sparing = _undecayed(model, settings)
     groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         rate = settings.backbone_rate if name.startswith(BACKBONE) else settings.rate
+        rate *= math.prod(factor for part, factor in settings.rates.items() if _fits(part, name))
         if not rate:
             parameter.requires_grad_(False)
         if not parameter.requires_grad:
@@ -135,6 +143,23 @@ def _parameters(optimiser: torch.optim.Optimizer) -> dict[str, nn.Parameter]:
         for group in optimiser.param_groups
         for name, parameter in zip(group["names"], group["params"], strict=True)
     }
+
+
+def _check_parts(model: nn.Module, settings: Optimisation) -> None:
+    names = [name for name, _ in model.named_parameters()]
+    for part in settings.rates:
+        if not any(_fits(part, name) for name in names):
+            words = sorted({word for name in names for word in name.split(".")})
+            near = difflib.get_close_matches(part, words)
+            raise UsageError(
+                f"optimisation.rates.{part}: no parameter of the model has such a name",
+                remedy=f"Did you mean {' or '.join(near)}?" if near else f"One is {names[-1]}.",
+            )
+
+
+def _fits(part: str, name: str) -> bool:
+    """Whether whole words of a dotted name are as `part` says."""
+    return fnmatchcase(f".{name}.", f"*.{part}.*")
 
 
 def _undecayed(model: nn.Module, settings: Optimisation) -> set[str]:
