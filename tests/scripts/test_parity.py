@@ -63,6 +63,15 @@ def test_other_outputs_fail(
     assert verdict(case, swapped) == 1
 
 
+@pytest.mark.parametrize(
+    ("numbers", "allowed"),
+    [([3.0, -10.0], 1e-4), ([28.0, 1.0], 28 / 2**17), ([28.0, float("inf")], 28 / 2**17)],
+)
+def test_large_numbers_are_rounded_more(parity: Any, numbers: list[float], allowed: float) -> None:
+    assert parity._tolerance(np.array(numbers, np.float32)) == pytest.approx(allowed)
+    assert parity._tolerance(np.array([28, 1])) == 0
+
+
 def test_unknown_families_and_missing_recipes_are_said(
     parity: Any,
     monkeypatch: pytest.MonkeyPatch,
