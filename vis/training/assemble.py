@@ -37,9 +37,12 @@ def assemble(
         shard(learner, ranks, half=training.precision == "bf16")
     if training.recompute:
         recompute(model)
+    optimiser = optimiser_of(model, optimisation)
+    if ranks.world > 1:
+        agree_on_norms(model, optimiser, ranks)
     return State(
         learner,
-        optimiser_of(model, optimisation),
+        optimiser,
         torch.amp.GradScaler(ranks.device.type, enabled=training.precision == "fp16"),
         average,
         mould,
@@ -61,7 +64,28 @@ _STILL: dict[str, Any] = {
     # since torch 2.15, and before
     "forward_sync_buffers" if "forward_sync_buffers" in _TAKES else "broadcast_buffers": False
 }
-"""Buffers never change in training: the backbones' norms are frozen."""
+"""No forward changes a buffer but those of batch norms, for which `agree_on_norms` cares."""
+
+
+def agree_on_norms(model: nn.Module, optimiser: torch.optim.Optimizer, ranks: Ranks) -> None:
+    """After each step, give the running averages of batch norms the mean over the processes.
+
+    Each process saw clips of its own. So all evaluate, save and go on with the same numbers.
+    """
+
+    def agree(*_: object) -> None:
+        kept = [
+            average
+            for norm in model.modules()
+            if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training
+            for average in (norm.running_mean, norm.running_var)
+            if average is not None
+        ]
+        if kept:
+            means = ranks.mean(torch.cat(kept)).split([len(average) for average in kept])
+            torch._foreach_copy_(kept, list(means))
+
+    optimiser.register_step_post_hook(agree)
 
 
 def recompute(model: nn.Module) -> None:

@@ -1,0 +1,39 @@
+"""Batch norms of several processes keep one running average."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_after_a_step_all_have_the_mean_of_what_each_saw(parallel: str):
+    port = 20000 + (os.getpid() + len(parallel)) % 20000
+    env = os.environ | {
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "WORLD_SIZE": "2",
+    }  # fmt: skip
+    first, other = (
+        subprocess.Popen(
+            [sys.executable, HERE / "norms.py", parallel],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=env | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in (0, 1)
+    )  # fmt: skip
+    try:
+        out, errors = first.communicate(timeout=300)
+        other.communicate(timeout=60)
+    finally:
+        for process in (first, other):
+            process.kill()
+    assert first.returncode == 0, errors
+    same, off, apart, moving = (float(word) for word in out.split())
+    assert same == 1.0
+    assert off < 1e-6 < 1e-3 < apart, "the mean, and what each saw differs"
+    assert moving == 0.0, "the model to use has them too"
