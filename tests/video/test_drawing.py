@@ -10,7 +10,7 @@ from PIL import Image
 from vis.errors import UsageError
 from vis.ops.colours import colour
 from vis.records import Frame, FrameTracks
-from vis.video.drawing import DrawStyle, draw
+from vis.video.drawing import DrawStyle, draw, draw_on
 
 FILLS = DrawStyle(contour=0, boxes=False, labels=False)
 CONTOURS = DrawStyle(opacity=0, boxes=False, labels=False)
@@ -121,6 +121,24 @@ def test_the_order_of_rows_changes_nothing():
 def test_drawing_twice_gives_the_same_picture():
     tracks = tracked(ellipses(90, 120, 6))
     assert (draw(noise(90, 120), tracks).pixels == draw(noise(90, 120), tracks).pixels).all()
+
+
+def test_on_the_picture_itself_it_looks_the_same():
+    frame, tracks = noise(90, 160), tracked(ellipses(90, 160, 4))
+    drawn = draw(frame, tracks)
+    draw_on(frame.pixels, tracks)
+    np.testing.assert_array_equal(frame.pixels, drawn.pixels)
+
+
+@pytest.mark.parametrize("opacity", [0.2, 0.6, 1.0])
+def test_blending_is_rounded_to_the_nearest_wherever_the_mask_is(opacity):
+    frame, masks = noise(200, 60), ellipses(200, 60, 3)
+    masks[0] = np.ones((200, 60), np.bool_)
+    expected, alpha = frame.pixels.astype(np.float64), round(255 * opacity) / 255
+    for n, mask in enumerate(masks):
+        expected[mask] = np.rint((1 - alpha) * expected[mask] + alpha * np.array(colour(n)))
+    drawn = draw(frame, tracked(masks), style=replace(FILLS, opacity=opacity))
+    np.testing.assert_array_equal(drawn.pixels, expected)
 
 
 def test_masks_of_any_resolution_are_enlarged_like_the_whole():

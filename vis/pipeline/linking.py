@@ -75,12 +75,11 @@ class Linker:
         rows = tracks.scores >= self._threshold
         if self._wanted is not None:
             rows &= np.isin(tracks.labels, sorted(self._wanted))
-        kept = {
-            name: getattr(tracks, name)[rows]
-            for name in ("ids", "labels", "scores", "boxes", "masks")
-        }
-        self._shown.update(kept["ids"].tolist())
-        return replace(tracks, **kept)
+        if not rows.all():
+            names = ("ids", "labels", "scores", "boxes", "masks")
+            tracks = replace(tracks, **{name: getattr(tracks, name)[rows] for name in names})
+        self._shown.update(tracks.ids.tolist())
+        return tracks
 
     def _told(self, identities: list[Identity]) -> list[Identity]:
         told = [one for one in identities if one.id in self._shown]

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vis import models
-from vis.datasets.collate import as_fractions
 from vis.datasets.footage import footage, resized
 from vis.datasets.transforms import size_for
 from vis.errors import DeviceError, UsageError, VisWarning
 from vis.records import Clip, ClipPredictions
+from vis.video.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,8 @@ class Looker:
         self._length, self._short, self._longest = length, short, longest
         self._device, self._dtype = device, PRECISIONS[precision]
         self._most = sys.maxsize  # windows at once
+        self._pool = Pool(2 * length)
+        self._frames = torch.empty(0)
 
     def small(self, pixels: Pixels) -> Tensor:
         """`[H W 3]` -> `[3 h w]` uint8 as training showed them: bilinear, antialiased."""
@@ -65,8 +67,9 @@ class Looker:
         frames = torch.from_numpy(owned).permute(2, 0, 1)[None]
         height, width = size_for((pixels.shape[0], pixels.shape[1]), self._short, self._longest)
         small = resized(footage(frames, ()), height, width).frames[0]
-        # a view of the picture would hold its pixels, or change with them
-        return small.clone() if small.data_ptr() == frames.data_ptr() else small
+        # in memory of its own: a view of the picture would hold its pixels, or change with them
+        room = torch.from_numpy(self._pool.empty((*small.shape[1:], 3))).permute(2, 0, 1)
+        return room.copy_(small)
 
     def look(self, windows: Sequence[Window]) -> list[ClipPredictions]:
         """What the model says of each window, its masks over all `length` frames.
@@ -105,13 +108,23 @@ class Looker:
 
     @torch.inference_mode()
     def _predictions(self, windows: Sequence[Window]) -> list[ClipPredictions]:
-        frames = torch.stack([small for window in windows for small in self._padded(window)])
-        frames = frames.view(len(windows), self._length, *frames.shape[1:])
+        frames = self._gathered(windows)
         sizes = torch.tensor([frames.shape[-2:]] * len(windows))
-        clip = Clip(as_fractions(frames.to(self._device)), sizes.to(self._device))
+        clip = Clip(frames, sizes.to(self._device))
         with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
             found = self._model.predictions(self._model(clip), clip)
         return [_plain(one) for one in found]
+
+    def _gathered(self, windows: Sequence[Window]) -> Tensor:
+        """`[B T 3 h w]` 0..1, in memory that the next windows use again."""
+        small = [one for window in windows for one in self._padded(window)]
+        shape = (len(windows), self._length, *small[0].shape)
+        if self._frames.shape[1:] != shape[1:] or len(self._frames) < len(windows):
+            self._frames = torch.empty(shape, device=self._device)
+        frames = self._frames[: len(windows)]
+        for place, one in zip(frames.flatten(0, 1), small, strict=True):
+            torch.div(one.to(self._device), 255, out=place)
+        return frames
 
     def _padded(self, window: Window) -> list[Tensor]:
         """`T` times `[3 h w]`."""

@@ -69,7 +69,8 @@ def look(stream: Iterable[Seen], looker: Looker, windows: Windows, batch: int) -
     """Windows with predictions; what was handed out is not held any more."""
     ready = windows_of(stream, windows)
     while several := list(islice(ready, batch)):
-        pairs = deque(zip(several, looker.look(several), strict=True))
-        del several
+        found = looker.look(several)
+        pairs = deque(zip((window.looked_at() for window in several), found, strict=True))
+        del several, found
         while pairs:
             yield pairs.popleft()

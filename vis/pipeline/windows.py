@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from vis.tracking.windows import check_plan
@@ -22,7 +22,7 @@ class Seen(NamedTuple):
 
     stamp: Stamp
     small: Tensor
-    """`[3 h w]` uint8 at the model's size."""
+    """`[3 h w]` uint8 at the model's size; empty once the model is done with it."""
     frame: Frame | None
     """With the pixels, where somebody wants to draw on them."""
 
@@ -42,6 +42,11 @@ class Window:
     def stamps(self) -> list[Stamp]:
         """Of its frames."""
         return [seen.stamp for seen in self.seen]
+
+    def looked_at(self) -> Window:
+        """The same without what the model alone needs."""
+        nothing = self.seen[0].small.new_empty(0)
+        return replace(self, seen=tuple(seen._replace(small=nothing) for seen in self.seen))
 
 
 class Windows:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self
+
+import numpy as np
 
 from vis.errors import DamageWarning, UsageError, VideoError
 from vis.ops.pictures import SUFFIXES
@@ -18,6 +21,7 @@ from vis.video.ahead import Ahead
 from vis.video.file_source import FileSource
 from vis.video.live import PATIENT, URL_SCHEMES, LiveSettings, LiveSource
 from vis.video.pictures import PicturesSource, find_pictures
+from vis.video.pool import Pool
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -125,7 +129,9 @@ class VideoReader(Iterator[Frame]):
         """What the source says of itself."""
         self._source, self._make_access = source, access
         self._access: Access | None = None
-        self._depth = limits.frames_ahead(ahead, self.info.width, self.info.height)
+        width, height = self.info.width, self.info.height
+        self._depth = limits.frames_ahead(ahead, width, height)
+        self._kept = limits.frames_ahead(limits.MAX_FRAMES_AHEAD, width, height)
         self._ahead: Ahead[Frame] | None = None
         self._over = False
 
@@ -165,9 +171,8 @@ class VideoReader(Iterator[Frame]):
         if self._over:
             raise StopIteration
         if self._ahead is None:
-            self._ahead = Ahead(
-                self._source.frames(), depth=self._depth, drop_oldest=self.info.live
-            )
+            frames = _owned(self._source.frames(), self._kept)
+            self._ahead = Ahead(frames, depth=self._depth, drop_oldest=self.info.live)
         try:
             return next(self._ahead)
         except StopIteration:
@@ -216,6 +221,23 @@ class VideoReader(Iterator[Frame]):
         if self._access is None:
             self._access = self._make_access()
         return self._access
+
+
+def _owned(frames: Iterator[Frame], most: int) -> Iterator[Frame]:
+    """Frames in memory that is used again; at most so many unused ones are kept."""
+    pool = Pool(most)
+    try:
+        for frame in frames:
+            pixels = pool.empty(frame.pixels.shape)
+            np.copyto(pixels, frame.pixels)
+            owned = replace(frame, pixels=pixels)
+            del frame, pixels
+            yield owned
+            del owned
+    finally:
+        close = getattr(frames, "close", None)  # a generator frees its file here
+        if close is not None:
+            close()
 
 
 def _pictures(name: str) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from vis.pipeline.encoding import run_lengths
 from vis.video.cutouts import cut
-from vis.video.drawing import DEFAULT, DrawStyle, draw
+from vis.video.drawing import DEFAULT, DrawStyle, draw_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,10 +48,15 @@ class Shown:
 
     @cached_property
     def drawn(self) -> Frame:
-        """The frame with its objects drawn on it."""
-        return draw(
-            self.frame, self.tracks, names=self.names, style=self.style, cutouts=self.cutouts
+        """The frame with its objects drawn on it: on its own pixels, which nobody else needs."""
+        draw_on(
+            self.frame.pixels,
+            self.tracks,
+            names=self.names,
+            style=self.style,
+            cutouts=self.cutouts,
         )
+        return self.frame
 
     @cached_property
     def rles(self) -> list[RLE | None]:
