@@ -37,11 +37,16 @@ class Candidates:
     """`[N T 3]` centre y, x and size (root of the area) in cells; zero where nothing is shown."""
     embeddings: Floats | None
     """`[N C]` of length 1."""
-    masks: Tensor
-    """`[N T h w]` float32, where the model put them; ours to change."""
+    masks: tuple[Tensor, ...]
+    """N times `[T h w]` float32, where the model put them; its own where they are float32."""
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def at(self, frame: int, rows: Ints | None = None) -> Tensor:
+        """`[N h w]` the masks of one frame; of these rows alone."""
+        chosen = self.masks if rows is None else [self.masks[row] for row in rows.tolist()]
+        return torch.stack([mask[frame] for mask in chosen])
 
     def of(self, rows: Ints) -> Candidates:
         """These rows in this order."""
@@ -49,8 +54,7 @@ class Candidates:
             return self
         names = [field.name for field in fields(self) if getattr(self, field.name) is not None]
         chosen = {name: getattr(self, name)[rows] for name in names if name != "masks"}
-        index = torch.from_numpy(rows).to(self.masks.device)
-        return replace(self, **chosen, masks=self.masks[index])
+        return replace(self, **chosen, masks=tuple(self.masks[row] for row in rows.tolist()))
 
 
 def take(predictions: ClipPredictions, frames: int, config: Config) -> Candidates:
@@ -73,9 +77,8 @@ def take(predictions: ClipPredictions, frames: int, config: Config) -> Candidate
 
 
 def _measured(predictions: ClipPredictions, frames: int, rows: Ints, config: Config) -> Candidates:
-    index = torch.from_numpy(rows).to(predictions.masks.device)
-    masks = predictions.masks[index, :frames].float()
-    places = _places(masks)
+    masks = tuple(predictions.masks[row, :frames].float() for row in rows.tolist())
+    places = np.stack([_places(mask) for mask in masks]) if masks else np.zeros((0, frames, 3))
     presence = _array(predictions.presence)[rows, :frames]
     shown = (presence >= config.presence) & (places[..., 2] > 0)
     embeddings = None
@@ -95,24 +98,24 @@ def _measured(predictions: ClipPredictions, frames: int, rows: Ints, config: Con
     )
 
 
-def _places(masks: Tensor) -> Floats:
-    """`[N T h w]` -> `[N T 3]` centre y, x and root of the area of what is likely inside."""
-    height, width = masks.shape[2:]
-    ys = torch.arange(height, device=masks.device, dtype=masks.dtype) + 0.5
-    xs = torch.arange(width, device=masks.device, dtype=masks.dtype) + 0.5
-    places = []
-    for frame in masks.unbind(dim=1):
-        inside = (frame > 0.5).to(masks.dtype)
-        rows, columns = inside.sum(dim=2), inside.sum(dim=1)
-        area = rows.sum(dim=1)
-        centre = torch.stack((rows @ ys, columns @ xs), dim=1) / area.clamp(min=1)[:, None]
-        places.append(torch.cat((centre, area.sqrt()[:, None]), dim=1))
-    return _array(torch.stack(places, dim=1))
+def _places(mask: Tensor) -> Floats:
+    """`[T h w]` -> `[T 3]` centre y, x and root of the area of what is likely inside."""
+    height, width = mask.shape[1:]
+    ys = torch.arange(height, device=mask.device, dtype=mask.dtype) + 0.5
+    xs = torch.arange(width, device=mask.device, dtype=mask.dtype) + 0.5
+    inside = (mask > 0.5).to(mask.dtype)
+    rows, columns = inside.sum(dim=2), inside.sum(dim=1)
+    area = rows.sum(dim=1)
+    centre = torch.stack((rows @ ys, columns @ xs), dim=1) / area.clamp(min=1)[:, None]
+    return _array(torch.cat((centre, area.sqrt()[:, None]), dim=1))
 
 
 def _single(found: Candidates, most: float) -> Ints:
     """Rows that are not yet said better by a row before them."""
-    frames = ((mask, mask) for mask in found.masks.unbind(dim=1))
+    if not len(found):
+        return np.zeros(0, np.int64)
+    each = (found.at(frame) for frame in range(found.shown.shape[1]))
+    frames = ((masks, masks) for masks in each)
     overlaps, _ = mean_iou(frames, found.shown, found.shown)
     kept: list[int] = []
     for row in range(len(found)):

@@ -111,16 +111,20 @@ def size_agreement(objects: Floats, answers: Floats) -> Floats:
 
 def _on_shared_frames(live: Sequence[Live], found: Candidates, offset: int) -> tuple[Floats, Ints]:
     longest = max(len(one.pending) for one in live)
-    count = max(min(longest - offset, found.masks.shape[1]), 0)
+    count = max(min(longest - offset, found.shown.shape[1]), 0)
     shown = np.zeros((len(live), count), np.bool_)
     for row, one in enumerate(live):
         here = one.pending.shown[offset : offset + count]
         shown[row, : len(here)] = here
-    frames = (
-        (torch.stack([one.pending.mask(offset + t) for one in live]), found.masks[:, t])
-        for t in range(count)
-    )
+    frames = ((_means(live, shown[:, t], offset + t), found.at(t)) for t in range(count))
     return mean_iou(frames, shown, found.shown[:, :count])
+
+
+def _means(live: Sequence[Live], shown: Bools, frame: int) -> Tensor:
+    """`[M h w]` of a pending frame; zero for objects that it does not show."""
+    none = torch.zeros_like(live[0].last)
+    pairs = zip(live, shown.tolist(), strict=True)
+    return torch.stack([one.pending.mask(frame) if here else none for one, here in pairs])
 
 
 def _by_motion(live: Sequence[Live], found: Candidates, unmet: Bools, clock: int) -> Floats:
@@ -159,7 +163,7 @@ def _moved_overlap(
     for step in np.unique(steps[near]).tolist():
         here = near & (steps == step)
         rows, columns = here.any(axis=1).nonzero()[0], here.any(axis=0).nonzero()[0]
-        masks = found.masks[torch.from_numpy(columns).to(found.masks.device), step]
+        masks = found.at(step, columns)
         agreed = _agreed([live[row] for row in rows.tolist()], masks, clock + step)
         block = np.ix_(rows, columns)
         values = agreed.cpu().double().numpy()

@@ -42,7 +42,7 @@ class Live:
     def begun(cls, known: Known, masks: Tensor) -> Live:
         """Without any frame yet; the masks `[... h w]` say where its own will lie."""
         none = masks.new_zeros(masks.shape[-2:])
-        return cls(known, none, none, np.zeros(3), Pending.none(masks))
+        return cls(known, none, none, np.zeros(3), Pending.none())
 
     def take(self, found: Candidates, row: int, offset: int, *, clock: int, tail: int) -> None:
         """Go on with an answer.
@@ -56,19 +56,19 @@ class Live:
         """
         shown = np.flatnonzero(found.shown[row])
         if self.known.trail is None or clock + shown[-1] >= self.known.seen:
-            self.last = found.masks[row, int(shown[-1])].clone()
+            self.last = found.masks[row][int(shown[-1])].clone()
         self.known.learn(found, row, clock, tail)
         sizes = found.places[row, shown, 2]
         large = shown[sizes >= _MOST * min(self.known.size, sizes.max())]
         if sizes.max() >= _MOST * self.known.size or not self.whole_at[2]:
-            self.whole = found.masks[row, int(large[-1])].clone()
+            self.whole = found.masks[row][int(large[-1])].clone()
             self.whole_at = found.places[row, int(large[-1])]
         self.pending.add(found, row, offset)
 
     def near(self, masks: Tensor) -> None:
         """Bring its masks to where these lie."""
         self.last, self.whole = self.last.to(masks), self.whole.to(masks)
-        self.pending.masks = self.pending.masks.to(masks)
+        self.pending.masks = [mask.to(masks) for mask in self.pending.masks]
 
 
 def frame_tracks(
@@ -96,5 +96,5 @@ def frame_tracks(
         labels=np.array([one.known.label for one in shown], np.int64),
         scores=np.array([one.known.score for one in shown], np.float32),
         boxes=np.array([one.pending.box(place) for one in shown], np.float32).reshape(-1, 4),
-        masks=masks[inside],
+        masks=masks if inside.all() else masks[inside],
     )

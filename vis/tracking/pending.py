@@ -25,8 +25,9 @@ class Pending:
     A window's masks and boxes weigh as its presence, so that one that sees nothing erases nothing.
     """
 
-    masks: Tensor
-    """`[P h w]` weighted sum."""
+    masks: list[Tensor]
+    """P times `[h w]` weighted sum. Each has its own memory, of one size: so it is used again, and
+    frames that are dropped leave no holes."""
     boxes: Floats
     """`[P 4]` weighted sum."""
     weights: Floats
@@ -37,10 +38,9 @@ class Pending:
     """`[P]` how many windows the sums are of."""
 
     @classmethod
-    def none(cls, masks: Tensor) -> Pending:
-        """Of no frames; the masks `[... h w]` say where they will lie and how large they are."""
-        empty = masks.new_zeros(0, *masks.shape[-2:])
-        return cls(empty, np.zeros((0, 4)), np.zeros(0), np.zeros(0), np.zeros(0))
+    def none(cls) -> Pending:
+        """Of no frames."""
+        return cls([], np.zeros((0, 4)), np.zeros(0), np.zeros(0), np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -51,9 +51,7 @@ class Pending:
         return self.weights > 0
 
     def mask(self, frame: int) -> Tensor:
-        """`[h w]` mean probabilities; zero where the object is not shown."""
-        if frame >= len(self) or not self.weights[frame]:
-            return self.masks.new_zeros(self.masks.shape[1:])
+        """`[h w]` mean probabilities of a frame that shows the object."""
         return self.masks[frame] / float(self.weights[frame])
 
     def box(self, frame: int) -> Floats:
@@ -69,9 +67,11 @@ class Pending:
     def add(self, found: Candidates, row: int, offset: int) -> None:
         """Add what a window says whose first frame has this place; it reaches to the end."""
         weights = found.presence[row].clip(min=_LIGHTEST) * found.shown[row]
-        self._lengthen(offset + len(weights))
-        scale = torch.from_numpy(weights).to(found.masks)
-        self.masks[offset:] += found.masks[row] * scale[:, None, None]
+        self._lengthen(offset + len(weights), found.masks[row][0])
+        for total, mask, weight in zip(
+            self.masks[offset:], found.masks[row], weights.tolist(), strict=True
+        ):
+            total.add_(mask, alpha=weight)
         self.boxes[offset:] += found.boxes[row] * weights[:, None]
         self.weights[offset:] += weights
         self.presence[offset:] += found.presence[row]
@@ -79,13 +79,13 @@ class Pending:
 
     def drop(self, frames: int) -> None:
         """Forget the first frames."""
-        self.masks = self.masks[frames:].clone()  # a view would keep the whole window
+        self.masks = self.masks[frames:]
         self.boxes, self.weights = self.boxes[frames:], self.weights[frames:]
         self.presence, self.windows = self.presence[frames:], self.windows[frames:]
 
-    def _lengthen(self, frames: int) -> None:
+    def _lengthen(self, frames: int, like: Tensor) -> None:
         more = max(frames - len(self), 0)
-        self.masks = torch.cat((self.masks, self.masks.new_zeros(more, *self.masks.shape[1:])))
+        self.masks += [torch.zeros_like(like) for _ in range(more)]
         self.boxes = np.pad(self.boxes, ((0, more), (0, 0)))
         self.weights, self.presence, self.windows = (
             np.pad(sums, (0, more)) for sums in (self.weights, self.presence, self.windows)

@@ -47,7 +47,7 @@ def _without_looks(lost: Sequence[Known], found: Candidates, clock: int, config:
     """`[M N]` product of class agreement, likeness of size, and nearness."""
     first = found.shown.argmax(axis=1)
     answers = found.places[np.arange(len(found)), first]
-    area = np.array(found.masks.shape[2:])
+    area = np.array(found.masks[0].shape[1:])
     motions = np.stack([one.motion() for one in lost])
     sizes = np.array([one.size for one in lost])[:, None]
     gaps = (clock + first)[None] - motions[:, :1]

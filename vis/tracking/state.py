@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 
 _KNOWN = ("id", "chances", "frames", "quality", "named", "views", "embedding", "trail")
-_PENDING = ("masks", "boxes", "weights", "presence", "windows")
+_PENDING = ("boxes", "weights", "presence", "windows")
 
 
 def save(tracker: Tracker) -> State:
@@ -38,7 +38,8 @@ def save(tracker: Tracker) -> State:
                 "last": one.last.cpu().clone(),
                 "whole": one.whole.cpu().clone(),
                 "whole_at": torch.from_numpy(one.whole_at.copy()),
-                "pending": _plain(one.pending, _PENDING),
+                "pending": {"masks": [mask.cpu().clone() for mask in one.pending.masks]}
+                | _plain(one.pending, _PENDING),
             }
             for one in tracker.live
         ],
@@ -67,7 +68,10 @@ def load(tracker: Tracker, state: State) -> None:
             one["last"].clone(),
             one["whole"].clone(),
             one["whole_at"].numpy().copy(),
-            Pending(one["pending"]["masks"].clone(), **_arrays(one["pending"], but="masks")),
+            Pending(
+                [mask.clone() for mask in one["pending"]["masks"]],
+                **_arrays(one["pending"], but="masks"),
+            ),
         )
         for one in state["live"]
     ]

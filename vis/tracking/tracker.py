@@ -154,7 +154,7 @@ class Tracker:
         if not self.live or not len(found):
             return [], np.zeros((len(self.live), len(found)), np.bool_)
         for one in self.live:
-            one.near(found.masks)
+            one.near(found.masks[0])
         evidence = compare(self.live, found, offset, self.clock, self.config)
         allowed = evidence.place >= self.config.nearest
         return assign(evidence.similarity, allowed, self.config.minimum), evidence.apart
@@ -180,7 +180,7 @@ class Tracker:
         return np.delete(free, [column for _, column in pairs])
 
     def _begin(self, known: Known, found: Candidates, row: int, offset: int) -> None:
-        one = Live.begun(known, found.masks)
+        one = Live.begun(known, found.masks[row])
         self._take(one, found, row, offset)
         self.live.append(one)
 
