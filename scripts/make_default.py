@@ -3,16 +3,17 @@ r"""The model that ships, from a training run: half precision, facts for the tab
 
     python scripts/development_numbers.py RUN/model.safetensors DEVELOPMENT --key demo_class \
         --out out/development
-    python scripts/make_default.py RUN --numbers out/development/numbers.json
+    python scripts/make_default.py RUN... --numbers out/development/numbers.json
 
 Writes `default.safetensors`, `default.json` and `default.md` into vis/assets. Refuses more than
 25 MB, classes other than the eight, and a recipe that names DAVIS, on which nothing that ships may
-be trained.
+be trained. Runs are given in their order, each but the first having started from the one before.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import re
 import sys
@@ -29,7 +30,7 @@ from vis.formats.whole_file import write_whole
 from vis.weights.catalogue import ASSETS, DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from vis.models import Model
 
@@ -46,9 +47,8 @@ DATA = """\
   licences of several kinds, some of them non-commercial; none of them is in this file.
 * Scenes drawn by `scripts/make_scenes.py` of this project (Apache-2.0).
 
-Clips were made from pictures: motion, occlusion, pasted objects that come and go. No video that a
-camera took was trained on; DAVIS, on which the numbers below are measured, least of all. No weights
-of others were used: training began from random numbers."""
+No video that a camera took was trained on; DAVIS, on which the numbers below are measured, least of
+all. No weights of others were used: training began from random numbers."""
 LIMITS = """\
 * It learnt from so few pictures that it misses much, and much that it finds has ragged edges. The
   numbers above are what to expect of short, easy clips; of others, less.
@@ -64,12 +64,17 @@ def main() -> int:
     """Write the three files, or say why not."""
     asked = _arguments()
     try:
-        model, recipe = read_run(asked.run)
+        runs = [read_run(run) for run in asked.runs]
+        model, _ = runs[-1]
         numbers = read_json(asked.numbers)
         size = write_weights(asked.assets, model)
         facts = facts_of(model, numbers)
         _write(asked.assets / f"{DEFAULT}.json", json.dumps(facts, indent=1) + "\n")
-        card = card_of(model, recipe=recipe, numbers=numbers, size=size, notes=asked.notes)
+        history = [
+            (recipe, steps_of(run, recipe))
+            for run, (_, recipe) in zip(asked.runs, runs, strict=True)
+        ]
+        card = card_of(model, history=history, numbers=numbers, size=size, notes=asked.notes)
         _write(asked.assets / f"{DEFAULT}.md", card)
     except VisError as error:
         print(f"{error}", file=sys.stderr)
@@ -96,6 +101,14 @@ def read_run(run: Path) -> tuple[Model[Any], str]:
     if "davis" in parts:
         raise DataError("it was trained on DAVIS, which is non-commercial", where=str(run))
     return model, recipe
+
+
+def steps_of(run: Path, recipe: str) -> int:
+    """How many steps a run made, which may have been stopped early."""
+    lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    made = [json.loads(line).get("step", 0) for line in lines]
+    planned = yaml.safe_load(recipe)["training"]["steps"]
+    return int(max(made, default=planned))
 
 
 def write_weights(assets: Path, model: Model[Any]) -> int:
@@ -133,11 +146,15 @@ def facts_of(model: Model[Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def card_of(
-    model: Model[Any], *, recipe: str, numbers: Mapping[str, Any], size: int, notes: str
+    model: Model[Any],
+    *,
+    history: Sequence[tuple[str, int]],
+    numbers: Mapping[str, Any],
+    size: int,
+    notes: str,
 ) -> str:
-    """The model card."""
+    """The model card; `history` has the recipe and the steps of each run, in their order."""
     count = sum(parameter.numel() for parameter in model.parameters())
-    steps = yaml.safe_load(recipe).get("training", {}).get("steps", "an unstated number of")
     return "\n".join(
         [
             "# The model that ships with vis",
@@ -149,11 +166,8 @@ def card_of(
             "",
             f"The file has {size / 1e6:.1f} MB: float16 on the disk, float32 in use.",
             *_section("What it learnt from", DATA),
-            *_section("How", f"{steps} steps by this recipe (`vis train -c`):"),
-            "",
-            "```yaml",
-            _without_places(recipe).rstrip(),
-            "```",
+            *_section("How", _order(len(history))),
+            *_recipes(history),
             *_section("How good it is", notes or "Measured by `scripts/development_numbers.py`."),
             "",
             *_table(numbers),
@@ -161,6 +175,29 @@ def card_of(
             "",
         ]
     )
+
+
+def _recipes(history: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """The first recipe whole, of each other one what it changed."""
+    before: list[str] = []
+    for recipe, steps in history:
+        lines = _without_places(recipe).rstrip().splitlines()
+        changed = [line for line in difflib.ndiff(before, lines) if line[0] in "+-"]
+        shown = changed if before else lines
+        said = "with these changes" if before else "by this recipe (`vis train -c`)"
+        yield from (
+            "",
+            f"{steps} steps {said}:",
+            "",
+            "```diff" if before else "```yaml",
+            *shown,
+            "```",
+        )
+        before = lines
+
+
+def _order(count: int) -> str:
+    return f"{count} runs, each from where the one before ended." if count > 1 else "One run."
 
 
 def _without_places(recipe: str) -> str:
@@ -204,7 +241,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, help="folder of a finished run")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of the runs, in their order")
     parser.add_argument("--numbers", type=Path, required=True, help="of development_numbers.py")
     parser.add_argument("--notes", default="", help="a paragraph above the numbers of the card")
     parser.add_argument("--assets", type=Path, default=ASSETS, help="where to write")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,15 @@ def run(tmp_path: Path, script: Any) -> Path:
     (folder / "config.yaml").write_text(
         "data:\n  parts:\n  - path: /home/me/data/coco/instances.json\ntraining:\n  steps: 7\n"
     )
+    (folder / "log.jsonl").write_text('{"step": 3}\n{"step": 6}\n')
     (tmp_path / "numbers.json").write_text(json.dumps(NUMBERS))
     (tmp_path / "assets").mkdir()
     return folder
 
 
-def make(script: Any, run: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    arguments = ["make_default.py", str(run), "--numbers", str(run.parent / "numbers.json")]
+def make(script: Any, run: Path, monkeypatch: pytest.MonkeyPatch, *before: Path) -> int:
+    runs = [str(one) for one in (*before, run)]
+    arguments = ["make_default.py", *runs, "--numbers", str(run.parent / "numbers.json")]
     monkeypatch.setattr(sys, "argv", [*arguments, "--assets", str(run.parent / "assets")])
     return script.main()
 
@@ -73,11 +76,26 @@ def test_the_files_are_made_listed_and_loaded(
     }
     card = (assets / "default.md").read_text()
     assert "path: coco/instances.json" in card and "/home" not in card
-    assert "7 steps" in card and "| AP / AP50 of dog (2 objects) | 1.0 / none |" in card
+    assert (
+        "6 steps by this recipe" in card and "| AP / AP50 of dog (2 objects) | 1.0 / none |" in card
+    )
     assert "What it cannot do" in card and "Apache-2.0" in card and "None" not in card
     assert main(["models", "--only", "default"]) == 0
     out = capsys.readouterr().out
     assert "3.5 class-agnostic AP50" in out and "ships with vis" in out
+
+
+def test_a_run_that_went_on_from_another_tells_what_it_changed(
+    script: Any, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run.parent / "first"
+    shutil.copytree(run, first)
+    (first / "config.yaml").write_text("training:\n  steps: 7\n  batch: 2\n")
+    (run / "config.yaml").write_text("training:\n  steps: 7\n  batch: 5\n")
+    assert make(script, run, monkeypatch, first) == 0
+    card = (run.parent / "assets" / "default.md").read_text()
+    assert "2 runs" in card and card.count("  batch: 2") == 2
+    assert "```diff\n-   batch: 2\n+   batch: 5\n```" in card
 
 
 def test_what_may_not_ship_is_refused(
