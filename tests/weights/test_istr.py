@@ -9,7 +9,7 @@ import torch
 from vis import models, weights
 from vis.errors import DataError
 from vis.weights import families
-from vis.weights.initialise import family_of
+from vis.weights.families import family_of
 from vis.weights.rename import rename
 
 V1 = {"generation": "v1", "codec": "pca", "mask_side": 28, "code": 60}

@@ -32,13 +32,13 @@ def convert(
     classes: str | None = None,
     overwrite: bool = False,
 ) -> int:
-    """Convert a published checkpoint into a file that vis loads.
+    """Convert a published checkpoint into a file that vis loads, or starts models from.
 
     Nothing in the source is executed. Every name in it is mapped, or dropped for a stated reason,
     and every parameter of the model is filled; or nothing is written.
 
     Args:
-        family: What was published: detr or vistr.
+        family: What was published, such as detr or vistr; vis weights inspect tells it.
         source: The published file: .pth, .pkl or safetensors.
         destination: The file to write.
         frames: Frames of a clip that the model was trained with, if not as published (VisTR 36).
@@ -59,7 +59,10 @@ def convert(
         overwrite=overwrite,
         **{name: value for name, value in stated.items() if value is not None},
     )
-    _say(f"{destination}: {card.model}, {len(card.classes)} classes, {_pairs(card.settings)}")
+    classes_told = f"{len(card.classes)} classes, " if card.classes else ""
+    _say(f"{destination}: {card.model}, {classes_told}{_pairs(card.settings)}")
+    if not card.classes:
+        _say(_start_with(card.settings, destination))
     for name, reason in dropped:
         _say(f"dropped {name}: {reason}")
     return EXIT_OK
@@ -130,8 +133,14 @@ def inspect(file: str, /, *, tensors: bool = False) -> int:
     if summary.card is not None:
         _say(f"model     {summary.card.model}")
         _say(f"settings  {_pairs(summary.card.settings)}")
-        named = ", ".join(name for name in summary.card.classes if name)
-        _say(f"classes   {len(summary.card.classes)}: {named}")
+        if summary.card.classes:
+            named = ", ".join(name for name in summary.card.classes if name)
+            _say(f"classes   {len(summary.card.classes)}: {named}")
+        else:
+            _say(_start_with(summary.card.settings, file))
+    if summary.family is not None:
+        order = f"vis weights convert {summary.family} {file} OUT.safetensors"
+        _say(f"family    {summary.family}: {order}")
     for name, text in summary.metadata.items():
         _say(f"states    {name} = {text}")
     for line in _every(summary) if tensors else _parts(summary):
@@ -192,6 +201,11 @@ def _agreed() -> bool:
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("the licence was not accepted", done="Nothing was fetched.")
     return True
+
+
+def _start_with(settings: dict[str, object], file: str) -> str:
+    name = settings.get("name")
+    return f"a backbone: vis train ... --model.backbone {name} --model.start {file}"
 
 
 def _types(summary: Summary) -> str:
@@ -263,6 +277,7 @@ COMMAND = Group(
             """
             vis weights convert vistr vistr_r50.pth vistr_r50.safetensors
             vis weights convert detr detr-r50-panoptic-00ce5173.pth detr.safetensors
+            vis weights convert dat dat_pp_tiny_in1k_224.pth dat_tiny.safetensors
             vis weights convert vistr mine.pth mine.safetensors --frames 12 --classes names.txt
             """,
         ),

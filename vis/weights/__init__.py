@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis import models
-from vis.errors import InputError, VisError
+from vis.errors import DataError, InputError, VisError
 from vis.weights.catalogue import DEFAULT, entries, shipped_file
 from vis.weights.classes import numbered
 from vis.weights.convert import Summary, convert, fitting, inspect
@@ -15,6 +15,7 @@ from vis.weights.fetch import weights_folder
 from vis.weights.files import Card, halved, read_card, read_weights, save
 from vis.weights.get import get
 from vis.weights.initialise import Taken, initialise
+from vis.weights.rename import BACKBONE
 
 if TYPE_CHECKING:
     from vis.models._contract import Model
@@ -44,10 +45,17 @@ def load(source: str | Path) -> Model[Any]:
 
     Raises:
         InputError: there is no such file.
-        DataError: it is damaged, not of vis, or does not fit the model that it names.
+        DataError: it is damaged, not of vis, a backbone's alone, or does not fit the model that it
+            names.
     """
     path = _found(source)
     sealed = read_card(path)
+    if sealed.card.model == BACKBONE:
+        raise DataError(
+            f"it holds no model but a backbone, {sealed.card.settings.get('name')}",
+            where=str(path),
+            remedy="Start a model from it: model.backbone and model.start of `vis train`.",
+        )
     try:
         fitting(sealed.card, sealed.header.shapes)
     except VisError as error:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vis import models
+from vis import backbones, models
 from vis.errors import DataError, UsageError, VisError
 from vis.weights import agreement, families
 from vis.weights.files import KEY, Card, read_card, save
-from vis.weights.rename import rename
+from vis.weights.rename import BACKBONE, rename
 from vis.weights.sniff import kind_of, open_regular
 from vis.weights.tensor_file import read_header, read_safetensors
 from vis.weights.torch_file import Published, read_published
@@ -42,6 +42,8 @@ class Summary:
     """Of our own files."""
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
     """What else a foreign file states, as short texts."""
+    family: str | None = None
+    """Of a foreign file, what `convert` calls what was published; None where no family fits."""
 
     @property
     def numbers(self) -> int:
@@ -126,7 +128,9 @@ def convert(
 
 
 def fitting(card: Card, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The tensors (without numbers) of the card's model, if `shapes` are theirs.
+    """The tensors (without numbers) of the card's model or backbone, if `shapes` are theirs.
+
+    A backbone's norms of levels may be missing: a classifier has the last alone.
 
     Raises:
         UsageError: there is no such model or setting.
@@ -134,15 +138,22 @@ def fitting(card: Card, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tens
     """
     try:
         with torch.device("meta"):
-            model = models.build(card.model, classes=len(card.classes), **card.settings)
+            wanted = _wanted(card, shapes)
     except VisError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
         what = f"its settings make no {card.model} ({error})"
         raise DataError(what, remedy="The file is of another version, or forged.") from None
-    wanted = model.state_dict()
     agreement.check(shapes, shapes_of(wanted))
     return wanted
+
+
+def _wanted(card: Card, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    if card.model != BACKBONE:
+        return models.build(card.model, classes=len(card.classes), **card.settings).state_dict()
+    state = backbones.build(str(card.settings.get("name"))).state_dict()
+    named = {f"backbone.{name}": tensor for name, tensor in state.items()}
+    return {n: t for n, t in named.items() if n in shapes or not n.startswith("backbone.norm")}
 
 
 def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -163,7 +174,8 @@ def inspect(path: str | Path) -> Summary:
         return Summary("vis", entries, sealed.card)
     found = read_foreign(path)
     shapes = {name: (tuple(t.shape), t.dtype) for name, t in found.tensors.items()}
-    return Summary(found.format, shapes, metadata=_described(found.metadata))
+    family = families.family_of(found.tensors)
+    return Summary(found.format, shapes, metadata=_described(found.metadata), family=family)
 
 
 def _card(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vis.errors import DataError
 from vis.formats.whole_file import write_whole
+from vis.weights.rename import BACKBONE
 from vis.weights.sniff import open_regular
 from vis.weights.tensor_file import (
     DTYPES,
@@ -41,11 +42,11 @@ class Card:
     """What a weight file says of its model."""
 
     model: str
-    """A name of `vis.models.names()`."""
+    """A name of `vis.models.names()`, or `backbone` of a file that holds nothing else."""
     settings: dict[str, object]
-    """The model's `Config`, without the number of classes."""
+    """The model's `Config`, without the number of classes; of a backbone, its `name`."""
     classes: tuple[str, ...]
-    """Name of each class index; "" for an index that names nothing."""
+    """Name of each class index; "" for an index that names nothing. A backbone has none."""
     size: int | None = None
     """Pixels of the short side that it was trained for, where that is known."""
 
@@ -170,7 +171,7 @@ def _read_sealed(file: IO[bytes]) -> Sealed:
             "settings": dict(settings),
             "classes": list(classes),
             "sha256": dict(digests),
-        } if classes and all(isinstance(name, str) for name in classes):
+        } if (classes or model == BACKBONE) and all(isinstance(name, str) for name in classes):
             size = content.get("size")
             card = Card(model, settings, tuple(classes), size if isinstance(size, int) else None)
         case _:

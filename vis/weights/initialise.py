@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vis.backbones import dat, resnet, swin, twins
-from vis.backbones.dat import DAT
+from vis.backbones import resnet, swin, twins
 from vis.backbones.resnet import ResNet
 from vis.backbones.swin import Swin
 from vis.backbones.twins import Twins
 from vis.backbones.vit import ViT, adapted
 from vis.errors import DataError
 from vis.weights import families
-from vis.weights.convert import is_ours, read_foreign
+from vis.weights.convert import is_ours, read_foreign, shapes_of
 from vis.weights.fetch import imagenet_file
 from vis.weights.files import check_numbers, read_weights
-from vis.weights.rename import Rows, first_of, rename
+from vis.weights.rename import BACKBONE, Rows, first_of, rename
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,28 +100,36 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
         raise error.at(str(path)) from None
 
 
-def family_of(published: Mapping[str, Tensor]) -> str | None:
-    """The family that knows most of the names, if more than half: many share those of backbones."""
-
-    def known(name: str) -> int:
-        rows = families.get(name).renames
-        return sum(first_of(rows, key) is not None for key in published)
-
-    nearest = max(families.names(), key=known)
-    return nearest if known(nearest) > len(published) / 2 else None
-
-
 def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]]:
-    """The source's model, "" for a backbone alone, and its tensors by our names."""
+    """The source's model, "" for a backbone alone, and its tensors by our names.
+
+    Raises:
+        DataError: it is the weights of another backbone.
+    """
     if is_ours(path):
         card, tensors = read_weights(path)
-        return card.model, tensors
+        if card.model == BACKBONE:
+            _check_backbone(model, card.settings)
+        return ("" if card.model == BACKBONE else card.model), tensors
     published = read_foreign(path).tensors
-    family = family_of(published)
+    family = families.family_of(published)
     if family is not None:
-        return families.get(family).model, rename(published, families.get(family))[0]
+        chosen = families.get(family)
+        tensors = rename(published, chosen)[0]
+        if chosen.model == BACKBONE:
+            _check_backbone(model, chosen.settings(shapes_of(tensors), {}))
+        return ("" if chosen.model == BACKBONE else chosen.model), tensors
     backbone = model.get_submodule("backbone")
     return "", {f"backbone.{name}": t for name, t in _backbone_tensors(backbone, published).items()}
+
+
+def _check_backbone(model: Model[Any], settings: Mapping[str, object]) -> None:
+    name = settings.get("name")
+    if name != model.config.backbone:
+        raise DataError(
+            f"it is the weights of the backbone {name}, the model's is {model.config.backbone}",
+            remedy=f"Set model.backbone to {name}.",
+        )
 
 
 def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -149,7 +156,7 @@ def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> d
     return found
 
 
-_RULES = {ResNet: resnet.our_key, Twins: twins.our_key, Swin: swin.our_key, DAT: dat.our_key}
+_RULES = {ResNet: resnet.our_key, Twins: twins.our_key, Swin: swin.our_key}
 
 
 def _timm_names(key: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 Rows = tuple[tuple[str, str], ...]
 
 SHOWN = 5
+BACKBONE = "backbone"
+"""In place of a model's name, of weights that are a backbone's alone; its settings name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +27,9 @@ class Family:
     """How a published family is read."""
 
     model: str
-    """The name of ours that it becomes."""
-    renames: Rows
-    """Pattern of a whole published name -> ours (`\\1` and so on are its groups)."""
+    """The name of ours that it becomes, or `BACKBONE`."""
+    renames: Rows | Callable[[str], str | None]
+    """Pattern of a whole published name -> ours (`\\1` and so on are its groups), or a rule."""
     dropped: Rows
     """Pattern of a whole published name -> why it has no place here."""
     settings: Callable[[Shapes, Mapping[str, int]], dict[str, object]]
@@ -39,6 +42,10 @@ class Family:
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
     """Tensors by our names -> the same where numbers, too, differ: other colours, joined parts."""
 
+    def ours(self, key: str) -> str | None:
+        """Our name of a published one; None if it has none."""
+        return self.renames(key) if callable(self.renames) else first_of(self.renames, key)
+
 
 def rename(tensors: Mapping[str, Tensor], family: Family) -> tuple[dict[str, Tensor], Rows]:
     """The tensors by our names, and the published names that were dropped, each with its reason.
@@ -49,7 +56,7 @@ def rename(tensors: Mapping[str, Tensor], family: Family) -> tuple[dict[str, Ten
     ours: dict[str, Tensor] = {}
     dropped, unknown = [], []
     for key, tensor in tensors.items():
-        name, reason = first_of(family.renames, key), first_of(family.dropped, key)
+        name, reason = family.ours(key), first_of(family.dropped, key)
         if reason is not None:
             dropped.append((key, reason))
         elif name is None:
@@ -71,7 +78,12 @@ def rename(tensors: Mapping[str, Tensor], family: Family) -> tuple[dict[str, Ten
 def first_of(rows: Rows, key: str) -> str | None:
     """What the first row whose pattern is the whole of `key` makes of it; None if there is none."""
     for pattern, replacement in rows:
-        match = re.fullmatch(pattern, key)
+        match = _compiled(pattern).fullmatch(key)
         if match:
             return match.expand(replacement)
     return None
+
+
+@functools.cache  # families have more patterns than `re` keeps
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)

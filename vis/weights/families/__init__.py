@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from vis.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from vis.weights.rename import Family
 
 
@@ -31,3 +33,14 @@ def get(name: str) -> Family:
         raise UsageError(f"there is no family {name!r}", remedy=remedy)
     family: Family = importlib.import_module(f"{__name__}.{name}").FAMILY
     return family
+
+
+def family_of(published: Collection[str]) -> str | None:
+    """The family that knows most of the names, if more than half: many share those of backbones."""
+
+    def known(name: str) -> int:
+        family = get(name)
+        return sum(family.ours(key) is not None for key in published)
+
+    nearest = max(names(), key=known)
+    return nearest if known(nearest) > len(published) / 2 else None
