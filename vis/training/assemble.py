@@ -82,7 +82,7 @@ def agree_on_norms(model: nn.Module, optimiser: torch.optim.Optimizer, ranks: Ra
             if average is not None
         ]
         if kept:
-            means = ranks.mean(torch.cat(kept)).split([len(average) for average in kept])
+            means = torch.split(ranks.mean(torch.cat(kept)), [len(average) for average in kept])
             torch._foreach_copy_(kept, list(means))
 
     optimiser.register_step_post_hook(agree)
