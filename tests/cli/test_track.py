@@ -99,6 +99,7 @@ def test_failed_sources_are_listed_at_the_end(track, film, tmp_path, capsys):
         (["--window", "99"], "at most 4"),
         (["--threshold", "3"], "within 0..1"),
         (["--device", "abacus"], "no device"),
+        (["--linking", "magic"], "masks"),
     ],
 )
 def test_a_wrong_argument_is_told_with_a_remedy(track, film, tmp_path, capsys, arguments, words):

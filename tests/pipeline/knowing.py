@@ -49,11 +49,13 @@ class Knowing(Model):
 
     name = "knowing"
 
-    def __init__(self, frames: int = 6, *, semantic: bool = False) -> None:
+    def __init__(
+        self, frames: int = 6, *, semantic: bool = False, embeddings: bool = False
+    ) -> None:
         super().__init__()
         self.frames, self.class_names = frames, NAMES
         self.config = SimpleNamespace(classes=len(NAMES))
-        self.semantic = semantic
+        self.semantic, self.embeddings = semantic, embeddings
         self.batches: list[tuple[int, ...]] = []
         self.looked: list[list[int]] = []
 
@@ -85,6 +87,7 @@ class Knowing(Model):
             boxes=_boxes(masks)[seen],
             masks=masks[seen],
             presence=shown.float()[seen] * 0.98,
+            embeddings=torch.eye(len(THINGS))[seen] if self.embeddings else None,
             semantic=torch.rand(len(numbers), 3, rows, columns) if self.semantic else None,
         )
 

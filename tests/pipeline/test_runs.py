@@ -36,6 +36,7 @@ def videos(tmp_path):
 
 
 SMALL = Choices(size=96)
+QUERIES = Choices(size=96, linking="queries")
 
 
 def go(sources, out, save=("jsonl",), *, choices=SMALL, **manner):
@@ -131,6 +132,20 @@ def test_what_is_done_is_skipped_unless_something_changed(tmp_path, videos):
     assert [outcome.frames for outcome in again] == [10, 12]
     told = json.loads((tmp_path / "out" / ".b.done.json").read_text())
     assert (told["frames"], told["settings"]["threshold"]) == (12, 0.5)
+
+
+def test_what_joins_windows_is_a_choice_of_the_run(tmp_path, videos):
+    (outcome,) = go([videos / "a.mp4"], tmp_path / "out", choices=QUERIES)
+    assert "the model has none" in str(outcome.error)
+    assert not list((tmp_path / "out").glob("a.*"))
+    (outcome,) = track_all(
+        planned([str(videos / "a.mp4")], str(tmp_path / "out"), ["jsonl"]),
+        Knowing(6, embeddings=True),
+        choices=QUERIES,
+    )
+    assert outcome.frames == 10
+    told = json.loads((tmp_path / "out" / ".a.done.json").read_text())
+    assert told["settings"]["linking"] == "queries"
 
 
 def test_outputs_that_are_there_are_refused(tmp_path, videos):

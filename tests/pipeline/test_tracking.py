@@ -302,6 +302,38 @@ def test_closed_early_it_tells_of_what_was_there(frames: list[Path]):
         next(tracking)
 
 
+def test_linked_by_queries_objects_may_be_anywhere(frames: list[Path]):
+    """Frames in disorder, the third object's left out: places say nothing, embeddings all."""
+    order = [*range(11, 40)]
+    np.random.default_rng(0).shuffle(order)
+    mixed = [frames[n] for n in order]
+    model, config = Knowing(1, embeddings=True), Config.by_queries()
+    with vis.track(mixed, model, size=96, linking="queries") as tracking:
+        assert tracking.plan.tracker == config
+        found = list(tracking)
+    assert [one.labels[one.ids.argsort()].tolist() for one in found] == [
+        found[0].labels[found[0].ids.argsort()].tolist()
+    ] * len(mixed)
+    assert {int(identity) for one in found for identity in one.ids} == {0, 1}
+    loop = vis.VideoTracker(model, size=96, linking="queries")
+    with open_video(mixed) as reader:
+        assert_same([tracks for frame in reader for tracks in loop.step(frame)], found)
+
+
+def test_queries_need_embeddings(frames: list[Path]):
+    tracking = vis.track(frames[:8], Knowing(T), size=96, linking="queries")
+    with pytest.raises(UsageError, match="by embeddings alone, and the model has none") as caught:
+        list(tracking)
+    assert "Link by masks" in str(caught.value)
+
+
+def test_regions_are_not_linked_by_queries(frames: list[Path]):
+    model = Knowing(T)
+    model.regions = True
+    with pytest.raises(UsageError, match="nothing is linked"):
+        vis.track(frames[:8], model, size=96, linking="queries")
+
+
 def test_a_semantic_model_is_no_obstacle(frames: list[Path]):
     found = list(vis.track(frames[:9], Knowing(T, semantic=True), size=96))
     assert_true(found)
@@ -338,6 +370,8 @@ def test_the_model_sees_what_training_showed_it(frames: list[Path]):
         ({"max_frames": 0}, "batch and max_frames"),
         ({"precision": "fp8"}, "One of: fp32, bf16, fp16"),
         ({"device": "gpu"}, "no device 'gpu'"),
+        ({"linking": "magic"}, "One of: masks, queries"),
+        ({"linking": "queries", "tracker": Config()}, "Give one of them"),
     ],
 )
 def test_wrong_arguments_are_refused_with_a_remedy(frames: list[Path], asked: dict, message: str):

@@ -34,6 +34,7 @@ def track(
     size: int | None = None,
     device: str = "auto",
     precision: Literal["fp32", "bf16", "fp16"] = "fp32",
+    linking: Literal["masks", "queries"] = "masks",
     every: int = 1,
     max_frames: int | None = None,
     show: bool = False,
@@ -72,6 +73,9 @@ def track(
         size: Pixels of the short side that the model sees; without it, those it was trained for.
         device: auto, cpu, cuda, cuda:1, ...
         precision: Of the model's numbers; half precision is faster on a GPU.
+        linking: By masks, objects are known again by where and what they are; by queries, by the
+            model's embeddings alone, wherever they are: that survives jumps and cuts, but mixes up
+            what looks alike, and needs a model that has embeddings.
         every: Look at every n-th frame alone.
         max_frames: Stop after so many frames.
         show: Show the frames in a window too; closing it stops.
@@ -88,6 +92,7 @@ def track(
         "stride": stride,
         "size": size,
         "precision": precision,
+        "linking": linking,
         "every": every,
         "max_frames": max_frames,
     }

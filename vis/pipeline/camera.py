@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vis.models import Model
     from vis.records import FrameTracks, Identity, Pixels
     from vis.tracking import Config
+    from vis.tracking.config import Linking
 
 
 class VideoTracker:
@@ -34,8 +35,8 @@ class VideoTracker:
                 ...
 
     Args:
-        model, classes, threshold, window, stride, size, device, precision, tracker: as `vis.track`
-            takes them.
+        model, classes, threshold, window, stride, size, device, precision, linking, tracker: as
+            `vis.track` takes them.
         frame_rate: of frames that come as arrays, without a time.
 
     Raises:
@@ -53,6 +54,7 @@ class VideoTracker:
         size: int | None = None,
         device: str = "auto",
         precision: str = "fp32",
+        linking: Linking = "masks",
         tracker: Config | None = None,
         frame_rate: Fraction | float = 25,
     ) -> None:
@@ -66,6 +68,7 @@ class VideoTracker:
             size=size,
             every=1,
             tracker=tracker,
+            linking=linking,
         )
         self.names = names_of(model)
         """Class index -> name."""

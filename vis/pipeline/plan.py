@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from vis import weights
 from vis.datasets.config import Resize
@@ -15,6 +15,7 @@ from vis.models import Model
 from vis.pipeline.linking import Linker
 from vis.pipeline.looking import Looker, check_precision, device_of
 from vis.tracking import Config
+from vis.tracking.config import Linking
 from vis.tracking.windows import check_plan
 from vis.weights.catalogue import shipped_file
 from vis.weights.classes import numbered
@@ -104,6 +105,7 @@ def plan_for(
     size: int | None,
     every: int,
     tracker: Config | None,
+    linking: Linking = "masks",
 ) -> Plan:
     """The plan for a model: what is None is chosen.
 
@@ -124,6 +126,7 @@ def plan_for(
             raise UsageError(f"{name} is {value}, it must be at least 1")
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold is {threshold}, it must be within 0..1")
+    _check_linking(linking, model, tracker)
     return Plan(
         window=length,
         stride=step,
@@ -132,14 +135,30 @@ def plan_for(
         every=every,
         threshold=threshold,
         classes=None if classes is None else indices_of(classes, names_of(model)),
-        tracker=tracker or tracker_for(threshold),
+        tracker=tracker or tracker_for(threshold, linking),
         regions=model.regions,
     )
 
 
-def tracker_for(threshold: float) -> Config:
+def _check_linking(linking: str, model: Model[Any], tracker: Config | None) -> None:
+    if linking not in get_args(Linking):
+        raise UsageError(
+            f"nothing is linked by {linking!r}", remedy=f"One of: {', '.join(get_args(Linking))}."
+        )
+    if linking == "queries" and tracker is not None:
+        raise UsageError(
+            "linking and a tracker are given",
+            remedy="Give one of them; Config.by_queries makes such a tracker.",
+        )
+    if linking == "queries" and model.regions:
+        raise UsageError(
+            "the model says regions of classes, nothing is linked", remedy="Leave linking out."
+        )
+
+
+def tracker_for(threshold: float, linking: Linking = "masks") -> Config:
     """The usual settings; where weaker objects are to be shown, weaker ones are followed too."""
-    usual = Config()
+    usual = Config.by_queries() if linking == "queries" else Config()
     share = min(1.0, threshold / usual.threshold)
     return replace(usual, threshold=usual.threshold * share, weakest=usual.weakest * share)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vis.pipeline.show import Screen
     from vis.pipeline.sources import Source
     from vis.pipeline.summary import Sighting
+    from vis.tracking.config import Linking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Choices:
     stride: int | None = None
     size: int | None = None
     precision: str = "fp32"
+    linking: Linking = "masks"
     every: int = 1
     max_frames: int | None = None
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vis.pipeline.result import Result
     from vis.records import Frame, Identity, VideoInfo
     from vis.tracking import Config
+    from vis.tracking.config import Linking
     from vis.video.damage import ReadReport
 
 THRESHOLD = 0.3
@@ -46,6 +47,7 @@ def track(
     every: int = 1,
     max_frames: int | None = None,
     batch: int = 1,
+    linking: Linking = "masks",
     tracker: Config | None = None,
     state: Mapping[str, Any] | None = None,
     frame_rate: Fraction | float = 25,
@@ -71,6 +73,9 @@ def track(
         every: only frames whose index is a multiple of it are looked at.
         max_frames: at most so many frames are looked at.
         batch: windows that the model sees side by side; changes speed and memory alone.
+        linking: how windows are joined: by `masks`, where objects are, what they are and how they
+            look; or by `queries`, the model's embeddings alone, wherever the objects are, which
+            survives jumps and cuts but mixes up what looks alike.
         tracker: settings of the tracker; None for the usual ones, which follow weaker objects where
             the threshold is low.
         state: of a tracking of the same source and settings, to go on after it. The frames before
@@ -79,7 +84,8 @@ def track(
         strict: raise at the first sign of damage in the source.
 
     Raises:
-        UsageError: an argument is wrong.
+        UsageError: an argument is wrong; at the first window: it is to be linked by queries, and
+            the model has no embeddings.
         InputError, VideoError: the source cannot be read.
         DataError: the weight file is damaged.
         DeviceError: there is no such device.
@@ -94,6 +100,7 @@ def track(
         size=size,
         every=every,
         tracker=tracker,
+        linking=linking,
     )
     if batch < 1 or (max_frames is not None and max_frames < 1):
         raise UsageError("batch and max_frames must be at least 1", remedy="Leave them out.")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from vis.errors import UsageError
+
+Linking = Literal["masks", "queries"]
+"""By what windows are joined: where objects are and what they look like, or by embeddings alone."""
 
 _SHARES = (
     *("threshold", "weakest", "presence", "duplicates", "minimum"),
@@ -45,13 +48,14 @@ class Config:
     """Frames of its past that an object's motion is estimated from: more is steadier, less turns
     faster."""
     patience: int = 30
-    """Frames for which an unseen object is expected where its motion leads: more bridges longer
-    hiding, less mixes up fewer objects and holds fewer masks."""
+    """Frames, of those that are given, for which an unseen object is expected where its motion
+    leads: more bridges longer hiding, less mixes up fewer objects and holds fewer masks."""
     gallery: int = 64
     """Objects that are remembered after that, to be known again when they return: more knows more
     of them again, and confuses more; 0 for none."""
     memory: int = 300
-    """Frames for which they are remembered: longer knows later returns, shorter invents fewer."""
+    """Given frames for which they are remembered: longer knows later returns, shorter invents
+    fewer."""
     recognise: float = 0.5
     """Similarity that a returning object needs: higher gives it a new identity more often, lower
     gives a stranger an old one."""

@@ -128,7 +128,7 @@ class Tracker:
         ):
             raise UsageError(
                 "the tracker links by embeddings alone, and the model has none",
-                remedy="Give place or class a weight.",
+                remedy="Link by masks, or take a model that has them.",
             )
         if self.live and list(self.live[0].last.shape) != size:
             before = list(self.live[0].last.shape)
