@@ -171,6 +171,15 @@ def test_an_odd_side_is_padded_by_the_edge(
     assert np.ptp(added) <= 8
 
 
+def test_a_padded_film_is_told_of_by_its_source(tmp_path: Path) -> None:
+    info = VideoInfo("holiday.mov", 47, 33, Fraction(1, 25))
+    with (
+        VideoWriter(tmp_path / ".hidden" / "film-000.mp4", info=info) as writer,
+        pytest.warns(VisWarning, match=r"^holiday\.mov: 47 x 33 is padded"),
+    ):
+        writer.write(next(frames([Fraction(0)], 47, 33)))
+
+
 @pytest.mark.parametrize("kind", [".gif", ""])
 def test_an_odd_side_stays_odd_where_it_may(tmp_path: Path, kind: str) -> None:
     with VideoWriter(tmp_path / f"out{kind}") as writer:

@@ -205,7 +205,9 @@ class VideoWriter:
             audio=self._audio,
         )
         if film.padded:
-            what = f"{self.path}: {width} x {height} is padded to even sides by repeating the edge"
+            # the source: a caller may write to a name that its user never gave
+            name = self._info.name if self._info is not None else self.path
+            what = f"{name}: {width} x {height} is padded to even sides by repeating the edge"
             warnings.warn(what, VisWarning, stacklevel=4)
         return film
 
