@@ -102,10 +102,17 @@ def benchmark_loader() -> None:
 
 
 def benchmark_track() -> None:
-    """The stages of tracking with a model that costs nothing, and memory against length."""
+    """The stages of tracking with a model that costs nothing, alone and together."""
     import benchmark_track
 
     benchmark_track.benchmark_track()
+
+
+def benchmark_memory() -> None:
+    """Peak memory of tracking against the length of the video."""
+    import benchmark_track
+
+    benchmark_track.benchmark_memory()
 
 
 BENCHMARKS = {
@@ -113,6 +120,7 @@ BENCHMARKS = {
     "forward": benchmark_forward,
     "loader": benchmark_loader,
     "track": benchmark_track,
+    "memory": benchmark_memory,
 }
 
 
