@@ -30,7 +30,7 @@ class Pool:
         """An array as whoever had its memory before has left it."""
         block = self._block(math.prod(shape))
         # a buffer between the two: numpy would else make the block the owner of all views
-        array = np.frombuffer(memoryview(block), np.uint8)
+        array = np.frombuffer(block.data, np.uint8)
         finalize(array, self._free.append, block).atexit = False
         return array.reshape(shape)
 
