@@ -68,10 +68,10 @@ class Pending:
         """Add what a window says whose first frame has this place; it reaches to the end."""
         weights = found.presence[row].clip(min=_LIGHTEST) * found.shown[row]
         self._lengthen(offset + len(weights), found.masks[row][0])
-        for total, mask, weight in zip(
-            self.masks[offset:], found.masks[row], weights.tolist(), strict=True
-        ):
-            total.add_(mask, alpha=weight)
+        pairs = zip(found.masks[row], weights.tolist(), strict=True)
+        for place, (mask, weight) in enumerate(pairs, offset):
+            # not in place: a saved state shares the sum
+            self.masks[place] = self.masks[place].add(mask, alpha=weight)
         self.boxes[offset:] += found.boxes[row] * weights[:, None]
         self.weights[offset:] += weights
         self.presence[offset:] += found.presence[row]
@@ -85,7 +85,7 @@ class Pending:
 
     def _lengthen(self, frames: int, like: Tensor) -> None:
         more = max(frames - len(self), 0)
-        self.masks += [torch.zeros_like(like) for _ in range(more)]
+        self.masks += [torch.zeros_like(like)] * more
         self.boxes = np.pad(self.boxes, ((0, more), (0, 0)))
         self.weights, self.presence, self.windows = (
             np.pad(sums, (0, more)) for sums in (self.weights, self.presence, self.windows)

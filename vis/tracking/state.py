@@ -25,7 +25,7 @@ _PENDING = ("boxes", "weights", "presence", "windows")
 
 
 def save(tracker: Tracker) -> State:
-    """A copy: what the tracker does later changes nothing in it."""
+    """What the tracker does later changes nothing in it: masks are shared, and never changed."""
     return {
         "classes": tracker.classes,
         "clock": tracker.clock,
@@ -35,10 +35,10 @@ def save(tracker: Tracker) -> State:
         "live": [
             {
                 "known": _plain(one.known, _KNOWN),
-                "last": one.last.cpu().clone(),
-                "whole": one.whole.cpu().clone(),
+                "last": one.last.cpu(),
+                "whole": one.whole.cpu(),
                 "whole_at": torch.from_numpy(one.whole_at.copy()),
-                "pending": {"masks": [mask.cpu().clone() for mask in one.pending.masks]}
+                "pending": {"masks": [mask.cpu() for mask in one.pending.masks]}
                 | _plain(one.pending, _PENDING),
             }
             for one in tracker.live
@@ -65,11 +65,11 @@ def load(tracker: Tracker, state: State) -> None:
     tracker.live = [
         Live(
             Known(**_arrays(one["known"])),
-            one["last"].clone(),
-            one["whole"].clone(),
+            one["last"],
+            one["whole"],
             one["whole_at"].numpy().copy(),
             Pending(
-                [mask.clone() for mask in one["pending"]["masks"]],
+                list(one["pending"]["masks"]),
                 **_arrays(one["pending"], but="masks"),
             ),
         )
