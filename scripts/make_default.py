@@ -41,8 +41,9 @@ CLASSES = (
 )  # fmt: skip
 LICENCE = "Apache-2.0"
 DATA = """\
-* 744 photographs of COCO train2017 with all objects of 80 categories, and 707 with a person, made
-  small. Categories became eight classes; those of no class are background. COCO's annotations are
+* Photographs of COCO train2017, made small: 744 with all objects of 80 categories (in the last runs
+  the 518 that show one of the eight classes) and 707 with a person. Categories became eight
+  classes; those of no class are background. COCO's annotations are
   CC BY 4.0. The photographs belong to their owners, who put them on Flickr under Creative Commons
   licences of several kinds, some of them non-commercial; none of them is in this file.
 * Scenes drawn by `scripts/make_scenes.py` of this project (Apache-2.0).
@@ -136,7 +137,7 @@ def facts_of(model: Model[Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
         "what": "The model that ships with vis: tracks of eight everyday classes",
         "licence": LICENCE,
         "terms": "Made by this project; see vis/assets/default.md.",
-        "data": "1451 pictures of COCO as clips, drawn scenes",
+        "data": "1451 pictures of COCO, drawn scenes",
         "score": f"{either} class-agnostic AP50, {count} videos of DAVIS",
         "numbers": sum(tensor.numel() for tensor in model.state_dict().values()),
         "model": card.model,
