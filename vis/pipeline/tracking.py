@@ -102,14 +102,18 @@ def track(
         tracker=tracker,
         linking=linking,
     )
-    if batch < 1 or (max_frames is not None and max_frames < 1):
-        raise UsageError("batch and max_frames must be at least 1", remedy="Leave them out.")
+    _check_counts(batch, max_frames)
     looker = plan.looker(model, device=device, precision=precision)
     if not isinstance(source, VideoReader):
         source = open_video(source, frame_rate=frame_rate, strict=strict)
     return Tracking(
         source, looker, names_of(model), plan=plan, batch=batch, most=max_frames, state=state
     )
+
+
+def _check_counts(batch: int, max_frames: int | None) -> None:
+    if batch < 1 or (max_frames is not None and max_frames < 1):
+        raise UsageError("batch and max_frames must be at least 1", remedy="Leave them out.")
 
 
 class Tracking(Iterator[FrameTracks]):
