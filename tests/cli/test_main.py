@@ -44,6 +44,7 @@ def test_the_overview_names_every_command(capsys):
         (["prob", "x"], 64, ["has no command 'prob'", "Did you mean 'probe'"]),
         (["probe"], 64, ["sources", "vis probe --help"]),
         (["probe", "x.mp4", "--max-frame", "3"], 64, ["did you mean --max-frames"]),
+        (["probe", "-dash.mp4"], 64, ["written ./-dash.mp4"]),
         (["probe", "x.mp4", "--max-frames", "many"], 64, ["max_frames", "vis probe --help"]),
         (["draw", "x.mp4", "r.json"], 64, ["output"]),
         (["draw", "x.mp4", "missing.json", "-o", "o.mp4"], 66, ["missing.json"]),

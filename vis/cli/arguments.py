@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import sys
 import typing
 from argparse import ArgumentError, RawDescriptionHelpFormatter
@@ -150,4 +151,6 @@ def _readable(message: str, parser: ArgumentParser) -> str:
         near = difflib.get_close_matches(word, known, n=1) if word.startswith("--") else []
         if near and word not in known:
             return f"{line}; did you mean {near[0]}?"
+        if re.fullmatch(r"-[^-=]+\.\w+", word):
+            return f"{line}; a file of that name is written ./{word}"
     return line

@@ -81,7 +81,7 @@ def track(
         show: Show the frames in a window too; closing it stops.
         overwrite: Replace outputs that are there, and what an unfinished run left.
         resume: Go on with what an unfinished run left, if there is one.
-        checkpoint: Windows from one saved state to the next.
+        checkpoint: Windows from one saved state to the next; the first come earlier.
         shard: Do part i of n of the sources, such as 0/4.
         on: local, or ray: the sources are shared among the machines of a Ray cluster.
     """

@@ -50,8 +50,8 @@ class Assignment:
 class GridLoss:
     """Focal term of all cells, dice term of those that hold an object (SOTR, section 3.4).
 
-    Where the output has classes of pixels, a focal term of those: only training looks at them, as at
-    the semantic segmentation loss of YOLACT (Bolya et al., 2019).
+    Where the output has classes of pixels, a focal term of those: only training looks at them, as
+    at the semantic segmentation loss of YOLACT (Bolya et al., 2019).
     """
 
     ranges: tuple[tuple[float, float], ...]

@@ -147,7 +147,7 @@ class Work:
                 yield _Item(shown, [])
                 continue
             edges += 1
-            due = edges % self._manner.checkpoint == 0 and not tracking.info.live
+            due = _is_due(edges, self._manner.checkpoint) and not tracking.info.live
             ended = tracking.ended()
             yield _Item(shown, ended, tracking.state_dict() if due else None)
         yield _Item(None, tracking.ended())
@@ -253,6 +253,12 @@ class Work:
             error.remedy = ". ".join(part.rstrip(".") for part in (error.remedy, way) if part)
         else:
             error.add_note(f"{kept}. {way}")
+
+
+def _is_due(windows: int, every: int) -> bool:
+    """Whether a state is saved now: after 4, 8, 16, ... windows, then after each `every`."""
+    early = windows >= 4 and windows.bit_count() == 1
+    return windows % every == 0 or (early and windows < every)
 
 
 def _expected(tracking: Tracking, choices: Choices) -> int | None:
