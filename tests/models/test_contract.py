@@ -141,8 +141,10 @@ def test_garbage_in_the_padding_changes_nothing(small: SimpleNamespace, case: st
 
 
 def test_a_batch_is_each_of_its_clips(small: SimpleNamespace, case: str):
-    model = small.make(case)
+    # in double precision: rounding differs with the size of a batch, and from one CPU to the next
+    model = small.make(case).double()
     clip = small.clip(model)
+    clip = Clip(clip.frames.double(), clip.sizes)
     with torch.inference_mode():
         together = model(clip)
         batch = model.predictions(together, clip)
@@ -155,7 +157,7 @@ def test_a_batch_is_each_of_its_clips(small: SimpleNamespace, case: str):
                 *(x[i : i + 1] for x in of_all),
                 *tensors(together, [batch[i]])[len(of_all) :],
             ]
-            assert_same(found, expected, tolerance=1e-4)
+            assert_same(found, expected, tolerance=1e-5)
 
 
 def test_saved_and_loaded_it_says_the_same(small: SimpleNamespace, case: str, tmp_path: Path):
