@@ -63,7 +63,7 @@ def main() -> int:
 
 def measure(truth: AnnotationSet, found: Found) -> dict[str, Any]:
     """All numbers in percent; None where there is no truth to take one from."""
-    part = of_videos(truth, [key for key, video in truth.videos.items() if _is_complete(video)])
+    part = truth.of(key for key, video in truth.videos.items() if _is_complete(video))
     seen = {key: found.get(key, []) for key in part.videos}
     named = evaluate_tracks(part, seen)
     either = evaluate_tracks(part, seen, by_category=False)
@@ -89,12 +89,6 @@ def measure(truth: AnnotationSet, found: Found) -> dict[str, Any]:
             if pairs
         },
     }
-
-
-def of_videos(truth: AnnotationSet, kept: list[int]) -> AnnotationSet:
-    """A part of the truth."""
-    videos = {key: truth.videos[key] for key in kept}
-    return replace(truth, videos=videos, tracks={key: truth.tracks.get(key, []) for key in kept})
 
 
 def _is_complete(video: Any) -> bool:

@@ -77,28 +77,15 @@ def _chosen(annotations: AnnotationSet, part: Part) -> AnnotationSet:
     missing = [name for name in part.videos if name not in named]
     if missing:
         raise UsageError(f"there is no video {missing[0]!r}", where=part.path)
-    return _with(
-        annotations, [id_ for id_, v in annotations.videos.items() if v.name in part.videos]
-    )
+    return annotations.of(id_ for id_, v in annotations.videos.items() if v.name in part.videos)
 
 
 def _shown(annotations: AnnotationSet, classes: Classes) -> AnnotationSet:
     """The videos with an object of the classes."""
-    return _with(
-        annotations,
-        [
-            id_
-            for id_ in annotations.videos
-            if any(track.label in classes.indices for track in annotations.tracks[id_])
-        ],
-    )
-
-
-def _with(annotations: AnnotationSet, kept: list[int]) -> AnnotationSet:
-    return replace(
-        annotations,
-        videos={id_: annotations.videos[id_] for id_ in kept},
-        tracks={id_: annotations.tracks[id_] for id_ in kept},
+    return annotations.of(
+        id_
+        for id_ in annotations.videos
+        if any(track.label in classes.indices for track in annotations.tracks[id_])
     )
 
 

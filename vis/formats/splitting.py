@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,8 @@ def split(
     labels = {video.id: _labels(annotation_set, video) for video in order}
     parts = _deal([video.id for video in order], labels, shares)
     return {
-        name: _part(annotation_set, {v for v, n in parts.items() if n == name}) for name in shares
+        name: annotation_set.of(key for key in annotation_set.videos if parts[key] == name)
+        for name in shares
     }
 
 
@@ -123,14 +123,3 @@ def _lot(video: VideoEntry, seed: int) -> bytes:
 
 def _labels(annotation_set: AnnotationSet, video: VideoEntry) -> frozenset[int]:
     return frozenset(track.label for track in annotation_set.tracks.get(video.id, []))
-
-
-def _part(annotation_set: AnnotationSet, kept: set[int]) -> AnnotationSet:
-    tracks = {key: found for key, found in annotation_set.tracks.items() if key in kept}
-    ids = {track.id for found in tracks.values() for track in found}
-    return replace(
-        annotation_set,
-        videos={key: video for key, video in annotation_set.videos.items() if key in kept},
-        tracks=tracks,
-        track_extra={key: said for key, said in annotation_set.track_extra.items() if key in ids},
-    )

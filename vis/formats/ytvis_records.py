@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,3 +53,15 @@ class AnnotationSet:
     """By id of the track; stated boxes and areas are here only where the masks say otherwise."""
     extra: Extra = field(default_factory=dict)
     """The other top-level keys: info, licenses, ..."""
+
+    def of(self, videos: Iterable[int]) -> AnnotationSet:
+        """The same of these videos alone, in this order."""
+        kept = list(videos)
+        tracks = {key: self.tracks.get(key, []) for key in kept}
+        ids = {track.id for found in tracks.values() for track in found}
+        return replace(
+            self,
+            videos={key: self.videos[key] for key in kept},
+            tracks=tracks,
+            track_extra={key: said for key, said in self.track_extra.items() if key in ids},
+        )

@@ -78,10 +78,10 @@ class GridLoss:
         # One step back to all pictures: a step back from each would fill a map with zeros for it.
         features, kernels = output.feature.unbind(), [x.unbind() for x in output.kernels]
         dices = [output.feature.sum()[None] * 0]
-        shown: list[tuple[Tensor, Tensor]] = []
+        truths: list[Tensor] = []
         for m, target in enumerate(targets):
             truth = shrunk_masks(target.masks[:, 0], output.feature.shape[2:])
-            shown.append((target.labels, truth))
+            truths.append(truth)
             found = assign(target, canvas, [x.shape[-1] for x in output.logits], self.ranges)
             for level, chosen in enumerate(found):
                 last = _last_of_each(chosen)
@@ -105,7 +105,7 @@ class GridLoss:
             "mask_dice": self.masks * (torch.cat(dices).sum() / pairs.clamp(min=1)),
         }
         if output.pixels is not None:
-            terms["pixels"] = self.pixels * _pixel_term(output.pixels, shown, targets)
+            terms["pixels"] = self.pixels * _pixel_term(output.pixels, truths, targets)
         return terms
 
 
@@ -149,13 +149,11 @@ def shrunk_masks(masks: Tensor, cells: Sequence[int]) -> Tensor:
     return pad(small, (0, cells[1] - small.shape[2], 0, cells[0] - small.shape[1]))
 
 
-def _pixel_term(
-    logits: Tensor, shown: Sequence[tuple[Tensor, Tensor]], targets: Sequence[ClipTargets]
-) -> Tensor:
-    """Focal term of `[M K h w]` against the labels and small masks of each picture."""
+def _pixel_term(logits: Tensor, truths: Sequence[Tensor], targets: Sequence[ClipTargets]) -> Tensor:
+    """Focal term of `[M K h w]` against the small masks `[N h w]` of each picture."""
     wanted, counted = torch.zeros_like(logits), torch.ones_like(logits)
-    for m, ((labels, masks), target) in enumerate(zip(shown, targets, strict=True)):
-        wanted[m].index_add_(0, labels, masks.to(wanted.dtype)).clamp_(max=1)
+    for m, (masks, target) in enumerate(zip(truths, targets, strict=True)):
+        wanted[m].index_add_(0, target.labels, masks.to(wanted.dtype)).clamp_(max=1)
         if target.labelled is not None:
             counted[m][~target.labelled] = 0
     return focal_sum(logits, wanted, counted) / mean_over_ranks(wanted.sum().float() + 1)

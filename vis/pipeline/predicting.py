@@ -106,11 +106,7 @@ def chosen(annotations: AnnotationSet, videos: Sequence[str] | int | None) -> An
             raise UsageError(f"there is no video {missing[0]!r}", remedy="Give names or ids.")
     if not kept:
         raise UsageError("no video is left", remedy="Choose one at least.")
-    return replace(
-        annotations,
-        videos={id_: table[id_] for id_ in kept},
-        tracks={id_: annotations.tracks.get(id_, []) for id_ in kept},
-    )
+    return annotations.of(kept)
 
 
 def predict(
