@@ -156,7 +156,7 @@ def _pixel_term(logits: Tensor, truths: Sequence[Tensor], targets: Sequence[Clip
         wanted[m].index_add_(0, target.labels, masks.to(wanted.dtype)).clamp_(max=1)
         if target.labelled is not None:
             counted[m][~target.labelled] = 0
-    return focal_sum(logits, wanted, counted) / mean_over_ranks(wanted.sum().float() + 1)
+    return focal_sum(logits, wanted, counted) / mean_over_ranks(wanted.sum(dtype=torch.float32) + 1)
 
 
 def _centres(masks: Tensor) -> Tensor:
