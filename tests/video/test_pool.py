@@ -1,6 +1,7 @@
 """Memory of pictures is used again, and never while somebody can still see it."""
 
 import gc
+import signal
 import threading
 
 import numpy as np
@@ -41,7 +42,33 @@ def test_no_more_is_kept_than_was_agreed():
     held = [pool.empty((2, 2, 3)) for _ in range(10)]
     del held
     gc.collect()
-    assert len(pool._free) == 3
+    one = pool.empty((2, 2, 3))
+    assert one.size == 12
+    assert len(pool._free) == 2
+    assert len(pool._lent) == 1
+
+
+def test_an_interrupt_while_pictures_are_dropped_is_not_lost():
+    pool, sent, caught = Pool(3), 0, 0
+
+    def interrupt(*_: object) -> None:
+        nonlocal sent
+        sent += 1
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for turn in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.001)
+                while sent == turn:
+                    pool.empty((2, 2, 3))
+            except KeyboardInterrupt:
+                caught += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert caught == sent == 300
 
 
 def test_another_size_gets_other_memory():

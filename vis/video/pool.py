@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
-from weakref import finalize
+from weakref import ref
 
 import numpy as np
 
@@ -19,26 +20,44 @@ class Pool:
     Frames are made in one thread and dropped in another, many frames later. Memory that is freed so
     leaves holes, which grow with the length of a video; memory that is used again leaves none.
 
+    A view is dropped anywhere, so nothing written in Python runs then: an interrupt that came just
+    at that moment would be lost.
+
     Args:
         most: arrays whose memory is kept while nobody holds them.
     """
 
     def __init__(self, most: int) -> None:
         self._free: deque[Pixels] = deque(maxlen=most)
+        self._lent: dict[int, _Loan] = {}
+        self._back: deque[_Loan] = deque()
 
     def empty(self, shape: tuple[int, ...]) -> Pixels:
         """An array as whoever had its memory before has left it."""
         block = self._block(math.prod(shape))
         # a buffer between the two: numpy would else make the block the owner of all views
         array = np.frombuffer(block.data, np.uint8)
-        finalize(array, self._free.append, block).atexit = False
+        loan = _Loan(array, self._back.append)
+        loan.block = block
+        self._lent[id(loan)] = loan
         return array.reshape(shape)
 
     def _block(self, size: int) -> Pixels:
-        while True:
-            try:
+        with suppress(IndexError):
+            while True:
+                loan = self._back.popleft()
+                if self._lent.pop(id(loan), None):  # an interrupt may have come before it was
+                    self._free.append(loan.block)
+        with suppress(IndexError):
+            while True:
                 block = self._free.pop()
-            except IndexError:
-                return np.empty(size, np.uint8)
-            if block.size == size:
-                return block
+                if block.size == size:
+                    return block
+        return np.empty(size, np.uint8)
+
+
+class _Loan(ref):  # type: ignore[type-arg]
+    """Of the memory of one array."""
+
+    __slots__ = ("block",)
+    block: Pixels
