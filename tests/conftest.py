@@ -1,5 +1,6 @@
 """Fixtures that every test may use: real data, and films with their frame number burnt in."""
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -28,6 +29,13 @@ def clips(shared: Path) -> Path:
 
 BITS = 8
 FRAMES = 60
+
+
+def meeting_place() -> dict[str, str]:
+    """Where the processes of a run find one another: a port that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
 
 
 def coded(number: int, width: int = 160, height: int = 96) -> np.ndarray:

@@ -272,7 +272,7 @@ def test_two_ranks_share_the_sources(tmp_path, videos, weights):
     """By torchrun, as a user runs it; the bad source is told of and the others are done."""
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-        *("--master-port", str(20000 + os.getpid() % 20000), "-m", "vis", "track", str(videos)),
+        *("--standalone", "-m", "vis", "track", str(videos)),
         *("-o", str(tmp_path / "out"), "--model", str(weights), "--size", "64"),
         *("--save", "jsonl", "csv"),
     ]

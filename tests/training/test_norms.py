@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import meeting_place
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_after_a_step_all_have_the_mean_of_what_each_saw(parallel: str):
-    port = 20000 + (os.getpid() + len(parallel)) % 20000
-    env = os.environ | {
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "WORLD_SIZE": "2",
-    }  # fmt: skip
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    here = {"OMP_NUM_THREADS": "1", "PYTHONPATH": path, "WORLD_SIZE": "2"}
+    env = os.environ | meeting_place() | here
     first, other = (
         subprocess.Popen(
             [sys.executable, HERE / "norms.py", parallel],

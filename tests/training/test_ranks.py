@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import meeting_place
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import os, signal, sys, time
@@ -27,8 +29,7 @@ with ranks.joined("cpu") as mine, mine.named(lambda: 7):
 
 @pytest.mark.parametrize("how", ["killed", "hangs"])
 def test_a_lost_process_is_named_by_the_others(how: str):
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(20000 + os.getpid() % 20000)}
-    env = os.environ | address | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    env = os.environ | meeting_place() | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     first, other = (
         subprocess.Popen(
             [sys.executable, "-c", PROGRAM, how], stderr=subprocess.PIPE, text=True,

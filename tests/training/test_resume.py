@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.conftest import meeting_place
 from vis.errors import DataError, VisWarning
 from vis.training import checkpoint
 from vis.training.config import Training
@@ -158,8 +159,7 @@ def test_a_pickle_in_a_checkpoint_is_not_opened(squares, tmp_path: Path):
 
 def test_two_processes_learn_what_one_does_with_the_double_batch(squares, tmp_path: Path):
     """The losses of every step, and every gradient of the first."""
-    port = str(20000 + os.getpid() % 20000)
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    address = meeting_place() | {"WORLD_SIZE": "2"}
     both = [
         program(tmp_path / "two", RANK=str(rank), LOCAL_RANK=str(rank), PLAIN="1", **address)
         for rank in (0, 1)

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from tests.conftest import meeting_place
 from vis.errors import DataError, UsageError, VisWarning
 from vis.training import checkpoint
 from vis.training.config import Training
@@ -76,9 +77,8 @@ def runs(sharing: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 
 def started(folder: Path) -> list[subprocess.Popen]:
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(20000 + os.getpid() % 20000)}
     path = os.pathsep.join([str(ROOT), str(HERE), *sys.path])
-    env = os.environ | address | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    env = os.environ | meeting_place() | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     return [
         subprocess.Popen(
             [sys.executable, HERE / "sharing.py", folder],
