@@ -44,11 +44,31 @@ def test_detr_gives_tt_srn_its_transformer_and_masks(tmp_path: Path) -> None:
     for name in before:
         if name.startswith((*left, "backbone.", "masks.volume.", "masks.pyramid.end.offsets.")):
             assert name in report.fresh and torch.equal(ours[name], before[name])
-    assert report.left["class_head.weight"] == "the classes are those of the data set"
+    assert report.left["class_head.weight"] == "it is of other classes, or another model"
     assert report.left["projection.bias"] == "the model's backbone is another"
     assert report.left["masks.pyramid.end.logit.bias"] == "the head over time makes the logits"
     assert set(report.taken) | set(report.fresh) == set(before)
     assert "left: projection (2)" not in str(report) and "tensors taken" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("source", "classes", "goes_on"),
+    [
+        ("detr", "abcde", True),
+        ("detr", "abced", False),
+        ("detr", "", False),
+        ("vistr", "abcde", False),
+    ],
+)
+def test_what_knows_the_same_classes_goes_on_with_them(
+    tmp_path: Path, source: str, classes: str, goes_on: bool
+) -> None:
+    before, model = small(source), small("detr")
+    before.class_names, model.class_names = tuple(classes), tuple("abcde")
+    report = weights.initialise(model, saved(tmp_path / "x", before))
+    assert ("class_head.weight" in report.taken) is goes_on
+    same = torch.equal(model.class_head.weight, before.class_head.weight)
+    assert same is goes_on
 
 
 def test_the_deformable_convolution_starts_as_detrs_last_one(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ DETR_LEFT: Rows = (
     (r"masks\.pyramid\.end\.conv\.conv\.bias", "the deformable convolution has no bias"),
     (r"masks\.pyramid\.end\.logit\..+", "the head over time makes the logits"),
 )
-LEFT: Rows = ((r"(?:.+\.)?class_head\..+", "the classes are those of the data set"),)
+LEFT: Rows = ((r"(?:.+\.)?class_head\..+", "it is of other classes, or another model"),)
 HEAD = "box_head."
 """Taken as a whole or not at all: a linear layer is no sine layer."""
 OF_BACKBONE = ("projection.", "masks.pyramid.laterals.")
@@ -73,7 +73,8 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
     """Give a model the weights of another where names and shapes agree.
 
     DETR and VisTR give their transformer, mask branch and, where it is the same, backbone; DETR's
-    last convolution becomes the deformable one. Classes are never taken.
+    last convolution becomes the deformable one. The head of classes is taken from a file of ours
+    of the same model and the same classes.
 
     Args:
         model: changed in place.
@@ -89,19 +90,20 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
     if source == IMAGENET:
         path = imagenet_file(model.config.backbone, download=download)
     try:
-        name, tensors = _source(model, path)
+        name, tensors, classes = _source(model, path)
         left: dict[str, str] = {}
         if name == "detr" and model.name != "detr":
             tensors = {first_of(DETR_RENAMES, n) or n: t for n, t in tensors.items()}
             left = _left(DETR_LEFT, tensors)
-        left |= _left(LEFT, tensors) if name else {}
+        if name and not (classes and (name, classes) == (model.name, model.class_names)):
+            left |= _left(LEFT, tensors)
         return _take(model, tensors, left)
     except DataError as error:
         raise error.at(str(path)) from None
 
 
-def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]]:
-    """The source's model, "" for a backbone alone, and its tensors by our names.
+def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor], tuple[str, ...]]:
+    """The source's model, "" for a backbone alone, its tensors by our names, and its classes.
 
     Raises:
         DataError: it is the weights of another backbone.
@@ -110,7 +112,7 @@ def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]
         card, tensors = read_weights(path)
         if card.model == BACKBONE:
             _check_backbone(model, card.settings)
-        return ("" if card.model == BACKBONE else card.model), tensors
+        return ("" if card.model == BACKBONE else card.model), tensors, card.classes
     published = read_foreign(path).tensors
     family = families.family_of(published)
     if family is not None:
@@ -118,9 +120,10 @@ def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]
         tensors = rename(published, chosen)[0]
         if chosen.model == BACKBONE:
             _check_backbone(model, chosen.settings(shapes_of(tensors), {}))
-        return ("" if chosen.model == BACKBONE else chosen.model), tensors
+        return ("" if chosen.model == BACKBONE else chosen.model), tensors, ()
     backbone = model.get_submodule("backbone")
-    return "", {f"backbone.{name}": t for name, t in _backbone_tensors(backbone, published).items()}
+    parts = _backbone_tensors(backbone, published)
+    return "", {f"backbone.{name}": tensor for name, tensor in parts.items()}, ()
 
 
 def _check_backbone(model: Model[Any], settings: Mapping[str, object]) -> None:
