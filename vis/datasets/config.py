@@ -157,6 +157,9 @@ class Part:
     """Names of the only videos to be used; none for all."""
     empty: bool = True
     """Whether videos without an object of the classes are used."""
+    balance: float = 0.0
+    """Share of the videos from which on a class is common: a rarer one is shown more often, by the
+    square root of what it lacks (repeat factor sampling). 0 shows every video equally often."""
     motion: Motion = field(default_factory=Motion)
     """Of single pictures, where clips are longer than one frame or `motion.single` says so."""
 
@@ -164,6 +167,8 @@ class Part:
         """Refuse a weight that no share can be made of."""
         if not 0 < self.weight < float("inf"):
             raise UsageError(f"weight {self.weight} of {self.path} is not above 0")
+        if not 0 <= self.balance <= 1:
+            raise UsageError(f"balance {self.balance} of {self.path} is no share from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vis.datasets.balanced import Balanced, repeat_factors
 from vis.datasets.classes import classes_of
 from vis.datasets.clips import VideoClips
 from vis.datasets.mixture import Mixture
@@ -119,15 +120,25 @@ def _source(part: Part, data: DataSet, names: tuple[str, ...], config: DataConfi
     assert data.frames is not None
     moving = data.kind == "coco" and (config.length > 1 or part.motion.single)
     classes = _classes(part, data, names)
+    annotations = data.annotations if part.empty else _shown(data.annotations, classes)
+    sampling = Cyclic(1) if moving else _sampling(config)
     clips = VideoClips(
-        data.annotations if part.empty else _shown(data.annotations, classes),
+        annotations,
         data.frames,
         classes,
-        Cyclic(1) if moving else _sampling(config),
+        sampling,
         transforms=transforms_of(config.augmentation),
         keep_unseen=config.keep_unseen,
     )
-    return PseudoClips(clips, config.length, part.motion) if moving else clips
+    factors = None
+    if part.balance:
+        each = repeat_factors(annotations, classes.indices, part.balance)
+        lengths = [sampling.items(video.length) for video in annotations.videos.values()]
+        factors = [factor for factor, n in zip(each, lengths, strict=True) for _ in range(n)]
+    source: ClipSource = clips
+    if moving:
+        source = PseudoClips(clips, config.length, part.motion, factors=factors)
+    return Balanced(source, factors) if factors else source
 
 
 def _sampling(config: DataConfig) -> Sampling:

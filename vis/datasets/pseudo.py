@@ -37,15 +37,24 @@ class PseudoClips:
         pictures: clips of one frame; their transforms are done after the motion.
         count: frames of a clip.
         motion: how camera and guests move.
+        factors: how often each picture lends a guest, beside the others; none for equally often.
 
     Raises:
         UsageError: there is no frame to make, or a clip of `pictures` has several.
     """
 
-    def __init__(self, pictures: VideoClips, count: int, motion: Motion) -> None:
+    def __init__(
+        self,
+        pictures: VideoClips,
+        count: int,
+        motion: Motion,
+        *,
+        factors: Sequence[float] | None = None,
+    ) -> None:
         if count < 1 or len(pictures.sampling.frames(0, 1, np.random.default_rng(0))) != 1:
             raise UsageError(f"a clip of {count} frames from clips that are none of one frame")
         self.pictures, self.count, self.motion = pictures, count, motion
+        self._chances = None if factors is None else np.asarray(factors) / np.sum(factors)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,9 +80,14 @@ class PseudoClips:
         """What item `index` is, for messages; touches no file."""
         return self.pictures.where(index)
 
+    def _lender(self, random: np.random.Generator) -> int:
+        if self._chances is None:
+            return int(random.integers(len(self.pictures)))
+        return int(random.choice(len(self.pictures), p=self._chances))
+
     def _guest(self, random: np.random.Generator) -> Cutout | None:
         """A random object of a random picture, where that has any that is large enough."""
-        _, _, clip = self.pictures.raw(int(random.integers(len(self.pictures))), random)
+        _, _, clip = self.pictures.raw(self._lender(random), random)
         large = []
         for thing in clip.things:
             if 0 in thing.masks:
