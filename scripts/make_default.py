@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 r"""The model that ships, from a training run: half precision, facts for the table, a model card.
 
-    python scripts/development_numbers.py RUN/model.safetensors DEVELOPMENT --key demo_class \
+    python scripts/keep_classes.py RUN/model.safetensors out/eight.safetensors --size 160
+    python scripts/development_numbers.py out/eight.safetensors DEVELOPMENT --key demo_class \
         --out out/development
-    python scripts/make_default.py RUN... --numbers out/development/numbers.json
+    python scripts/make_default.py out/eight.safetensors --runs RUN... \
+        --numbers out/development/numbers.json
 
 Writes `default.safetensors`, `default.json` and `default.md` into vis/assets. Refuses more than
 25 MB, classes other than the eight, and a recipe that names DAVIS, on which nothing that ships may
@@ -65,15 +67,14 @@ def main() -> int:
     """Write the three files, or say why not."""
     asked = _arguments()
     try:
-        runs = [read_run(run) for run in asked.runs]
-        model, _ = runs[-1]
+        model = read_model(asked.weights)
+        recipes = [read_recipe(run) for run in asked.runs]
         numbers = read_json(asked.numbers)
         size = write_weights(asked.assets, model)
         facts = facts_of(model, numbers)
         _write(asked.assets / f"{DEFAULT}.json", json.dumps(facts, indent=1) + "\n")
         history = [
-            (recipe, steps_of(run, recipe))
-            for run, (_, recipe) in zip(asked.runs, runs, strict=True)
+            (recipe, steps_of(run, recipe)) for run, recipe in zip(asked.runs, recipes, strict=True)
         ]
         card = card_of(model, history=history, numbers=numbers, size=size, notes=asked.notes)
         _write(asked.assets / f"{DEFAULT}.md", card)
@@ -84,16 +85,30 @@ def main() -> int:
     return 0
 
 
-def read_run(run: Path) -> tuple[Model[Any], str]:
-    """The result of a training run and the text of its recipe.
+def read_model(path: Path) -> Model[Any]:
+    """What is to ship.
 
     Raises:
-        InputError: there is no result, or no recipe.
-        DataError: it is of other classes, or was trained on what is not to be trained on.
+        InputError: it is not there.
+        DataError: it is damaged, or of other classes.
     """
-    model = weights.load(run / "model.safetensors")
+    model = weights.load(path)
     if model.class_names != CLASSES:
-        raise DataError(f"its classes are {', '.join(model.class_names)}", where=str(run))
+        raise DataError(
+            f"its classes are {', '.join(model.class_names)}",
+            where=str(path),
+            remedy="Take the eight alone: scripts/keep_classes.py.",
+        )
+    return model
+
+
+def read_recipe(run: Path) -> str:
+    """The text of a training run's recipe.
+
+    Raises:
+        InputError: there is none.
+        DataError: it was trained on what is not to be trained on.
+    """
     try:
         recipe = (run / "config.yaml").read_text(encoding="utf-8")
     except OSError as error:
@@ -101,7 +116,7 @@ def read_run(run: Path) -> tuple[Model[Any], str]:
     parts = json.dumps(yaml.safe_load(recipe).get("data", {})).lower()
     if "davis" in parts:
         raise DataError("it was trained on DAVIS, which is non-commercial", where=str(run))
-    return model, recipe
+    return recipe
 
 
 def steps_of(run: Path, recipe: str) -> int:
@@ -242,7 +257,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of the runs, in their order")
+    parser.add_argument("weights", type=Path, help="of the eight classes")
+    parser.add_argument(
+        "--runs", type=Path, nargs="+", required=True, help="that made it, in their order"
+    )
     parser.add_argument("--numbers", type=Path, required=True, help="of development_numbers.py")
     parser.add_argument("--notes", default="", help="a paragraph above the numbers of the card")
     parser.add_argument("--assets", type=Path, default=ASSETS, help="where to write")

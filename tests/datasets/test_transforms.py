@@ -28,7 +28,7 @@ def clip():
         Fixed(20, 50),
         Crop(20, 70),
         Sometimes((Crop(20, 50),)),
-        ScaleJitter(0.1, 2.0, 64, 128),
+        ScaleJitter(0.1, 2.0, 64, 64, 128),
     ],
 )
 def test_one_draw_is_for_all_frames(clip, transform):
@@ -42,7 +42,7 @@ def test_one_draw_is_for_all_frames(clip, transform):
 
 
 def test_the_jitter_makes_a_square_at_any_scale(clip):
-    jitter, shares = ScaleJitter(0.5, 1.5, 60, 128), []
+    jitter, shares = ScaleJitter(0.5, 1.5, 60, 60, 128), []
     for seed in range(60):
         out = jitter(clip, np.random.default_rng(seed))
         targets = targets_of(out, keep_unseen=True)
@@ -54,8 +54,19 @@ def test_the_jitter_makes_a_square_at_any_scale(clip):
     assert min(shares) < 40 and sum(share == 60 for share in shares) > 20
 
 
+def test_the_jitters_window_need_not_be_a_square(clip):
+    sizes = set()
+    for seed in range(20):
+        out = ScaleJitter(1.0, 1.0, 60, 240, 128)(clip, np.random.default_rng(seed))
+        assert out.size == (60, 240)
+        sizes.add(int((out.frames[0] != 128).any(dim=0).any(dim=0).sum()))
+    assert sizes == {90}, "a clip of 3:2 fits into the height"
+    tall = ScaleJitter(1.0, 1.0, 240, 90, 128)(clip, np.random.default_rng(0))
+    assert tall.size == (240, 90) and (tall.frames[..., 60:, :] == 128).all()
+
+
 def test_what_was_filled_up_shows_no_object(clip):
-    out = ScaleJitter(0.5, 0.5, 180, 128)(clip, np.random.default_rng(0))
+    out = ScaleJitter(0.5, 0.5, 180, 180, 128)(clip, np.random.default_rng(0))
     assert torch.equal(out.frames[..., :60, :90], clip.frames)
     assert (out.frames[..., 60:, :] == 128).all() and (out.frames[..., 90:] == 128).all()
     masks = targets_of(out).masks

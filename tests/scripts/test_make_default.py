@@ -57,8 +57,9 @@ def run(tmp_path: Path, script: Any) -> Path:
 
 def make(script: Any, run: Path, monkeypatch: pytest.MonkeyPatch, *before: Path) -> int:
     runs = [str(one) for one in (*before, run)]
-    arguments = ["make_default.py", *runs, "--numbers", str(run.parent / "numbers.json")]
-    monkeypatch.setattr(sys, "argv", [*arguments, "--assets", str(run.parent / "assets")])
+    arguments = ["make_default.py", str(run / "model.safetensors"), "--runs", *runs]
+    numbers, assets = str(run.parent / "numbers.json"), str(run.parent / "assets")
+    monkeypatch.setattr(sys, "argv", [*arguments, "--numbers", numbers, "--assets", assets])
     return script.main()
 
 

@@ -32,23 +32,25 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jitter:
-    """A square that shows the clip at any scale, cut where it is too large, else filled up."""
+    """A window that shows the clip at any scale, cut where it is too large, else filled up."""
 
     lowest: float = 0.1
     highest: float = 2.0
-    """The clip is brought to fit into so many times the square."""
+    """The clip is brought to fit into so many times the window."""
     side: int = 1024
-    """Pixels of the square."""
+    """Pixels of the window's height, and of its width where that is none."""
+    width: int | None = None
     filling: int = 128
     """Of the pixels that the clip does not fill, 0..255; they count as content."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no square."""
-        if not 0 < self.lowest <= self.highest or self.side < 1 or not 0 <= self.filling <= 255:
+        """Refuse numbers that make no window."""
+        sides = self.side, self.side if self.width is None else self.width
+        if not 0 < self.lowest <= self.highest or min(sides) < 1 or not 0 <= self.filling <= 255:
             raise UsageError(
-                f"jitter from {self.lowest} to {self.highest}, side {self.side}, filling"
+                f"jitter from {self.lowest} to {self.highest}, sides {sides}, filling"
                 f" {self.filling}",
-                remedy="Write rising scales above 0, a side of at least 1 and a filling of 0..255.",
+                remedy="Write rising scales above 0, sides of at least 1 and a filling of 0..255.",
             )
 
 

@@ -172,7 +172,13 @@ def _transforms(augmentation: Augmentation) -> Iterator[Transform]:
         yield Sometimes(cut, window.probability)
     if augmentation.jitter:
         jitter = augmentation.jitter
-        yield ScaleJitter(jitter.lowest, jitter.highest, jitter.side, jitter.filling)
+        yield ScaleJitter(
+            jitter.lowest,
+            jitter.highest,
+            height=jitter.side,
+            width=jitter.side if jitter.width is None else jitter.width,
+            filling=jitter.filling,
+        )
     if augmentation.last:
         yield _resize(augmentation.last)
     if augmentation.fixed:

@@ -90,22 +90,26 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class ScaleJitter:
-    """Large-scale jitter (Ghiasi et al., 2021): a random scale, a window of a fixed square."""
+    """Large-scale jitter (Ghiasi et al., 2021): a random scale, a window of a fixed size."""
 
     lowest: float
     highest: float
-    """The clip is brought to fit into so many times the square."""
-    side: int
-    """Pixels of the square."""
+    """The clip is brought to fit into so many times the window."""
+    height: int
+    width: int
     filling: int
     """Of the pixels that the clip does not fill."""
 
     def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
         """One scale and one window for all frames."""
-        scale = random.uniform(self.lowest, self.highest) * self.side / max(clip.size)
+        fits = min(self.height / clip.size[0], self.width / clip.size[1])
+        scale = random.uniform(self.lowest, self.highest) * fits
         clip = resized(clip, *(max(1, round(side * scale)) for side in clip.size))
-        clip = Crop(self.side, self.side)(clip, random)
-        return padded(clip, self.side, self.side, filling=self.filling)
+        height, width = min(self.height, clip.size[0]), min(self.width, clip.size[1])
+        top = int(random.integers(clip.size[0] - height + 1))
+        left = int(random.integers(clip.size[1] - width + 1))
+        clip = cropped(clip, top, left, height=height, width=width)
+        return padded(clip, self.height, self.width, filling=self.filling)
 
 
 @dataclass(frozen=True, slots=True)
