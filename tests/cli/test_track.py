@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import av
@@ -129,6 +130,7 @@ def test_a_signal_ends_it_with_a_word_on_how_to_go_on(tmp_path, weights, number,
     lines = tmp_path / "out" / ".long.part" / "long.jsonl"
     while not (lines.exists() and lines.stat().st_size > 500):
         assert run.poll() is None
+        time.sleep(0.01)
     run.send_signal(number)
     _, said = run.communicate(timeout=60)
     assert run.returncode == code
