@@ -4,7 +4,8 @@ r"""Some of the classes of a SOTR alone: those that it is to know, not those it 
     python scripts/keep_classes.py RUN/model.safetensors out/eight.safetensors --size 160
 
 Each class has a row of its own in the head, and its score depends on no other: what the model says
-of the classes that stay is unchanged.
+of the classes that stay is unchanged, but for what `--shift` adds to all logits: a focal loss
+leaves scores lower than what they are worth.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from make_default import CLASSES
 
 from vis import models, weights
@@ -34,6 +36,8 @@ def main() -> int:
     try:
         model = only(weights.load(asked.weights), asked.classes)
         model.size = asked.size or model.size
+        with torch.no_grad():
+            model.get_parameter("class_head.bias").add_(asked.shift)
         weights.save_model(asked.out, model)
     except VisError as error:
         print(f"{error}", file=sys.stderr)
@@ -71,6 +75,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("weights", type=Path, help="of a SOTR")
     parser.add_argument("out", type=Path)
     parser.add_argument("--classes", nargs="+", default=CLASSES, help="the eight of the default")
+    parser.add_argument("--shift", type=float, default=0.0, help="added to the logits of classes")
     parser.add_argument("--size", type=int, help="pixels of the short side that it sees by itself")
     return parser.parse_args()
 
