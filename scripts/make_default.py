@@ -43,11 +43,11 @@ CLASSES = (
 )  # fmt: skip
 LICENCE = "Apache-2.0"
 DATA = """\
-* Photographs of COCO train2017, made small: 744 with all objects of 80 categories (in the last runs
-  the 518 that show one of the eight classes) and 707 with a person. Categories became eight
-  classes; those of no class are background. COCO's annotations are
-  CC BY 4.0. The photographs belong to their owners, who put them on Flickr under Creative Commons
-  licences of several kinds, some of them non-commercial; none of them is in this file.
+* Photographs of COCO train2017, made small: 744 with all objects of 80 categories and 707 with a
+  person. Categories became eight classes; those of none were background in the first runs and eight
+  more classes in the last, which are left out of this file. COCO's annotations are CC BY 4.0. The
+  photographs belong to their owners, who put them on Flickr under Creative Commons licences of
+  several kinds, some of them non-commercial; none of them is in this file.
 * Scenes drawn by `scripts/make_scenes.py` of this project (Apache-2.0).
 
 No video that a camera took was trained on; DAVIS, on which the numbers below are measured, least of
