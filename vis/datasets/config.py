@@ -45,13 +45,18 @@ class Jitter:
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no window."""
-        sides = self.side, self.side if self.width is None else self.width
-        if not 0 < self.lowest <= self.highest or min(sides) < 1 or not 0 <= self.filling <= 255:
+        scales = 0 < self.lowest <= self.highest
+        if not scales or min(self.sides) < 1 or not 0 <= self.filling <= 255:
             raise UsageError(
-                f"jitter from {self.lowest} to {self.highest}, sides {sides}, filling"
+                f"jitter from {self.lowest} to {self.highest}, sides {self.sides}, filling"
                 f" {self.filling}",
                 remedy="Write rising scales above 0, sides of at least 1 and a filling of 0..255.",
             )
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the window."""
+        return self.side, self.side if self.width is None else self.width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,13 +172,7 @@ def _transforms(augmentation: Augmentation) -> Iterator[Transform]:
         yield Sometimes(cut, window.probability)
     if augmentation.jitter:
         jitter = augmentation.jitter
-        yield ScaleJitter(
-            jitter.lowest,
-            jitter.highest,
-            height=jitter.side,
-            width=jitter.side if jitter.width is None else jitter.width,
-            filling=jitter.filling,
-        )
+        yield ScaleJitter(jitter.lowest, jitter.highest, *jitter.sides, jitter.filling)
     if augmentation.last:
         yield _resize(augmentation.last)
     if augmentation.fixed:
