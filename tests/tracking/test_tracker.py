@@ -276,3 +276,17 @@ def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]):
         Config(**wrong)
     with pytest.raises(UsageError, match="weights"):
         Config(mask_weight=0, class_weight=0, embedding_weight=0)
+
+
+def test_sure_answers_go_on_with_sure_objects():
+    def bars(*widths: int) -> torch.Tensor:
+        columns = torch.arange(SIZE[1]).expand(1, *SIZE)
+        return torch.stack([(columns < width).float() for width in widths])
+
+    tracker = Tracker(Config(threshold=0.1), classes=CLASSES)
+    [before] = tracker.step(answers(bars(20, 12), [0.9, 0.15]), stamps(0, 1), 1)
+    [after] = tracker.step(answers(bars(14, 22), [0.9, 0.15]), stamps(1, 1), 1)
+    # by place alone the doubtful answers about the same thing would change places with it
+    assert before.ids.tolist() == after.ids.tolist() == [0, 1]
+    assert after.scores[0] == pytest.approx(0.9)
+    assert after.masks[0].sum() == 14 * SIZE[0]

@@ -73,12 +73,23 @@ def compare(
     return Evidence(np.asarray(total / np.maximum(weights, 1e-9)), place, apart)
 
 
-def assign(similarity: Floats, allowed: Bools, minimum: float) -> Pairs:
-    """Pairs of the highest total of what exceeds the minimum; each row and column at most once.
+def assign(
+    similarity: Floats, allowed: Bools, minimum: float, trust: Floats | None = None
+) -> Pairs:
+    """Pairs of the highest total; each row and column at most once.
 
-    Pairs below it weigh nothing, so that a hopeless one never takes a good one's partner.
+    Pairs below the minimum weigh nothing, so that a hopeless one never takes a good one's partner.
+
+    Args:
+        similarity: `[M N]` 0..1.
+        allowed: `[M N]`.
+        minimum: what a pair needs.
+        trust: `[M N]` how sure it is that both are objects; None where that does not matter. A
+            pair weighs their product, so that among many doubtful answers about the same thing the
+            sure ones find each other first (the aim of Zhang et al., 2022: ByteTrack).
     """
-    gain = np.where(allowed & (similarity >= minimum), similarity - minimum + 1e-6, 0)
+    worth = similarity - minimum + 1e-6 if trust is None else similarity * trust.clip(min=1e-6)
+    gain = np.where(allowed & (similarity >= minimum), worth, 0)
     rows, columns = linear_sum_assignment(gain, maximize=True)
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return [(i, j) for i, j in pairs if gain[i, j] > 0]

@@ -157,7 +157,8 @@ class Tracker:
             one.near(found.masks[0])
         evidence = compare(self.live, found, offset, self.clock, self.config)
         allowed = evidence.place >= self.config.nearest
-        return assign(evidence.similarity, allowed, self.config.minimum), evidence.apart
+        trust = np.outer([one.known.score for one in self.live], found.scores)
+        return assign(evidence.similarity, allowed, self.config.minimum, trust), evidence.apart
 
     def _recognise(
         self, found: Candidates, free: Ints, idle: Ints, apart: Bools, offset: int
