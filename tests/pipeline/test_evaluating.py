@@ -77,6 +77,19 @@ def test_a_model_that_knows_the_truth_is_perfect_and_keeps_its_mode(data):
     assert model.training and model.part.training and not model.frozen.training
 
 
+def test_what_a_model_is_hardly_sure_of_counts_too(data):
+    class Doubting(Knowing):
+        """Right, but its scores are low, and so is its presence in each frame."""
+
+        def _said(self, numbers, rows, columns):
+            said = super()._said(numbers, rows, columns)
+            low = {"scores": said.scores * 0.1, "class_scores": said.class_scores * 0.1}
+            return replace(said, **low, presence=said.presence * 0.1)
+
+    part, found, _ = predict_set(Doubting(6), data, **SETTINGS)
+    assert evaluate(part, found).precision.numbers["AP50"] == pytest.approx(1)
+
+
 def test_the_mode_is_kept_when_the_data_is_wrong(tmp_path, data):
     model = Knowing(6)
     model.part = torch.nn.Linear(1, 1)

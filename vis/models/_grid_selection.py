@@ -107,6 +107,6 @@ def _prediction(found: Found, size: list[int]) -> ClipPredictions:
         class_scores=found.class_scores,
         boxes=boxes_of(masks > 0.5),
         masks=masks,
-        presence=found.scores[:, None],
+        presence=masks.amax(dim=(2, 3)),
         embeddings=found.kernels,
     )

@@ -177,7 +177,7 @@ class DeformableDETR(Model[Output]):
             class_scores=chances[chosen.queries],
             boxes=boxes,
             masks=coverage(boxes, height, width),
-            presence=chances.amax(dim=1)[chosen.queries, None],
+            presence=torch.ones_like(boxes[..., 0]),
             embeddings=output.states[clip, chosen.queries].float(),
         )
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from vis.records import Track
 
 THRESHOLD = 0.001
-TRACKER = Config(threshold=0.05, weakest=0.02)
-"""Both far lower than for looking at: AP also asks what is found at last."""
+TRACKER = Config(threshold=0.05, weakest=0.02, presence=0.02)
+"""All far lower than for looking at: AP also asks what is found at last."""
 MOST = 100
 """Results of a video that count."""
 
