@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,14 @@ from vis.evaluation.identity import identity
 from vis.evaluation.regions import best_tracks
 from vis.evaluation.report.summary import surest
 from vis.formats.json_file import write_json
+from vis.formats.opening import open_set
+from vis.formats.ytvis_records import Category
 from vis.pipeline.evaluating import predict_set
+from vis.pipeline.plan import names_of, opened
 from vis.pipeline.tracking import THRESHOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from vis.formats.opening import DataSet
     from vis.formats.ytvis_records import AnnotationSet
@@ -47,9 +51,9 @@ def main() -> int:
     """Measure, print, write."""
     asked = _arguments()
     settings = {"size": asked.size, "device": asked.device}
-    data, found, notes = predict_set(
-        asked.model, asked.data, key=asked.key, progress=True, **settings
-    )
+    network = opened(asked.model)
+    given = with_classes(open_set(asked.data), names_of(network).values(), asked.key)
+    data, found, notes = predict_set(network, given, key=asked.key, progress=True, **settings)
     numbers = measure(data.annotations, found)
     numbers["speed"] = speed(asked.model, asked.film, settings)
     numbers["notes"] = notes
@@ -59,6 +63,19 @@ def main() -> int:
     for path in write_sheets(asked.out, data, found):
         say(f"wrote {path}")
     return 0
+
+
+def with_classes(data: DataSet, names: Iterable[str], key: str) -> DataSet:
+    """The data set with a category for each class of a model, also for those it shows none of.
+
+    Without one, what a model calls by that name is left out, and no number is free of names.
+    """
+    table = data.annotations.categories
+    known = {category.extra.get(key, category.name) for category in table.values()}
+    free = count(max(table, default=0) + 1)
+    more = {next(free): name for name in names if name not in known}
+    added = {id_: Category(id_, name, {key: name}) for id_, name in more.items()}
+    return replace(data, annotations=replace(data.annotations, categories={**table, **added}))
 
 
 def measure(truth: AnnotationSet, found: Found) -> dict[str, Any]:
@@ -98,6 +115,8 @@ def _is_complete(video: Any) -> bool:
 def _by_class(truth: AnnotationSet, named: AveragePrecision) -> Any:
     counts = [track.label for tracks in truth.tracks.values() for track in tracks]
     for place, label in enumerate(named.labels):
+        if label not in counts:
+            continue
         curve = named.precision[0, :, place, 0, -1]
         yield (
             truth.categories[label].name,
@@ -131,7 +150,6 @@ def speed(model: str, film: Path, settings: Mapping[str, Any]) -> dict[str, Any]
 
 def print_speed(model: str, film: str, settings: dict[str, Any]) -> None:
     """Of this process, from the first frame decoded to the film on the disk."""
-    from vis.pipeline.plan import opened
     from vis.pipeline.run import Choices, Manner, Wanted, run
     from vis.pipeline.sources import Source
 

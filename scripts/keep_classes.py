@@ -34,7 +34,7 @@ def main() -> int:
     """Write the file, or say why not."""
     asked = _arguments()
     try:
-        model = only(weights.load(asked.weights), asked.classes)
+        model = only(weights.load(asked.weights), asked.classes, keep=asked.keep)
         model.size = asked.size or model.size
         with torch.no_grad():
             model.get_parameter("class_head.bias").add_(asked.shift)
@@ -46,8 +46,13 @@ def main() -> int:
     return 0
 
 
-def only(model: Model[Any], classes: Sequence[str]) -> Model[Any]:
+def only(model: Model[Any], classes: Sequence[str], *, keep: int | None = None) -> Model[Any]:
     """A model of these classes, in their order.
+
+    Args:
+        model: that knows them.
+        classes: by name.
+        keep: the most answers of a frame; None for as many as before.
 
     Raises:
         DataError: it does not know one of them, or its classes depend on one another.
@@ -58,6 +63,7 @@ def only(model: Model[Any], classes: Sequence[str]) -> Model[Any]:
     if missing:
         raise DataError(f"it does not know {missing[0]!r} but {', '.join(model.class_names)}")
     settings = dataclasses.asdict(model.config) | {"classes": len(classes)}
+    settings["keep"] = keep or settings["keep"]
     kept = models.build(model.name, **settings)
     rows = [model.class_names.index(name) for name in classes]
     state = model.state_dict()
@@ -76,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("out", type=Path)
     parser.add_argument("--classes", nargs="+", default=CLASSES, help="the eight of the default")
     parser.add_argument("--shift", type=float, default=0.0, help="added to the logits of classes")
+    parser.add_argument("--keep", type=int, help="the most answers of a frame; fewer are faster")
     parser.add_argument("--size", type=int, help="pixels of the short side that it sees by itself")
     return parser.parse_args()
 

@@ -46,11 +46,11 @@ def test_the_file_knows_its_classes_and_size(
     weights.save_model(tmp_path / "four.safetensors", sotr())
     words = [str(tmp_path / "four.safetensors"), str(tmp_path / "two.safetensors")]
     monkeypatch.setattr(sys, "argv", ["x", *words, "--classes", "a", "c", "--size", "96"])
-    monkeypatch.setattr(sys, "argv", [*sys.argv, "--shift", "0.75"])
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--shift", "0.75", "--keep", "7"])
     assert keep_classes.main() == 0
     model, before = weights.load(tmp_path / "two.safetensors"), sotr()
     torch.testing.assert_close(model.class_head.bias, before.class_head.bias[[0, 2]] + 0.75)
-    assert model.class_names == ("a", "c") and model.size == 96
+    assert model.class_names == ("a", "c") and model.size == 96 and model.config.keep == 7
     assert keep_classes.main() == 74, "an output is not replaced"
     monkeypatch.setattr(sys, "argv", ["x", words[0], str(tmp_path / "no"), "--classes", "person"])
     assert keep_classes.main() == 65
