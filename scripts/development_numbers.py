@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ import numpy as np
 
 from vis.cli.saying import say, say_table
 from vis.cli.sheet import write_sheet
+from vis.datasets.classes import classes_of
 from vis.evaluation.average_precision import AveragePrecision, evaluate_tracks
 from vis.evaluation.identity import identity
 from vis.evaluation.regions import best_tracks
@@ -36,7 +36,7 @@ from vis.pipeline.plan import names_of, opened
 from vis.pipeline.tracking import THRESHOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from vis.formats.opening import DataSet
     from vis.formats.ytvis_records import AnnotationSet
@@ -52,7 +52,7 @@ def main() -> int:
     asked = _arguments()
     settings = {"size": asked.size, "device": asked.device}
     network = opened(asked.model)
-    given = with_classes(open_set(asked.data), names_of(network).values(), asked.key)
+    given = with_classes(open_set(asked.data), [*names_of(network).values()], asked.key)
     data, found, notes = predict_set(network, given, key=asked.key, progress=True, **settings)
     numbers = measure(data.annotations, found)
     numbers["speed"] = speed(asked.model, asked.film, settings)
@@ -65,16 +65,16 @@ def main() -> int:
     return 0
 
 
-def with_classes(data: DataSet, names: Iterable[str], key: str) -> DataSet:
+def with_classes(data: DataSet, names: Sequence[str], key: str) -> DataSet:
     """The data set with a category for each class of a model, also for those it shows none of.
 
     Without one, what a model calls by that name is left out, and no number is free of names.
     """
     table = data.annotations.categories
-    known = {category.extra.get(key, category.name) for category in table.values()}
-    free = count(max(table, default=0) + 1)
-    more = {next(free): name for name in names if name not in known}
-    added = {id_: Category(id_, name, {key: name}) for id_, name in more.items()}
+    shown = classes_of(table, names, key=key).indices.values()
+    missing = [name for index, name in enumerate(names) if index not in shown]
+    numbered = enumerate(missing, max(table) + 1)
+    added = {id_: Category(id_, name, {key: name}) for id_, name in numbered}
     return replace(data, annotations=replace(data.annotations, categories={**table, **added}))
 
 

@@ -62,8 +62,8 @@ def only(model: Model[Any], classes: Sequence[str], *, keep: int | None = None) 
     missing = [name for name in classes if name not in model.class_names]
     if missing:
         raise DataError(f"it does not know {missing[0]!r} but {', '.join(model.class_names)}")
-    settings = dataclasses.asdict(model.config) | {"classes": len(classes)}
-    settings["keep"] = keep or settings["keep"]
+    changed = {"classes": len(classes), "keep": keep or model.config.keep}
+    settings = dataclasses.asdict(model.config) | changed
     kept = models.build(model.name, **settings)
     rows = [model.class_names.index(name) for name in classes]
     state = model.state_dict()

@@ -17,7 +17,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The script as a module, in a project that is empty."""
+    """The script as a module that writes elsewhere."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     loader = importlib.machinery.SourceFileLoader("demo", str(SCRIPTS / "demo"))
@@ -26,7 +26,6 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     monkeypatch.setattr(module.environment, "prepare", lambda: sys.executable)
-    monkeypatch.setattr(module.environment, "ROOT", tmp_path)
     for name in ("OUT", "NUMBERS"):
         monkeypatch.setattr(module, name, tmp_path / name.lower())
     return module

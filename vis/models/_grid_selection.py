@@ -99,7 +99,8 @@ class GridSelection:
 def _prediction(found: Found, size: list[int]) -> ClipPredictions:
     canvas = (STRIDE * found.masks.shape[1], STRIDE * found.masks.shape[2])
     masks = to_content(found.masks[:, None], canvas, (size[0], size[1]))
-    shown = (masks > 0.5).flatten(1).any(dim=1)
+    presence = masks.amax(dim=(2, 3))
+    shown = presence[:, 0] > 0.5
     found, masks = found.of(shown), masks[shown]
     return ClipPredictions(
         scores=found.scores,
@@ -107,6 +108,6 @@ def _prediction(found: Found, size: list[int]) -> ClipPredictions:
         class_scores=found.class_scores,
         boxes=boxes_of(masks > 0.5),
         masks=masks,
-        presence=masks.amax(dim=(2, 3)),
+        presence=presence[shown],
         embeddings=found.kernels,
     )

@@ -84,9 +84,10 @@ def assign(
         similarity: `[M N]` 0..1.
         allowed: `[M N]`.
         minimum: what a pair needs.
-        trust: `[M N]` how sure it is that both are objects; None where that does not matter. A
-            pair weighs their product, so that among many doubtful answers about the same thing the
-            sure ones find each other first (the aim of Zhang et al., 2022: ByteTrack).
+        trust: `[M N]` how sure it is that both are objects; None where that does not matter. With
+            it a pair weighs similarity times trust, so that among many doubtful answers about the
+            same thing the sure ones find each other first (the aim of Zhang et al., 2022:
+            ByteTrack); without, what it has above the minimum.
     """
     worth = similarity - minimum + 1e-6 if trust is None else similarity * trust.clip(min=1e-6)
     gain = np.where(allowed & (similarity >= minimum), worth, 0)
