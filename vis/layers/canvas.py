@@ -79,5 +79,28 @@ def to_content(maps: Tensor, canvas: tuple[int, int], content: tuple[int, int]) 
     return functional.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
 
+def squashed(frames: Tensor, sizes: Tensor, aspect: float) -> Tensor:
+    """`[B 3 h w]` the content of each picture, the long side at most `aspect` times the short.
+
+    All of a batch come to the size that the largest content would have, so that there is no
+    padding that a convolution could see.
+
+    Args:
+        frames: `[B 3 H W]`, padded at the bottom right.
+        sizes: `[B 2]` pixels of the content.
+        aspect: at least 1.
+    """
+    height, width = frames.shape[-2:]
+    longest = round(aspect * min(height, width))
+    size = (min(height, longest), min(width, longest))
+    found = []
+    for picture, (rows, columns) in zip(frames, sizes.tolist(), strict=True):
+        content = picture[None, :, :rows, :columns]
+        if (rows, columns) != size:
+            content = functional.interpolate(content, size, mode="bilinear", antialias=True)
+        found.append(content)
+    return torch.cat(found)
+
+
 def _extended(x: Tensor, size: torch.Size) -> Tensor:
     return functional.pad(x, (0, size[1] - x.shape[-1], 0, size[0] - x.shape[-2]))

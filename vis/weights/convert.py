@@ -12,6 +12,7 @@ from vis import backbones, models
 from vis.errors import DataError, UsageError, VisError
 from vis.weights import agreement, families
 from vis.weights.files import KEY, Card, read_card, save
+from vis.weights.graph_file import looks_like_graph, read_graph
 from vis.weights.rename import BACKBONE, rename
 from vis.weights.sniff import kind_of, open_regular
 from vis.weights.tensor_file import read_header, read_safetensors
@@ -52,7 +53,7 @@ class Summary:
 
 
 def read_foreign(path: str | Path) -> Published:
-    """The tensors of a published file, `.pth` or safetensors; nothing in it is executed.
+    """The tensors of a published file: `.pth`, safetensors or a frozen graph; nothing is executed.
 
     Raises:
         InputError: it cannot be opened.
@@ -60,6 +61,8 @@ def read_foreign(path: str | Path) -> Published:
     """
     with open_regular(path) as file:
         head = file.read(512)
+    if looks_like_graph(head):
+        return read_graph(path)
     try:
         kind = kind_of(head)
     except DataError as error:

@@ -40,7 +40,7 @@ DETR_LEFT: Rows = (
     (r"masks\.pyramid\.end\.conv\.conv\.bias", "the deformable convolution has no bias"),
     (r"masks\.pyramid\.end\.logit\..+", "the head over time makes the logits"),
 )
-LEFT: Rows = ((r"(?:.+\.)?class_head\..+", "it is of other classes, or another model"),)
+LEFT: Rows = ((r"(?:.+\.)?class_heads?\..+", "it is of other classes, or another model"),)
 HEAD = "box_head."
 """Taken as a whole or not at all: a linear layer is no sine layer."""
 OF_BACKBONE = ("projection.", "masks.pyramid.laterals.")
@@ -73,8 +73,8 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
     """Give a model the weights of another where names and shapes agree.
 
     DETR and VisTR give their transformer, mask branch and, where it is the same, backbone; DETR's
-    last convolution becomes the deformable one. The head of classes is taken from a file of ours
-    of the same model and the same classes.
+    last convolution becomes the deformable one. The head of classes is taken from a file of the
+    same model and the same classes.
 
     Args:
         model: changed in place.
@@ -118,9 +118,13 @@ def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]
     if family is not None:
         chosen = families.get(family)
         tensors = rename(published, chosen)[0]
+        settings = chosen.settings(shapes_of(tensors), {})
         if chosen.model == BACKBONE:
-            _check_backbone(model, chosen.settings(shapes_of(tensors), {}))
-        return ("" if chosen.model == BACKBONE else chosen.model), tensors, ()
+            _check_backbone(model, settings)
+            return "", tensors, ()
+        count = settings["classes"]
+        assert isinstance(count, int)
+        return chosen.model, tensors, chosen.class_names(count)
     backbone = model.get_submodule("backbone")
     parts = _backbone_tensors(backbone, published)
     return "", {f"backbone.{name}": tensor for name, tensor in parts.items()}, ()

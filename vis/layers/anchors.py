@@ -1,0 +1,82 @@
+"""SSD's anchors (Liu et al., 2016, 2.2) and the boxes that are written relative to them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SIDE = 300
+"""Pixels of the square that scales are fractions of, whatever the picture's size."""
+LOWEST, STEP, MAPS = 0.2, 0.15, 6
+"""Scale of the first map's anchors, and how much each next map adds."""
+FIRST = ((0.1, 1.0), (LOWEST, 2.0), (LOWEST, 0.5))
+"""Scale and ratio of the first map's, which has three alone."""
+RATIOS = (1.0, 2.0, 0.5, 3.0, 1 / 3)
+VARIANCES = (10.0, 10.0, 5.0, 5.0)
+"""What offsets of centre and size are multiplied by, so that all vary about alike."""
+COUNTS = (3, 6, 6, 6, 6, 6)
+"""Anchors of a cell of each map."""
+
+
+def anchors(maps: Sequence[tuple[int, int]], size: tuple[int, int]) -> Tensor:
+    """`[A 4]` centre x, centre y, width, height as fractions, cells row by row, anchors innermost.
+
+    Anchors keep their size in pixels whatever the picture's size, and so their shape too.
+
+    Args:
+        maps: height and width in cells of the six maps.
+        size: height and width of the picture in pixels.
+    """
+    found = []
+    for number, (rows, columns) in enumerate(maps):
+        shapes = torch.tensor(_shapes(number), dtype=torch.float64)
+        scale = torch.tensor([SIDE / size[1], SIDE / size[0]], dtype=torch.float64)
+        sides = (shapes * scale).expand(rows, columns, -1, -1)
+        y = (torch.arange(rows, dtype=torch.float64) + 0.5) / rows
+        x = (torch.arange(columns, dtype=torch.float64) + 0.5) / columns
+        centres = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+        centres = centres[:, :, None].expand_as(sides)
+        found.append(torch.cat((centres, sides), dim=-1).flatten(0, 2))
+    return torch.cat(found).float()
+
+
+def decode(offsets: Tensor, places: Tensor) -> Tensor:
+    """Corner boxes `[... A 4]` as fractions, of offsets (y, x, height, width) from anchors.
+
+    Args:
+        offsets: `[... A 4]`.
+        places: `[... A 4]` anchors.
+    """
+    y, x, height, width = (offsets / offsets.new_tensor(VARIANCES)).unbind(dim=-1)
+    centre_x, centre_y = x * places[..., 2], y * places[..., 3]
+    centres = torch.stack((centre_x, centre_y), dim=-1) + places[..., :2]
+    # a size that overflows would make boxes that are no numbers
+    growth = torch.stack((width, height), dim=-1).clamp(max=math.log(1000))
+    halves = places[..., 2:] * growth.exp() / 2
+    return torch.cat((centres - halves, centres + halves), dim=-1)
+
+
+def encode(boxes: Tensor, places: Tensor) -> Tensor:
+    """The way back: corner boxes `[A 4]` -> offsets `[A 4]` from as many anchors."""
+    centres, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    moved = (centres - places[:, :2]) / places[:, 2:]
+    grown = (sides.clamp(min=1e-6) / places[:, 2:]).log()
+    offsets = torch.stack((moved[:, 1], moved[:, 0], grown[:, 1], grown[:, 0]), dim=1)
+    return offsets * offsets.new_tensor(VARIANCES)
+
+
+def _shapes(number: int) -> list[tuple[float, float]]:
+    """Width and height of the anchors of a map's cell, as fractions of the square."""
+    pairs = list(FIRST)
+    if number:
+        scale = LOWEST + STEP * number
+        following = LOWEST + STEP * (number + 1) if number < MAPS - 1 else 1.0
+        pairs = [(scale, ratio) for ratio in RATIOS]
+        pairs.append((math.sqrt(scale * following), 1.0))
+    return [(scale * math.sqrt(ratio), scale / math.sqrt(ratio)) for scale, ratio in pairs]

@@ -1,0 +1,51 @@
+"""Convolutions padded as TensorFlow pads them, with the batch norm folded into weight and bias."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SameConv(nn.Conv2d):
+    """A convolution whose output has `ceil(n / stride)` cells, and ReLU6 after it.
+
+    TensorFlow's "SAME": of an uneven padding the larger half lies below and to the right, so that
+    with stride 2 an even side is padded on one side alone. PyTorch pads both sides alike.
+
+    Args:
+        channels: in.
+        out: channels.
+        kernel: side in cells, odd.
+        stride: 1 or 2.
+        depthwise: whether each channel is convolved alone.
+        active: whether ReLU6 follows.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        out: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        depthwise: bool = False,
+        active: bool = True,
+    ) -> None:
+        super().__init__(channels, out, kernel, stride, groups=channels if depthwise else 1)
+        self.active = active
+        # without a norm to correct it, a start from nothing must keep the variance by itself
+        nn.init.kaiming_normal_(self.weight, mode="fan_out" if depthwise else "fan_in")
+        assert self.bias is not None
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[M C H W]` -> `[M D ceil(H / stride) ceil(W / stride)]`."""
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        below = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:]]
+        rows, columns = below
+        padding = (rows // 2, columns // 2)
+        if rows % 2 or columns % 2:
+            x = functional.pad(x, (columns // 2, -(-columns // 2), rows // 2, -(-rows // 2)))
+            padding = (0, 0)
+        x = functional.conv2d(x, self.weight, self.bias, stride, padding, 1, self.groups)
+        return functional.relu6(x, inplace=True) if self.active else x

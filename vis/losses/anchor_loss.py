@@ -1,0 +1,178 @@
+"""The loss of a single-shot detector with a mask head: anchors, and masks within boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import (
+    binary_cross_entropy_with_logits,
+    interpolate,
+    smooth_l1_loss,
+)
+from torchvision.ops import box_iou, roi_align
+
+from vis.layers.anchors import encode
+from vis.losses.grid import focal_sum
+from vis.losses.set_loss import mean_over_ranks
+from vis.losses.targets import check_classes, labelled_classes
+from vis.ops.boxes import to_corners
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vis.layers.roi_masks import RoiMasks
+    from vis.records import ClipTargets
+
+MATCHED = 0.5
+"""Overlap from which an anchor is an object's (Liu et al., 2016, 2.2), and a box a good one."""
+WEIGHTS = {"class": 1.0, "box": 1.0, "mask_bce": 2.0, "mask_dice": 1.0, "mask_coarse": 1.0}
+
+
+class Rois(NamedTuple):
+    """Boxes whose masks are learnt."""
+
+    pictures: Tensor
+    """`[R]` which of the batch."""
+    instances: Tensor
+    """`[R]` which object of that picture."""
+    boxes: Tensor
+    """`[R 4]` corners as fractions of the content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoiSampling:
+    """Which boxes of a picture the mask head learns from."""
+
+    jitter: float = 0.1
+    """Standard deviation of what a true box is moved and grown by, in parts of its sides."""
+    most: int = 8
+    """Boxes of a picture; objects are drawn by lot where there are more."""
+
+    def __call__(self, detected: Tensor, scores: Tensor, targets: Sequence[ClipTargets]) -> Rois:
+        """Of each object its box, moved at random, and the surest one that was detected.
+
+        Args:
+            detected: `[B A 4]` corners.
+            scores: `[B A]` of the surest class.
+            targets: of the B pictures.
+        """
+        found = [
+            self._of(number, detected[number], scores[number], target)
+            for number, target in enumerate(targets)
+        ]
+        return Rois(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+    def _of(self, number: int, detected: Tensor, scores: Tensor, target: ClipTargets) -> Rois:
+        seen = target.visible[:, 0].nonzero()[:, 0]
+        seen = seen[torch.randperm(len(seen), device=seen.device)[: self.most]]
+        boxes = target.boxes[seen, 0].to(detected.dtype)
+        overlaps = box_iou(boxes, detected)
+        best, anchor = (overlaps.ge(MATCHED) * scores).max(dim=1) if len(seen) else (seen, seen)
+        matched = (best > 0).nonzero()[:, 0]
+        every = torch.cat((self._jittered(boxes), detected[anchor[matched]]))
+        instances = torch.cat((seen, seen[matched]))
+        chosen = torch.randperm(len(every), device=every.device)[: self.most]
+        pictures = torch.full_like(chosen, number)
+        return Rois(pictures, instances[chosen], every[chosen])
+
+    def _jittered(self, boxes: Tensor) -> Tensor:
+        sides = boxes[:, 2:] - boxes[:, :2]
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2 + self.jitter * sides * torch.randn_like(sides)
+        halves = sides * (self.jitter * torch.randn_like(sides)).exp() / 2
+        return torch.cat((centres - halves, centres + halves), dim=1)
+
+
+def detector_terms(
+    logits: Tensor, offsets: Tensor, anchors: Tensor, targets: Sequence[ClipTargets]
+) -> dict[str, Tensor]:
+    """The weighted terms `class` (focal) and `box` (smooth L1), over the number of matched anchors.
+
+    An anchor is of the object that it overlaps most, if by half; each object has one at least.
+
+    Args:
+        logits: `[B A K]`, a sigmoid each.
+        offsets: `[B A 4]` from the anchors.
+        anchors: `[A 4]` centres and sides.
+        targets: of the B pictures.
+
+    Raises:
+        DataError: a label is not one of the model's classes.
+    """
+    check_classes(targets, logits.shape[-1])
+    offsets = offsets.to(torch.promote_types(offsets.dtype, torch.float32))
+    anchors = anchors.to(offsets.dtype)
+    wanted, box, count = torch.zeros_like(logits), offsets.sum() * 0, 0
+    for number, target in enumerate(targets):
+        rows, instances = _matched(anchors, target)
+        wanted[number, rows, target.labels[instances]] = 1
+        truth = encode(target.boxes[instances, 0].to(anchors.dtype), anchors[rows])
+        box = box + smooth_l1_loss(offsets[number, rows], truth, reduction="sum")
+        count += len(rows)
+    counted = labelled_classes(targets, logits.shape[-1])[:, None].expand_as(logits)
+    total = mean_over_ranks(offsets.new_tensor(float(count)), least=1.0)
+    focal = focal_sum(logits, wanted, counted.to(logits.dtype))
+    return {"class": WEIGHTS["class"] * focal / total, "box": WEIGHTS["box"] * box / total}
+
+
+def mask_terms(masks: RoiMasks, rois: Rois, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+    """The weighted terms `mask_bce`, `mask_dice` and `mask_coarse`, each a mean over the boxes."""
+    # half precision cannot add up thousands of cells
+    masks = type(masks)(*(x.to(torch.promote_types(x.dtype, torch.float32)) for x in masks))
+    terms = dict.fromkeys(("mask_bce", "mask_dice", "mask_coarse"), masks.fine.sum() * 0)
+    terms["mask_coarse"] = masks.coarse.sum() * 0
+    total = mean_over_ranks(masks.fine.new_tensor(float(len(masks.fine))), least=1.0)
+    if len(masks.fine):
+        truth = _truth(rois, targets, masks.fine.shape[-1]).to(masks.fine.dtype)
+        small = interpolate(truth[:, None], masks.coarse.shape[-2:], mode="area")[:, 0]
+        terms["mask_bce"] = _cross_entropy(masks.fine, truth)
+        terms["mask_dice"] = _dice(masks.fine, truth)
+        terms["mask_coarse"] = _cross_entropy(masks.coarse, small)
+    return {name: WEIGHTS[name] * value / total for name, value in terms.items()}
+
+
+def _matched(anchors: Tensor, target: ClipTargets) -> tuple[Tensor, Tensor]:
+    """Numbers of anchors, and the object of each."""
+    seen = target.visible[:, 0].nonzero()[:, 0]
+    if not len(seen):
+        return seen, seen
+    overlaps = box_iou(target.boxes[seen, 0].to(anchors.dtype), to_corners(anchors))
+    most, owner = overlaps.max(dim=0)
+    best = overlaps.argmax(dim=1)
+    owner[best] = torch.arange(len(seen), device=owner.device)
+    most[best] = 1.0  # an object too small or long for all anchors keeps its nearest
+    rows = (most >= MATCHED).nonzero()[:, 0]
+    return rows, seen[owner[rows]]
+
+
+def _truth(rois: Rois, targets: Sequence[ClipTargets], side: int) -> Tensor:
+    """`[R side side]` how much of each cell of a box its object covers, 0..1."""
+    found = rois.boxes.new_zeros(len(rois.boxes), side, side)
+    for number, target in enumerate(targets):
+        rows = (rois.pictures == number).nonzero()[:, 0]
+        if len(rows):
+            masks = target.masks[rois.instances[rows], 0].to(found.dtype)
+            height, width = masks.shape[1:]
+            corners = rois.boxes[rows] * found.new_tensor((width, height, width, height))
+            own = torch.arange(len(rows), device=rows.device)[:, None].to(found.dtype)
+            places = torch.cat((own, corners), dim=1)
+            found[rows] = roi_align(masks[:, None], places, side, sampling_ratio=2, aligned=True)[
+                :, 0
+            ]
+    return found
+
+
+def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Sum over boxes of the mean over cells."""
+    each = binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return each.mean(dim=(1, 2)).sum()
+
+
+def _dice(logits: Tensor, truth: Tensor) -> Tensor:
+    """Sum over boxes of one minus dice, smoothed by a cell."""
+    probabilities = logits.sigmoid()
+    both = (probabilities * truth).sum(dim=(1, 2))
+    either = probabilities.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
+    return (1 - (2 * both + 1) / (either + 1)).sum()

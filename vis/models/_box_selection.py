@@ -1,0 +1,144 @@
+"""From anchors to objects: boxes suppressed, masks put in place, parts given up for wholes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch.nn import functional
+from torchvision.ops import nms, roi_align
+
+from vis.layers.roi_masks import FINE
+from vis.ops.boxes import boxes_of, coverage
+from vis.ops.crops import put_back
+from vis.records import ClipPredictions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+STRIDE = 2
+"""Pixels of the content for each cell of a predicted mask."""
+LOOK = 7
+"""Cells of the side of what embeddings are made of."""
+CANDIDATES = 400
+"""The most boxes that are compared."""
+
+
+class Chosen(NamedTuple):
+    """Boxes of one picture that are not suppressed, the best first."""
+
+    scores: Tensor
+    """`[N]`."""
+    labels: Tensor
+    """`[N]`."""
+    class_scores: Tensor
+    """`[N K]`."""
+    boxes: Tensor
+    """`[N 4]` corners as fractions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxSelection:
+    """Which boxes become predictions."""
+
+    min_score: float
+    overlap: float
+    """Of boxes, from which the less sure one is suppressed."""
+    keep: int
+    inside: float = 0.8
+    """Share of the smaller mask that a larger one of the same class covers, from which the two are
+    one object, seen whole and in part."""
+
+    def boxes(self, scores: Tensor, boxes: Tensor) -> Chosen:
+        """One name an object: boxes suppress each other across classes, too.
+
+        Args:
+            scores: `[A K]`.
+            boxes: `[A 4]` corners as fractions.
+        """
+        best, labels = scores.max(dim=1)
+        rows = best.argsort(descending=True, stable=True)[:CANDIDATES]
+        rows = rows[best[rows] >= self.min_score]
+        boxes = boxes[rows].clamp(0, 1)
+        large = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(dim=1)
+        rows, boxes = rows[large], boxes[large]
+        kept = nms(boxes, best[rows], self.overlap)[: self.keep]
+        rows = rows[kept]
+        return Chosen(best[rows], labels[rows], scores[rows], boxes[kept])
+
+    def __call__(
+        self, chosen: Chosen, masks: Tensor, around: Tensor, looks: Tensor, size: Sequence[int]
+    ) -> ClipPredictions:
+        """Masks `[N m m]` within boxes `[N 4]` as predictions over the content of this size."""
+        height, width = (-(-side // STRIDE) for side in size)
+        whole = put_back(masks, around, (height, width))
+        inside = whole > 0.5
+        rows = inside.flatten(1).any(dim=1).nonzero()[:, 0]
+        rows = rows[self._wholes(inside[rows].flatten(1).float(), chosen, rows)]
+        whole = whole[rows, None]
+        return ClipPredictions(
+            scores=chosen.scores[rows],
+            labels=chosen.labels[rows],
+            class_scores=chosen.class_scores[rows],
+            boxes=boxes_of(whole > 0.5),
+            masks=whole,
+            # the score says how sure the model is; said twice, the tracker would hide the rest
+            presence=torch.ones_like(whole[:, :, 0, 0]),
+            embeddings=looks[rows],
+        )
+
+    def _wholes(self, masks: Tensor, chosen: Chosen, rows: Tensor) -> Tensor:
+        """Which of the masks `[N P]` stay, in their order."""
+        areas = masks.sum(dim=1)
+        shared = masks @ masks.T / torch.minimum(areas[:, None], areas[None]).clamp(min=1)
+        alike = chosen.labels[rows, None] == chosen.labels[rows][None]
+        same = ((shared >= self.inside) & alike).tolist()
+        kept: list[int] = []
+        for row in range(len(rows)):
+            if not any(same[row][other] for other in kept):
+                kept.append(row)
+        return torch.tensor(kept, dtype=torch.int64, device=masks.device)
+
+
+def widened(boxes: Tensor, margin: float) -> Tensor:
+    """Corner boxes `[N 4]`, on each side larger by a part of their sides."""
+    more = margin * (boxes[:, 2:] - boxes[:, :2])
+    return torch.cat((boxes[:, :2] - more, boxes[:, 2:] + more), dim=1)
+
+
+def embeddings(
+    levels: Sequence[Tensor], masks: Tensor, boxes: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """`[N C]` mean of the maps of strides 4 and 16 over the pixels of each mask, each of length 1.
+
+    Args:
+        levels: `[C h w]` of one picture, of strides 2 to 32.
+        masks: `[N m m]` probabilities within the boxes.
+        boxes: `[N 4]` corners as fractions.
+        size: pixels of the picture.
+    """
+    corners = boxes * boxes.new_tensor((size[1], size[0], size[1], size[0]))
+    weights = functional.adaptive_avg_pool2d(masks[:, None], LOOK)
+    weights = weights / weights.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+    found = []
+    for level, stride in ((levels[1], 4), (levels[3], 16)):
+        seen = roi_align(
+            level[None].float(),
+            [corners],
+            LOOK,
+            spatial_scale=1 / stride,
+            sampling_ratio=1,
+            aligned=True,
+        )
+        found.append(functional.normalize((seen * weights).sum(dim=(2, 3)), dim=1))
+    return torch.cat(found, dim=1)
+
+
+def filled(boxes: Tensor, margin: float) -> Tensor:
+    """`[N m m]` masks of boxes `[N 4]` that were widened: all of what was within before."""
+    start = margin / (1 + 2 * margin)
+    within = boxes.new_tensor([start, start, 1 - start, 1 - start])
+    return coverage(within.expand(len(boxes), -1), FINE, FINE)

@@ -1,0 +1,288 @@
+"""SSD on MobileNetV2 (Liu et al., 2016; Sandler et al., 2018) with outlines: a box, then its mask.
+
+The detector is TensorFlow's `ssd_mobilenet_v2_coco`, number for number; what it lacks, outlines, a
+mask head of no class adds, as RetinaMask (Fu et al., 2019) does for another single-shot detector.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from vis.backbones.mobilenet_v2 import CHANNELS, EXPANDED_CHANNELS, LAST, MobileNetV2
+from vis.errors import UsageError
+from vis.layers.anchors import COUNTS, anchors, decode
+from vis.layers.canvas import squashed
+from vis.layers.roi_masks import RoiMaskHead
+from vis.layers.same_conv import SameConv
+from vis.losses.anchor_loss import RoiSampling, detector_terms, mask_terms
+from vis.models._box_selection import BoxSelection, embeddings, filled, widened
+from vis.models._contract import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vis.backbones.mobilenet_v2 import Maps
+    from vis.layers.roi_masks import RoiMasks
+    from vis.records import Clip, ClipPredictions, ClipTargets
+
+EXTRA = ((256, 512), (128, 256), (128, 256), (64, 128))
+"""Channels within and of the four maps after the trunk, each half as large as the one before."""
+RARE = 0.01
+"""Probability that a fresh model gives any class at any anchor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The defaults are those of the model that ships."""
+
+    classes: int
+    """Number of classes in the data set."""
+    aspect: float = 4 / 3
+    """Long side of what the detector sees, in short sides, at most: longer pictures are squashed to
+    it. The published one squashes all pictures to a square: 1."""
+    masks: bool = True
+    """Whether objects have outlines; the published detector's are its boxes."""
+    mask_width: int = 64
+    """Channels of the mask head."""
+    margin: float = 0.15
+    """What the mask head sees around a box, on each side, in parts of the side."""
+    train_detector: bool = True
+    """Whether boxes and names are learnt too, or the masks alone."""
+    rois: int = 8
+    """Boxes of a picture whose masks are learnt in a step."""
+    jitter: float = 0.1
+    """How far these are off, in parts of their sides (standard deviation)."""
+    min_score: float = 0.05
+    """Detections of a lower score are none."""
+    overlap: float = 0.6
+    """Of two boxes, from which the less sure one is suppressed, whatever their classes."""
+    keep: int = 20
+    """The most detections of a picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """What the network says of a batch of pictures, all squashed to one size."""
+
+    logits: Tensor
+    """`[B A K]`; a sigmoid each."""
+    offsets: Tensor
+    """`[B A 4]` of boxes from the anchors."""
+    anchors: Tensor
+    """`[B A 4]` centres and sides as fractions, the same for all."""
+    levels: list[Tensor]
+    """`[B C h w]` of strides 2 to 32, where masks are seen."""
+    sizes: Tensor
+    """`[B 2]` pixels of the content."""
+    seen: tuple[int, int]
+    """Height and width in pixels to which the content was squashed."""
+
+    @property
+    def boxes(self) -> Tensor:
+        """`[B A 4]` corners as fractions of the content, not necessarily inside."""
+        offsets = self.offsets.to(torch.promote_types(self.offsets.dtype, torch.float32))
+        return decode(offsets, self.anchors.to(offsets.dtype))
+
+
+class ExtraMap(nn.Sequential):
+    """Half as large a map: narrow, look at each channel alone, widen.
+
+    Args:
+        channels: in.
+        hidden: channels in between.
+        out: channels.
+    """
+
+    def __init__(self, channels: int, hidden: int, out: int) -> None:
+        super().__init__(
+            SameConv(channels, hidden),
+            SameConv(hidden, hidden, 3, stride=2, depthwise=True),
+            SameConv(hidden, out),
+        )
+
+
+class SSDMask(Model[Output]):
+    """A clip has one frame.
+
+    Args:
+        config: what the parts were built from.
+        backbone: frames to maps.
+        extra: each makes the next smaller map.
+        class_heads: of each of six maps, to logits of all anchors of a cell.
+        box_heads: likewise, to offsets.
+        masks: boxes to masks; none where objects have boxes alone.
+        sampling: which boxes the masks are learnt from.
+        selection: which boxes become predictions.
+    """
+
+    name: ClassVar[str] = "ssd_mask"
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        backbone: MobileNetV2,
+        extra: Sequence[ExtraMap],
+        class_heads: Sequence[nn.Conv2d],
+        box_heads: Sequence[nn.Conv2d],
+        masks: RoiMaskHead | None,
+        sampling: RoiSampling,
+        selection: BoxSelection,
+    ) -> None:
+        super().__init__()
+        self.config, self.frames = config, 1
+        self.sampling, self.selection = sampling, selection
+        self.backbone, self.extra = backbone, nn.ModuleList(extra)
+        self.class_heads, self.box_heads = nn.ModuleList(class_heads), nn.ModuleList(box_heads)
+        self.masks = masks
+        for part in (self.backbone, self.extra, self.class_heads, self.box_heads):
+            part.requires_grad_(config.train_detector)
+        # a CPU's convolutions would else turn the weights around at every frame
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, clip: Clip) -> Output:
+        """Look at a batch of clips of one frame.
+
+        Raises:
+            UsageError: the clips have more frames.
+        """
+        self.check_single(clip)
+        x = squashed(clip.frames[:, 0], clip.sizes, self.config.aspect).to(
+            self.backbone.stem.weight.dtype
+        )
+        seen = self.backbone((2 * x - 1).contiguous(memory_format=torch.channels_last))
+        maps = self._maps(seen)
+        logits, offsets = (
+            torch.cat(
+                [_of_anchors(head(x), n) for head, x, n in zip(heads, maps, COUNTS, strict=True)],
+                dim=1,
+            )
+            for heads in (self.class_heads, self.box_heads)
+        )
+        places = anchors([(m.shape[2], m.shape[3]) for m in maps], (x.shape[2], x.shape[3]))
+        places = places.to(x).expand(len(x), -1, -1)
+        return Output(logits, offsets, places, seen.levels, clip.sizes, (x.shape[2], x.shape[3]))
+
+    def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is to be minimised.
+
+        Raises:
+            UsageError: output and targets do not belong together.
+            DataError: a label is not one of the model's classes.
+        """
+        if len(targets) != len(output.sizes):
+            raise UsageError(f"{len(targets)} targets for a batch of {len(output.sizes)} clips")
+        terms: dict[str, Tensor] = {}
+        if self.config.train_detector:
+            terms = detector_terms(output.logits, output.offsets, output.anchors[0], targets)
+        if self.masks is None:
+            return terms
+        with torch.no_grad():
+            scores = output.logits.amax(dim=2).sigmoid()
+            rois = self.sampling(output.boxes, scores, targets)
+            rois = rois._replace(boxes=widened(rois.boxes, self.config.margin))
+        masks = self._masks(self.masks, output, rois.pictures, rois.boxes)
+        return terms | mask_terms(masks, rois, targets)
+
+    @torch.no_grad()
+    def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
+        """The objects of each picture, the best first; `embeddings` are how their pixels look."""
+        del clip
+        boxes, scores = output.boxes.float(), output.logits.float().sigmoid()
+        chosen = [self.selection.boxes(*one) for one in zip(scores, boxes, strict=True)]
+        around = [widened(one.boxes, self.config.margin) for one in chosen]
+        masks = self._all_masks(output, around)
+        looks = [
+            embeddings([level[number] for level in output.levels], *pair, output.seen)
+            for number, pair in enumerate(zip(masks, around, strict=True))
+        ]
+        parts = zip(chosen, masks, around, looks, output.sizes.tolist(), strict=True)
+        return [self.selection(*part) for part in parts]
+
+    def _all_masks(self, output: Output, boxes: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Probabilities `[N m m]` within the boxes `[N 4]` of each picture."""
+        if self.masks is None:
+            return [filled(part, self.config.margin) for part in boxes]
+        counts = [len(part) for part in boxes]
+        numbers = torch.arange(len(counts), device=output.sizes.device)
+        pictures = numbers.repeat_interleave(numbers.new_tensor(counts))
+        every = torch.cat(list(boxes)).to(output.boxes.dtype)
+        masks = self._masks(self.masks, output, pictures, every).fine.float().sigmoid()
+        return torch.split(masks, counts)
+
+    def _maps(self, seen: Maps) -> list[Tensor]:
+        """The six that the predictors read."""
+        maps = [seen.expanded, seen.last]
+        for extra in self.extra:
+            maps.append(extra(maps[-1]))
+        return maps
+
+    @staticmethod
+    def _masks(head: RoiMaskHead, output: Output, pictures: Tensor, boxes: Tensor) -> RoiMasks:
+        """Of boxes `[R 4]`, corners as fractions."""
+        height, width = output.seen
+        corners = boxes * boxes.new_tensor((width, height, width, height))
+        seen = output.levels[0].dtype
+        # losses are computed after autocast has ended, and this head is most of the work
+        half = seen in (torch.bfloat16, torch.float16)
+        with torch.autocast(boxes.device.type, dtype=seen if half else None, enabled=half):
+            return head(output.levels, pictures, corners)  # type: ignore[no-any-return]
+
+
+def build(config: Config) -> SSDMask:
+    """The model with fresh weights.
+
+    Raises:
+        UsageError: a setting cannot be.
+    """
+    _check(config)
+    channels = (EXPANDED_CHANNELS, LAST, *(out for _, out in EXTRA))
+    pairs = list(zip(channels, COUNTS, strict=True))
+    before = (LAST, *(out for _, out in EXTRA[:-1]))
+    return SSDMask(
+        config,
+        backbone=MobileNetV2(),
+        extra=[ExtraMap(count, *sides) for count, sides in zip(before, EXTRA, strict=True)],
+        class_heads=[_class_head(count, n * config.classes) for count, n in pairs],
+        box_heads=[nn.Conv2d(count, n * 4, 3, padding=1) for count, n in pairs],
+        masks=RoiMaskHead(CHANNELS, config.mask_width) if config.masks else None,
+        sampling=RoiSampling(jitter=config.jitter, most=config.rois),
+        selection=BoxSelection(
+            min_score=config.min_score, overlap=config.overlap, keep=config.keep
+        ),
+    )
+
+
+def _class_head(channels: int, out: int) -> nn.Conv2d:
+    head = nn.Conv2d(channels, out, 3, padding=1)
+    nn.init.normal_(head.weight, std=0.01)
+    assert head.bias is not None
+    nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
+    return head
+
+
+def _of_anchors(x: Tensor, count: int) -> Tensor:
+    """`[B count*D h w]` -> `[B h*w*count D]`, cells row by row, anchors innermost."""
+    return rearrange(x, "b (n d) h w -> b (h w n) d", n=count)
+
+
+def _check(config: Config) -> None:
+    for name in ("classes", "mask_width", "rois", "keep"):
+        if getattr(config, name) < 1:
+            raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
+    for name in ("min_score", "overlap"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UsageError(f"{name} is {getattr(config, name)}, it must be within 0..1")
+    if config.mask_width % 32:
+        raise UsageError(f"mask_width {config.mask_width} is no multiple of 32")
+    if config.aspect < 1 or config.margin < 0 or config.jitter < 0:
+        raise UsageError(
+            f"aspect {config.aspect}, margin {config.margin}, jitter {config.jitter}",
+            remedy="Give an aspect of at least 1, and a margin and jitter of at least 0.",
+        )
