@@ -1,7 +1,7 @@
-"""Render a clip with its truth: `python scripts/make_sample.py --out data/sample --overwrite`.
+"""Compose the sample of photographs: `python scripts/make_sample.py --out data/sample --overwrite`.
 
-The scene is a function of the seed (see `lakeside/`). After writing, the script decodes the clip,
-renders the scene a second time, and compares the two frame by frame and object by object.
+The scene is in `sample_scene.py`. After writing, the script decodes the clip, renders the scene a
+second time, and compares the two frame by frame and object by object.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
-from lakeside.film import FRAME_RATE, Masks, Pixels, render
-from lakeside.plan import CATEGORIES, cast
+from sample_scene import CATEGORIES, DURATION, FRAME_RATE, Masks, Pixels, objects, render
 
 from vis.errors import OutputExistsError, UsageError, VideoError, VisError
 from vis.formats.ytvis import (
@@ -42,16 +41,18 @@ SMALLEST_AREA = 400
 """Pixels; smaller objects are mostly rim, which half the resolution in colour blurs."""
 
 
-Codes = dict[int, RLE]
+FRAMES = round(DURATION * FRAME_RATE)
+"""Length at which the scene has its natural pace."""
+
+RLEMasks = dict[int, RLE]
 """Object id -> its mask in a frame."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What to render, and how well to keep it."""
+class RenderOptions:
+    """Length, size and compression of the clip."""
 
-    seed: int = 0
-    frames: int = 96
+    frames: int = FRAMES
     width: int = 640
     height: int = 360
     crf: int = 20
@@ -63,10 +64,10 @@ class Order:
                 f"the size {self.width}x{self.height} cannot be rendered",
                 remedy="Both sides must be even, the height at least 72, the width not smaller",
             )
-        if self.seed < 0 or self.frames < 1 or not 0 <= self.crf <= 51:
+        if self.frames < 1 or not 0 <= self.crf <= 51:
             raise UsageError(
-                f"seed {self.seed}, {self.frames} frames, crf {self.crf} cannot be rendered",
-                remedy="The seed is 0 or more, the frames 1 or more, the crf 0 to 51",
+                f"{self.frames} frames at crf {self.crf} cannot be rendered",
+                remedy="The frames are 1 or more, the crf is 0 to 51",
             )
 
 
@@ -74,25 +75,25 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, default=Path("data/sample"), help="folder to write to")
-    parser.add_argument("--seed", type=int, default=0, help="which scene")
-    parser.add_argument("--frames", type=int, default=96, help="length; 96 is the natural pace")
+    parser.add_argument(
+        "--frames", type=int, default=FRAMES, help=f"length; {FRAMES} is the natural pace"
+    )
     parser.add_argument("--size", type=size, default=(640, 360), help="WIDTHxHEIGHT")
     parser.add_argument("--crf", type=int, default=20, help="quality, 0 (lossless) to 51")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
-    given = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
-        width, height = given.size
-        order = Order(given.seed, given.frames, width, height, given.crf)
-        make(order, given.out, overwrite=given.overwrite)
+        options = RenderOptions(args.frames, *args.size, args.crf)
+        make(options, args.out, overwrite=args.overwrite)
     except VisError as error:
         print(f"make_sample: {error}", file=sys.stderr)
         return error.exit_code
     for name in (CLIP, TRUTH):
-        print(f"{given.out / name}  {(given.out / name).stat().st_size} bytes")
+        print(f"{args.out / name}  {(args.out / name).stat().st_size} bytes")
     return 0
 
 
-def make(order: Order, folder: Path, *, overwrite: bool = False) -> None:
+def make(options: RenderOptions, folder: Path, *, overwrite: bool = False) -> None:
     """Render, write and check `clip.mp4` and `instances.json` in `folder`.
 
     Raises:
@@ -108,9 +109,9 @@ def make(order: Order, folder: Path, *, overwrite: bool = False) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     drafts = folder / f".draft-{CLIP}", folder / f".draft-{TRUTH}"
     try:
-        shown = _write_clip(order, drafts[0])
-        write_annotations(drafts[1], _truth(order, shown), overwrite=True)
-        check(order, *drafts)
+        visible = _write_clip(options, drafts[0])
+        write_annotations(drafts[1], _truth(options, visible), overwrite=True)
+        check(options, *drafts)
         drafts[0].replace(clip)
         drafts[1].replace(truth)
     finally:
@@ -118,21 +119,21 @@ def make(order: Order, folder: Path, *, overwrite: bool = False) -> None:
             draft.unlink(missing_ok=True)
 
 
-def check(order: Order, clip: Path, truth: Path) -> None:
+def check(options: RenderOptions, clip: Path, truth: Path) -> None:
     """Compare a clip and its truth with the scene, rendered again.
 
     Raises:
         VideoError: number, size or content of the frames, or a mask, is another.
     """
     tracks = read_annotations(truth).tracks[1]
-    rendered = _rendered(order)
+    rendered = _rendered(options)
     count = 0
     with av.open(str(clip)) as container:
         for count, frame in enumerate(container.decode(video=0), start=1):
             where = f"{clip}: frame {count - 1}"
             drawn = next(rendered, None)
             if drawn is None:
-                raise VideoError(f"there are more than {order.frames} frames", where=where)
+                raise VideoError(f"there are more than {options.frames} frames", where=where)
             if frame.time is None or round(frame.time * FRAME_RATE) != count - 1:
                 raise VideoError(f"its time is {frame.time} s", where=where)
             decoded = np.asarray(
@@ -141,12 +142,12 @@ def check(order: Order, clip: Path, truth: Path) -> None:
             _compare(decoded, drawn, where)
             stated = {t.id: t.masks[count - 1] for t in tracks if count - 1 in t.masks}
             _compare_masks(stated, drawn[1], where)
-    if count != order.frames:
-        raise VideoError(f"{count} frames instead of {order.frames}", where=str(clip))
+    if count != options.frames:
+        raise VideoError(f"{count} frames instead of {options.frames}", where=str(clip))
 
 
-def _rendered(order: Order) -> Iterator[tuple[Pixels, Masks]]:
-    return render(order.seed, frames=order.frames, width=order.width, height=order.height)
+def _rendered(options: RenderOptions) -> Iterator[tuple[Pixels, Masks]]:
+    return render(frames=options.frames, width=options.width, height=options.height)
 
 
 def size(text: str) -> tuple[int, int]:
@@ -155,47 +156,46 @@ def size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _write_clip(order: Order, path: Path) -> list[Codes]:
+def _write_clip(options: RenderOptions, path: Path) -> list[RLEMasks]:
     """Render and encode; returns the masks, frame by frame."""
-    shown: list[Codes] = []
+    visible: list[RLEMasks] = []
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        options = {"crf": str(order.crf), "preset": "veryslow", "g": "48"}
-        stream = container.add_stream("libx264", rate=FRAME_RATE, options=options)
-        stream.width, stream.height, stream.pix_fmt = order.width, order.height, "yuv420p"
+        settings = {"crf": str(options.crf), "preset": "veryslow", "g": "48"}
+        stream = container.add_stream("libx264", rate=FRAME_RATE, options=settings)
+        stream.width, stream.height, stream.pix_fmt = options.width, options.height, "yuv420p"
         coder = stream.codec_context
         coder.thread_count, coder.time_base = 1, Fraction(1, FRAME_RATE)
         coder.colorspace = coder.color_primaries = coder.color_trc = BT709
         coder.color_range = ColorRange.MPEG
-        scene = _rendered(order)
+        scene = _rendered(options)
         for index, (pixels, masks) in enumerate(scene):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
             frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE)
             container.mux(stream.encode(frame))
-            shown.append({owner: encode(mask) for owner, mask in masks.items()})
+            visible.append({owner: encode(mask) for owner, mask in masks.items()})
         container.mux(stream.encode(None))
-    return shown
+    return visible
 
 
-def _truth(order: Order, shown: list[Codes]) -> AnnotationSet:
+def _truth(options: RenderOptions, visible: list[RLEMasks]) -> AnnotationSet:
     """The truth of one video whose frames show these masks; the unseen have no track."""
-    labels = {name: number for number, name in enumerate(CATEGORIES, start=1)}
     tracks = []
-    for owner, name in cast(order.seed).items():
-        masks = {frame: codes[owner] for frame, codes in enumerate(shown) if owner in codes}
+    for owner, name in objects().items():
+        masks = {frame: codes[owner] for frame, codes in enumerate(visible) if owner in codes}
         if masks:
-            tracks.append(Track(id=owner, label=labels[name], score=1.0, masks=masks))
-    names = tuple(f"clip/{index:05d}.jpg" for index in range(order.frames))
+            tracks.append(Track(id=owner, label=CATEGORIES[name], score=1.0, masks=masks))
+    names = tuple(f"clip/{index:05d}.jpg" for index in range(options.frames))
     about = {
-        "description": "A scene by a lake, rendered by scripts/make_sample.py",
-        "seed": order.seed,
+        "description": "Cut-outs of photographs, CC0 or in the public domain, composed by "
+        "scripts/make_sample.py; their sources are in scripts/sample_photographs/README.md",
         "frame_rate": FRAME_RATE,
     }
     return AnnotationSet(
-        categories={number: Category(number, name) for name, number in labels.items()},
-        videos={1: VideoEntry(1, "clip", order.width, order.height, order.frames, names)},
+        categories={number: Category(number, name) for name, number in CATEGORIES.items()},
+        videos={1: VideoEntry(1, "clip", options.width, options.height, options.frames, names)},
         tracks={1: tracks},
-        track_extra={track.id: {"length": order.frames} for track in tracks},
+        track_extra={track.id: {"length": options.frames} for track in tracks},
         extra={"info": about, "licenses": [{"id": 1, "name": "Apache-2.0"}]},
     )
 
@@ -217,7 +217,7 @@ def _compare(decoded: Pixels, drawn: tuple[Pixels, Masks], where: str) -> None:
             )
 
 
-def _compare_masks(stated: Codes, masks: Masks, where: str) -> None:
+def _compare_masks(stated: RLEMasks, masks: Masks, where: str) -> None:
     """Raise unless the stated masks of a frame are those that were drawn."""
     if stated.keys() != masks.keys():
         raise VideoError(f"objects {sorted(stated)} instead of {sorted(masks)}", where=where)
