@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from torch import Tensor
 
@@ -72,9 +72,6 @@ class ClipPredictions:
     """`[N C]` to recognise an object again, where the model has one."""
     semantic: Tensor | None = None
     """`[T K h w]` probabilities of a semantic model."""
-    look_at: Callable[[Tensor], ClipPredictions] | None = None
-    """Of models that look into boxes, in clips of one frame: boxes `[M 4]` -> what each of them
-    holds, row by row, however unsure; so that an object can be looked for where it is expected."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.nn import functional
-from torchvision.ops import box_iou, nms, roi_align
+from torchvision.ops import nms, roi_align
 
 from vis.layers.roi_masks import FINE
 from vis.ops.boxes import boxes_of, coverage
@@ -23,9 +23,6 @@ STRIDE = 2
 """Pixels of the content for each cell of a predicted mask."""
 LOOK = 7
 """Cells of the side of what embeddings are made of."""
-NEAR = 0.5
-"""Overlap from which an anchor's box says something of what is looked for in another box."""
-_ROWS = ("scores", "labels", "class_scores", "boxes", "masks", "presence", "embeddings")
 CANDIDATES = 400
 """The most boxes that are compared."""
 
@@ -72,52 +69,25 @@ class BoxSelection:
         rows = rows[kept]
         return Chosen(best[rows], labels[rows], scores[rows], boxes[kept])
 
-    def near(self, scores: Tensor, boxes: Tensor, wanted: Tensor) -> Chosen:
-        """What the anchors say whose boxes agree with each of the boxes `[M 4]`, however unsure.
-
-        Args:
-            scores: `[A K]`.
-            boxes: `[A 4]` corners as fractions.
-            wanted: `[M 4]`; where an anchor is surer than `min_score`, its box is better.
-        """
-        best, labels = scores.max(dim=1)
-        worth = best * (box_iou(wanted, boxes) >= NEAR)
-        surest, rows = worth.max(dim=1)
-        there = surest > 0
-        sure = (surest >= self.min_score)[:, None]
-        return Chosen(
-            surest,
-            labels[rows],
-            scores[rows] * there[:, None],
-            torch.where(sure, boxes[rows].clamp(0, 1), wanted),
-        )
-
     def __call__(
-        self, chosen: Chosen, masks: Tensor, around: Tensor, looks: Tensor, size: Sequence[int]
-    ) -> ClipPredictions:
-        """Those that show something, each once; see `placed`."""
-        found = self.placed(chosen, masks, around, looks, size)
-        inside = (found.masks[:, 0] > 0.5).flatten(1)
-        rows = inside.any(dim=1).nonzero()[:, 0]
-        rows = rows[self._wholes(inside[rows].float(), chosen, rows)]
-        values = {name: getattr(found, name)[rows] for name in _ROWS}
-        return ClipPredictions(**values)
-
-    def placed(
         self, chosen: Chosen, masks: Tensor, around: Tensor, looks: Tensor, size: Sequence[int]
     ) -> ClipPredictions:
         """Masks `[N m m]` within boxes `[N 4]` as predictions over the content of this size."""
         height, width = (-(-side // STRIDE) for side in size)
-        whole = put_back(masks, around, (height, width))[:, None]
+        whole = put_back(masks, around, (height, width))
+        inside = whole > 0.5
+        rows = inside.flatten(1).any(dim=1).nonzero()[:, 0]
+        rows = rows[self._wholes(inside[rows].flatten(1).float(), chosen, rows)]
+        whole = whole[rows, None]
         return ClipPredictions(
-            scores=chosen.scores,
-            labels=chosen.labels,
-            class_scores=chosen.class_scores,
+            scores=chosen.scores[rows],
+            labels=chosen.labels[rows],
+            class_scores=chosen.class_scores[rows],
             boxes=boxes_of(whole > 0.5),
             masks=whole,
             # the score says how sure the model is; said twice, the tracker would hide the rest
             presence=torch.ones_like(whole[:, :, 0, 0]),
-            embeddings=looks,
+            embeddings=looks[rows],
         )
 
     def _wholes(self, masks: Tensor, chosen: Chosen, rows: Tensor) -> Tensor:

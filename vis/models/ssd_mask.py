@@ -7,8 +7,7 @@ mask head of no class adds, as RetinaMask (Fu et al., 2019) does for another sin
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -204,29 +203,7 @@ class SSDMask(Model[Output]):
             for number, pair in enumerate(zip(masks, around, strict=True))
         ]
         parts = zip(chosen, masks, around, looks, output.sizes.tolist(), strict=True)
-        found = [self.selection(*part) for part in parts]
-        return [
-            replace(one, look_at=partial(self._look_at, output, number))
-            for number, one in enumerate(found)
-        ]
-
-    @torch.no_grad()
-    def _look_at(self, output: Output, number: int, boxes: Tensor) -> ClipPredictions:
-        """What one picture shows within boxes `[M 4]`; an empty mask where there is nothing."""
-        scores = output.logits[number].float().sigmoid()
-        chosen = self.selection.near(scores, output.boxes[number].float(), boxes)
-        around = widened(chosen.boxes, self.config.margin)
-        one = replace(
-            output,
-            **{name: getattr(output, name)[number, None] for name in ("logits", "offsets")},
-            anchors=output.anchors[number, None],
-            levels=[level[number, None] for level in output.levels],
-            sizes=output.sizes[number, None],
-        )
-        masks = self._all_masks(one, [around])[0]
-        looks = embeddings([level[0] for level in one.levels], masks, around, output.seen)
-        size = output.sizes[number].tolist()
-        return self.selection.placed(chosen, masks, around, looks, size)
+        return [self.selection(*part) for part in parts]
 
     def _all_masks(self, output: Output, boxes: Sequence[Tensor]) -> Sequence[Tensor]:
         """Probabilities `[N m m]` within the boxes `[N 4]` of each picture."""

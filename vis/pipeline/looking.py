@@ -178,11 +178,8 @@ def _plain(found: ClipPredictions) -> ClipPredictions:
     """In single precision, as the tracker and all that follows expect."""
     values = {field.name: getattr(found, field.name) for field in fields(found)}
     for name, value in values.items():
-        if isinstance(value, torch.Tensor) and value.is_floating_point():
+        if value is not None and value.is_floating_point():
             values[name] = value.float()
-    look_at = found.look_at
-    if look_at is not None:
-        values["look_at"] = lambda boxes: _plain(look_at(boxes))
     return ClipPredictions(**values)
 
 
