@@ -15,7 +15,7 @@ class SameConv(nn.Conv2d):
     Args:
         channels: in.
         out: channels.
-        kernel: side in cells, odd.
+        kernel: side in cells, 1 or 3.
         stride: 1 or 2.
         depthwise: whether each channel is convolved alone.
         active: whether ReLU6 follows.
@@ -40,12 +40,11 @@ class SameConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[M C H W]` -> `[M D ceil(H / stride) ceil(W / stride)]`."""
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        below = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:]]
-        rows, columns = below
-        padding = (rows // 2, columns // 2)
-        if rows % 2 or columns % 2:
-            x = functional.pad(x, (columns // 2, -(-columns // 2), rows // 2, -(-rows // 2)))
-            padding = (0, 0)
-        x = functional.conv2d(x, self.weight, self.bias, stride, padding, 1, self.groups)
+        weight, sides = self.weight, (0, 0)
+        if self.kernel_size[0] > 1:
+            # an uneven padding is moved into the weights: to pad the map would copy it
+            sides = (self.kernel_size[0] // 2, self.kernel_size[0] // 2)
+            rows, columns = (self.stride[0] == 2 and side % 2 == 0 for side in x.shape[-2:])
+            weight = functional.pad(weight, (int(columns), 0, int(rows), 0))
+        x = functional.conv2d(x, weight, self.bias, self.stride, sides, 1, self.groups)
         return functional.relu6(x, inplace=True) if self.active else x

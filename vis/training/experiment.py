@@ -25,7 +25,8 @@ class ModelChoice:
     name: str = "tt_srn"
     """One of `vis.models.names()`."""
     start: str | None = None
-    """Weights to begin with, where they fit: a file, or `imagenet` for the backbone's."""
+    """Weights to begin with, where they fit: a file, the name of one, such as `default`, or
+    `imagenet` for the backbone's."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Fields of the model's `Config`; in YAML they stand beside `name`."""
 

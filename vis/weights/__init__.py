@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis import models
-from vis.errors import DataError, InputError, VisError
-from vis.weights.catalogue import DEFAULT, entries, shipped_file
+from vis.errors import DataError, VisError
 from vis.weights.classes import numbered
 from vis.weights.convert import Summary, convert, fitting, inspect
 from vis.weights.fetch import weights_folder
 from vis.weights.files import Card, halved, read_card, read_weights, save
 from vis.weights.get import get
 from vis.weights.initialise import Taken, initialise
+from vis.weights.located import located
 from vis.weights.rename import BACKBONE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vis.models._contract import Model
 
 __all__ = [
@@ -48,7 +49,7 @@ def load(source: str | Path) -> Model[Any]:
         DataError: it is damaged, not of vis, a backbone's alone, or does not fit the model that it
             names.
     """
-    path = _found(source)
+    path = located(source)
     sealed = read_card(path)
     if sealed.card.model == BACKBONE:
         raise DataError(
@@ -91,20 +92,3 @@ def card_of(model: Model[Any]) -> Card:
     settings = dataclasses.asdict(model.config)
     count = settings.pop("classes")
     return Card(model.name, settings, model.class_names or numbered(count), model.size)
-
-
-def _found(source: str | Path) -> Path:
-    path = Path(source)
-    if path.exists() or path.suffix or len(path.parts) > 1:
-        return path
-    if source == DEFAULT and shipped_file().is_file():
-        return shipped_file()
-    named = weights_folder() / f"{source}.safetensors"
-    if named.exists():
-        return named
-    what = f"there is no file {str(source)!r}, nor weights of this name in {weights_folder()}"
-    if source in {entry.name for entry in entries()}:
-        raise InputError(what, remedy=f"Fetch them: vis weights get {source}")
-    there = sorted(p.stem for p in weights_folder().glob("*.safetensors"))
-    remedy = f"There are: {', '.join(there)}." if there else "Give the path of a file."
-    raise InputError(what, remedy=remedy)

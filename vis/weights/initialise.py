@@ -18,6 +18,7 @@ from vis.weights import families
 from vis.weights.convert import is_ours, read_foreign, shapes_of
 from vis.weights.fetch import imagenet_file
 from vis.weights.files import check_numbers, read_weights
+from vis.weights.located import located
 from vis.weights.rename import BACKBONE, Rows, first_of, rename
 
 if TYPE_CHECKING:
@@ -79,16 +80,18 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
     Args:
         model: changed in place.
         source: a file of ours or a published one (DETR, VisTR, or a backbone of torchvision or
-            timm), or "imagenet" for the published weights of the model's backbone.
+            timm), the name of one as `vis.load` takes it, or "imagenet" for the published weights
+            of the model's backbone.
         download: whether "imagenet" may be fetched.
 
     Raises:
         InputError: the source is not there and may not, or cannot, be fetched.
         DataError: it is damaged, or nothing of it fits.
     """
-    path = source
     if source == IMAGENET:
         path = imagenet_file(model.config.backbone, download=download)
+    else:
+        path = located(source)
     try:
         name, tensors, classes = _source(model, path)
         left: dict[str, str] = {}
