@@ -19,6 +19,8 @@ CHANNELS = (16, 24, 32, 96, 320)
 """Of the maps of strides 2, 4, 8, 16 and 32."""
 ENDS = (0, 2, 5, 12, 16)
 """Number of the block that each of these maps comes out of: the last of its stride."""
+MIDDLE = slice(3, 13)
+"""The blocks of strides 8 and 16."""
 EXPANDED, EXPANDED_CHANNELS = 13, 576
 """The block whose widened input, of stride 16, SSD's first predictor reads."""
 
@@ -85,6 +87,22 @@ class MobileNetV2(nn.Module):
             if number in ENDS:
                 levels.append(x)
         return Maps(levels, expanded, self.last(x))
+
+
+class MiddleBlocks(nn.ModuleList):
+    """Blocks like those of strides 8 and 16, for another task than the trunk's own."""
+
+    def __init__(self) -> None:
+        super().__init__([*_blocks()][MIDDLE])
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """`[M 24 h w]` of stride 4 -> maps of strides 8 and 16."""
+        levels: list[Tensor] = []
+        for number, block in enumerate(self, MIDDLE.start):
+            x, _ = block(x)
+            if number in ENDS:
+                levels.append(x)
+        return levels
 
 
 def _blocks() -> Iterator[InvertedResidual]:

@@ -10,7 +10,7 @@ from torch import nn
 from vis.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -56,6 +56,10 @@ class Model(nn.Module, ABC, Generic[Output]):
     @abstractmethod
     def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
         """What the output says of each clip of the batch, in its order."""
+
+    def completed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights that it is to start from, with what it can make itself of what is there."""
+        return dict(tensors)
 
     def check_single(self, clip: Clip) -> None:
         """Refuse clips of several frames, for models that look at pictures.

@@ -14,7 +14,14 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from vis.backbones.mobilenet_v2 import CHANNELS, EXPANDED_CHANNELS, LAST, MobileNetV2
+from vis.backbones.mobilenet_v2 import (
+    CHANNELS,
+    EXPANDED_CHANNELS,
+    LAST,
+    MIDDLE,
+    MiddleBlocks,
+    MobileNetV2,
+)
 from vis.errors import UsageError
 from vis.layers.anchors import COUNTS, anchors, decode
 from vis.layers.canvas import squashed
@@ -25,7 +32,7 @@ from vis.models._box_selection import BoxSelection, embeddings, filled, widened
 from vis.models._contract import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vis.backbones.mobilenet_v2 import Maps
     from vis.layers.roi_masks import RoiMasks
@@ -48,6 +55,9 @@ class Config:
     it. The published one squashes all pictures to a square: 1."""
     masks: bool = True
     """Whether objects have outlines; the published detector's are its boxes."""
+    mask_blocks: bool = True
+    """Whether masks see strides 8 and 16 through blocks of their own, which begin as the
+    trunk's: so masks are learnt through them while boxes and names stay as they are."""
     mask_width: int = 64
     """Channels of the mask head."""
     margin: float = 0.15
@@ -117,6 +127,7 @@ class SSDMask(Model[Output]):
         class_heads: of each of six maps, to logits of all anchors of a cell.
         box_heads: likewise, to offsets.
         masks: boxes to masks; none where objects have boxes alone.
+        mask_blocks: what masks see at strides 8 and 16, where that is not what boxes see.
         sampling: which boxes the masks are learnt from.
         selection: which boxes become predictions.
     """
@@ -132,6 +143,7 @@ class SSDMask(Model[Output]):
         class_heads: Sequence[nn.Conv2d],
         box_heads: Sequence[nn.Conv2d],
         masks: RoiMaskHead | None,
+        mask_blocks: MiddleBlocks | None,
         sampling: RoiSampling,
         selection: BoxSelection,
     ) -> None:
@@ -140,7 +152,7 @@ class SSDMask(Model[Output]):
         self.sampling, self.selection = sampling, selection
         self.backbone, self.extra = backbone, nn.ModuleList(extra)
         self.class_heads, self.box_heads = nn.ModuleList(class_heads), nn.ModuleList(box_heads)
-        self.masks = masks
+        self.masks, self.mask_blocks = masks, mask_blocks
         for part in (self.backbone, self.extra, self.class_heads, self.box_heads):
             part.requires_grad_(config.train_detector)
         # a CPU's convolutions would else turn the weights around at every frame
@@ -167,7 +179,8 @@ class SSDMask(Model[Output]):
         )
         places = anchors([(m.shape[2], m.shape[3]) for m in maps], (x.shape[2], x.shape[3]))
         places = places.to(x).expand(len(x), -1, -1)
-        return Output(logits, offsets, places, seen.levels, clip.sizes, (x.shape[2], x.shape[3]))
+        levels = self._mask_levels(seen.levels)
+        return Output(logits, offsets, places, levels, clip.sizes, (x.shape[2], x.shape[3]))
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised.
@@ -216,12 +229,29 @@ class SSDMask(Model[Output]):
         masks = self._masks(self.masks, output, pictures, every).fine.float().sigmoid()
         return torch.split(masks, counts)
 
+    def completed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """With blocks for masks that begin as the trunk's, where there are none."""
+        found = dict(tensors)
+        for name in self.state_dict() if self.mask_blocks is not None else ():
+            if name.startswith("mask_blocks."):
+                _, number, rest = name.split(".", 2)
+                theirs = f"backbone.blocks.{int(number) + MIDDLE.start}.{rest}"
+                if name not in found and theirs in found:
+                    found[name] = found[theirs]
+        return found
+
     def _maps(self, seen: Maps) -> list[Tensor]:
         """The six that the predictors read."""
         maps = [seen.expanded, seen.last]
         for extra in self.extra:
             maps.append(extra(maps[-1]))
         return maps
+
+    def _mask_levels(self, levels: list[Tensor]) -> list[Tensor]:
+        """What masks are seen in: the trunk's maps, or in its middle their own."""
+        if self.mask_blocks is None:
+            return levels
+        return [*levels[:2], *self.mask_blocks(levels[1]), levels[4]]
 
     @staticmethod
     def _masks(head: RoiMaskHead, output: Output, pictures: Tensor, boxes: Tensor) -> RoiMasks:
@@ -252,6 +282,7 @@ def build(config: Config) -> SSDMask:
         class_heads=[_class_head(count, n * config.classes) for count, n in pairs],
         box_heads=[nn.Conv2d(count, n * 4, 3, padding=1) for count, n in pairs],
         masks=RoiMaskHead(CHANNELS, config.mask_width) if config.masks else None,
+        mask_blocks=MiddleBlocks() if config.masks and config.mask_blocks else None,
         sampling=RoiSampling(jitter=config.jitter, most=config.rois),
         selection=BoxSelection(
             min_score=config.min_score, overlap=config.overlap, keep=config.keep

@@ -100,7 +100,7 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
             left = _left(DETR_LEFT, tensors)
         if name and not (classes and (name, classes) == (model.name, model.class_names)):
             left |= _left(LEFT, tensors)
-        return _take(model, tensors, left)
+        return _take(model, model.completed(tensors), left)
     except DataError as error:
         raise error.at(str(path)) from None
 
