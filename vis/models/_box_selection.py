@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 from torchvision.ops import nms, roi_align
 
-from vis.layers.roi_masks import FINE
+from vis.layers.roi_masks import FINE, STRIDES
 from vis.ops.boxes import boxes_of, coverage
 from vis.ops.crops import put_back
 from vis.records import ClipPredictions
@@ -112,10 +112,13 @@ def widened(boxes: Tensor, margin: float) -> Tensor:
 def embeddings(
     levels: Sequence[Tensor], masks: Tensor, boxes: Tensor, size: tuple[int, int]
 ) -> Tensor:
-    """`[N C]` mean of the maps of strides 4 and 16 over the pixels of each mask, each of length 1.
+    """`[N C]` how the maps over the pixels of each mask differ from those of the whole picture.
+
+    Without what all of a picture has in common, two objects of it are alike by a third instead of
+    by a half, and the same one in the next frame still by nine tenths (measured on film).
 
     Args:
-        levels: `[C h w]` of one picture, of strides 2 to 32.
+        levels: `[C h w]` of one picture, of strides 2 to 32; the first tells too little.
         masks: `[N m m]` probabilities within the boxes.
         boxes: `[N 4]` corners as fractions.
         size: pixels of the picture.
@@ -124,16 +127,13 @@ def embeddings(
     weights = functional.adaptive_avg_pool2d(masks[:, None], LOOK)
     weights = weights / weights.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
     found = []
-    for level, stride in ((levels[1], 4), (levels[3], 16)):
+    for level, stride in zip(levels[1:], STRIDES[1:], strict=True):
+        x = level[None].to(torch.promote_types(level.dtype, torch.float32))
         seen = roi_align(
-            level[None].float(),
-            [corners],
-            LOOK,
-            spatial_scale=1 / stride,
-            sampling_ratio=1,
-            aligned=True,
+            x, [corners.to(x.dtype)], LOOK, spatial_scale=1 / stride, sampling_ratio=1, aligned=True
         )
-        found.append(functional.normalize((seen * weights).sum(dim=(2, 3)), dim=1))
+        own = (seen * weights.to(x.dtype)).sum(dim=(2, 3)) - x.mean(dim=(2, 3))
+        found.append(functional.normalize(own, dim=1))
     return torch.cat(found, dim=1)
 
 
