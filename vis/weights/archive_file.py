@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from vis.errors import DataError
 from vis.weights.graph_file import MAX_FILE, graph_of
@@ -27,8 +27,8 @@ MAX_TOTAL = 4 << 30
 """Bytes of all members together: a few kilobytes of gzip can stand for gigabytes."""
 MAX_MEMBERS = 10_000
 BLOCK, CHUNK = 512, 1 << 20
-REGULAR, FOLDER, COMMENTS = (b"0", b"\0"), b"5", (b"x", b"g")
-"""Kinds of members; comments (pax) state times and owners."""
+REGULAR, FOLDER, COMMENTS = (b"0", b"\0"), b"5", (b"x", b"g", b"L", b"K")
+"""Kinds of members; comments state times, owners and long names, which no published file needs."""
 
 
 def looks_like_archive(head: bytes) -> bool:
@@ -60,7 +60,7 @@ def read_archive(path: str | Path) -> Published:
             raise DataError(what, where=str(path), remedy="Fetch it again.") from None
 
 
-def _graphs(stream: IO[bytes]) -> Iterator[bytearray]:
+def _graphs(stream: gzip.GzipFile) -> Iterator[bytearray]:
     """The content of each member of that name; all else is read past, so that damage is seen."""
     left = MAX_TOTAL
     for _ in range(MAX_MEMBERS):
@@ -115,7 +115,7 @@ def _less(left: int, size: int) -> int:
     return left - size
 
 
-def _read(stream: IO[bytes], size: int) -> bytearray:
+def _read(stream: gzip.GzipFile, size: int) -> bytearray:
     """So many bytes, in pieces: a header may state more than there is."""
     content = bytearray()
     while len(content) < size:
@@ -126,7 +126,7 @@ def _read(stream: IO[bytes], size: int) -> bytearray:
     return content
 
 
-def _skip(stream: IO[bytes], size: int) -> None:
+def _skip(stream: gzip.GzipFile, size: int) -> None:
     while size:
         piece = stream.read(min(CHUNK, size))
         if not piece:

@@ -97,9 +97,10 @@ def _stated(model: Entry, sha256: str | None) -> list[Digest]:
         found = value.get("sha256") if isinstance(value, dict) else None
         if not isinstance(found, str):
             raise DataError("it states no sha256", where=str(record), remedy="Delete it.")
-        stated.append(whole_sha256(found))
-    # got before from the content of an archive, it may come from the archive now
-    return [one for one in stated if one != model.inside or sha256 is not None]
+        # got before from what lies in the archive, it may come from the archive now
+        if (recorded := whole_sha256(found)) != model.inside:
+            stated.append(recorded)
+    return stated
 
 
 def _check_reachable(model: Entry, offline: bool) -> None:
