@@ -99,7 +99,9 @@ def test_losses_are_finite_and_a_gradient_reaches_every_trainable_parameter(
         if parameter.requires_grad:
             assert parameter.grad is not None, name
             size = parameter.grad.abs().sum().item()
-            assert 0 < size < float("inf"), name
+            # an anchor's box is learnt from objects of its size alone: test_ssd_mask.py has them
+            least = -1 if name.startswith("box_heads.") and case.startswith("ssd_mask") else 0
+            assert least < size < float("inf"), name
 
 
 def test_what_is_not_annotated_is_not_punished(small: SimpleNamespace, case: str):

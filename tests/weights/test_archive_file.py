@@ -1,5 +1,6 @@
 """Archives: one member is read in memory, nothing is unpacked, and no bomb goes off."""
 
+import contextlib
 import gzip
 import os
 import tarfile
@@ -84,7 +85,7 @@ def test_no_graph_or_two_are_refused(path: Path) -> None:
 
 def test_a_graph_that_is_none_is_refused_with_its_place(path: Path) -> None:
     path.write_bytes(archive({NAME: b"\xff" * 50}))
-    with pytest.raises(DataError, match="published: .*no graph"):
+    with pytest.raises(DataError, match=r"published: .*no graph"):
         read_foreign(path)
 
 
@@ -118,10 +119,8 @@ def test_damage_that_gzip_cannot_see_is_refused_or_harmless(path: Path) -> None:
         for change in (0x01, 0x80):
             whole[place] ^= change
             path.write_bytes(gzip.compress(bytes(whole) + bytes(1024), 1))
-            try:
+            with contextlib.suppress(DataError):
                 assert set(read_foreign(path).tensors) <= {"w", "v"}
-            except DataError:
-                pass
             whole[place] ^= change
 
 
