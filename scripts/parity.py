@@ -3,7 +3,11 @@
 A case states how to fill a checkpoint in the published names and the outputs that the published
 code gave for it. The checkpoint is written as a `.pth`, converted, loaded and run; one row an
 output tells the largest absolute difference. The exit code is 1 if one is above the tolerance.
-A `.txt` of golden numbers is compared by `parity_ttsrn.py` or `parity_golden_text.py`.
+A `.txt` of golden numbers is compared by `parity_ttsrn.py` or `parity_golden_text.py`. An `.npz`
+of pictures is what TensorFlow's `ssd_mobilenet_v2_coco` said of them (`parity_ssd.py`), beside what
+its weights, of whatever file `vis weights convert ssd_mobilenet_v2` reads, say here:
+
+    scripts/parity.py ssd_mobilenet_v2.npz --weights frozen_inference_graph.pb
 """
 
 from __future__ import annotations
@@ -46,14 +50,17 @@ Row = tuple[str, float, float]
 
 def main() -> int:
     """Print the table; 1 if a row is above its tolerance."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("cases", nargs="+", type=Path, metavar="CASE.json")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cases", nargs="+", type=Path, metavar="CASE")
     parser.add_argument("--fill", type=Path, help="fill.py; the one beside the case if not given")
+    parser.add_argument("--weights", type=Path, help="the published weights, of a case of .npz")
     options = parser.parse_args()
     failed = False
     for path in options.cases:
         try:
-            for output, difference, tolerance in rows_of(path, options.fill):
+            for output, difference, tolerance in rows_of(path, options.fill, options.weights):
                 bad = not difference <= tolerance
                 failed |= bad
                 verdict = "ABOVE" if bad else "ok"
@@ -65,8 +72,13 @@ def main() -> int:
     return int(failed)
 
 
-def rows_of(path: Path, fill_path: Path | None) -> Iterator[Row]:
-    """The rows of one case."""
+def rows_of(path: Path, fill_path: Path | None, published: Path | None = None) -> Iterator[Row]:
+    """The rows of one case; `published` is the file of weights where the case has none."""
+    if path.suffix == ".npz":
+        if published is None:
+            raise UsageError(f"{path.name} has no weights", remedy="Give them: --weights PATH")
+        yield from importlib.import_module("parity_ssd").rows_of(path, published)
+        return
     if path.suffix == ".txt":
         name = "parity_ttsrn" if path.stem.startswith("ttsrn") else "parity_golden_text"
         yield from importlib.import_module(name).rows_of(path)

@@ -10,6 +10,7 @@ from vis.layers.canvas import (
     normalised,
     padding_of,
     shrunk,
+    squashed,
     to_content,
 )
 
@@ -70,3 +71,38 @@ def test_content_that_ends_within_a_cell_is_sampled_anew():
 
 def test_content_smaller_than_a_cell_keeps_one():
     assert to_content(torch.randn(1, 2, 8, 8), (32, 32), (1, 1)).shape == (1, 2, 1, 1)
+
+
+def test_a_picture_of_a_mild_shape_is_left_alone():
+    frames = torch.rand(2, 3, 30, 40)
+    assert torch.equal(squashed(frames, torch.tensor([[30, 40]] * 2), 4 / 3), frames)
+
+
+@pytest.mark.parametrize(
+    ("canvas", "aspect", "expected"),
+    [
+        ((30, 60), 4 / 3, (30, 40)),
+        ((60, 30), 4 / 3, (40, 30)),
+        ((30, 60), 1.0, (30, 30)),
+        ((30, 40), 2.0, (30, 40)),
+        ((1, 50), 4 / 3, (1, 1)),
+    ],
+)
+def test_the_long_side_is_bounded_by_the_short(
+    canvas: tuple[int, int], aspect: float, expected: tuple[int, int]
+):
+    found = squashed(torch.rand(1, 3, *canvas), torch.tensor([canvas]), aspect)
+    assert found.shape == (1, 3, *expected)
+
+
+def test_squashing_reaches_from_edge_to_edge_of_the_content():
+    """A ramp stays a ramp of the same ends, whatever lies beside it."""
+    frames = torch.full((2, 3, 30, 60), float("nan"))
+    for number, (height, width) in enumerate(((30, 60), (20, 45))):
+        ramp = (torch.arange(width) + 0.5) / width
+        frames[number, :, :height, :width] = ramp
+    found = squashed(frames, torch.tensor([[30, 60], [20, 45]]), 4 / 3)
+    assert found.shape == (2, 3, 30, 40) and found.isfinite().all()
+    expected = ((torch.arange(40) + 0.5) / 40).expand(2, 3, 30, 40)
+    torch.testing.assert_close(found[..., 1:-1], expected[..., 1:-1], atol=5e-3, rtol=0)
+    assert (found - expected).abs().max() < 0.02

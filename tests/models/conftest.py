@@ -62,6 +62,7 @@ CODED = {
     "mask_side": 32,
     "code": 12,
 }
+ANCHORED = {"mask_width": 32, "min_score": 0.0, "keep": 5}
 PLACES = {
     "backbone": "resnet18",
     "width": 32,
@@ -111,6 +112,8 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         GRIDS | {"layers": "pure", "doubled": False, "backbone": "convnext_atto"},
     ),
     "sotr that knows places": ("sotr", GRIDS | {"places": True, "pixels": 0.5}),
+    "ssd_mask": ("ssd_mask", ANCHORED),
+    "ssd_mask of boxes": ("ssd_mask", ANCHORED | {"masks": False, "aspect": 1.0}),
     "tt_srn": ("tt_srn", SMALL | {"slots": 3, "frames": 4, "backbone": "twins_tiny"}),
     "tt_srn with linear heads": (
         "tt_srn",

@@ -16,6 +16,10 @@ from vis.errors import UsageError
 from vis.models._output import Output
 from vis.records import Clip, ClipPredictions
 
+OF_A_SIZE = ("box_heads.", "masks.pyramid.smooth.")
+"""Parts of a single-shot detector that learn from objects of one size alone, of each map another;
+`test_ssd_mask.py` shows it objects of all sizes."""
+
 
 def tensors(output: Any, predictions: list[ClipPredictions]) -> list[Tensor]:
     """Everything that a model said."""
@@ -72,10 +76,10 @@ def test_predictions_have_their_shapes_and_ranges(small: SimpleNamespace, case: 
         assert made.masks.shape[:2] == (N, T)
         stride = round(size[0] / made.masks.shape[2])
         cells = [round(pixels / stride) for pixels in size]
-        assert stride in (1, 4)
+        assert stride in (1, 2, 4)
         assert all(abs(a - b) <= 1 for a, b in zip(made.masks.shape[2:], cells, strict=True))
         assert (made.labels >= 0).all() and (made.labels < small.classes).all()
-        if case.startswith(("sotr", "deformable_detr")):
+        if case.startswith(("sotr", "deformable_detr", "ssd_mask")):
             # the score said already how sure it is; said twice, the tracker would hide the rest
             assert made.presence.min() > 0.5
         for values in (made.scores, made.class_scores, made.boxes, made.presence, made.masks):
@@ -99,7 +103,8 @@ def test_losses_are_finite_and_a_gradient_reaches_every_trainable_parameter(
         if parameter.requires_grad:
             assert parameter.grad is not None, name
             size = parameter.grad.abs().sum().item()
-            assert 0 < size < float("inf"), name
+            assert size < float("inf"), name
+            assert size > 0 or (case.startswith("ssd_mask") and name.startswith(OF_A_SIZE)), name
 
 
 def test_what_is_not_annotated_is_not_punished(small: SimpleNamespace, case: str):

@@ -85,3 +85,16 @@ def test_unknown_families_and_missing_recipes_are_said(
     assert "no known family (first name: 'x.weight')" in capsys.readouterr().out
     assert run(parity, monkeypatch, path) == 1
     assert "--fill PATH" in capsys.readouterr().out
+
+
+def test_a_case_of_pictures_takes_weights(
+    parity: Any, monkeypatch: pytest.MonkeyPatch, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = shared / "golden" / "parts" / "ssd_mobilenet_v2.npz"
+    assert run(parity, monkeypatch, case) == 1
+    assert "Give them: --weights PATH" in capsys.readouterr().out
+    weights = shared / "data" / "weights" / "ssd_mobilenet_v2_coco_2018_03_29.safetensors"
+    if not weights.is_file():
+        pytest.skip("the weights are not beside the project")
+    assert run(parity, monkeypatch, case, "--weights", weights) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 13

@@ -39,7 +39,7 @@ def convert(
 
     Args:
         family: What was published, such as detr or vistr; vis weights inspect tells it.
-        source: The published file: .pth, .pkl or safetensors.
+        source: The published file: .pth, .pkl, safetensors, or TensorFlow's graph (.pb, .tar.gz).
         destination: The file to write.
         frames: Frames of a clip that the model was trained with, if not as published (VisTR 36).
         slots: Instances of a clip that the model was trained with, if not as published (VisTR 10).

@@ -34,7 +34,7 @@ class SameConv(nn.Conv2d):
         super().__init__(channels, out, kernel, stride, groups=channels if depthwise else 1)
         self.active = active
         # without a norm to correct it, a start from nothing must keep the variance by itself
-        nn.init.kaiming_normal_(self.weight, mode="fan_out" if depthwise else "fan_in")
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu" if active else "linear")
         assert self.bias is not None
         nn.init.zeros_(self.bias)
 

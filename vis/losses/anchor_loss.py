@@ -140,9 +140,11 @@ def _matched(anchors: Tensor, target: ClipTargets) -> tuple[Tensor, Tensor]:
         return seen, seen
     overlaps = box_iou(target.boxes[seen, 0].to(anchors.dtype), to_corners(anchors))
     most, owner = overlaps.max(dim=0)
-    best = overlaps.argmax(dim=1)
-    owner[best] = torch.arange(len(seen), device=owner.device)
-    most[best] = 1.0  # an object too small or long for all anchors keeps its nearest
+    free = overlaps.clone()
+    for number in range(len(seen)):
+        # an object too small or long for all anchors keeps its nearest that no other one keeps
+        nearest = free[number].argmax()
+        owner[nearest], most[nearest], free[:, nearest] = number, 1.0, -1.0
     rows = (most >= MATCHED).nonzero()[:, 0]
     return rows, seen[owner[rows]]
 

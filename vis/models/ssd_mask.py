@@ -310,6 +310,8 @@ def _check(config: Config) -> None:
     for name in ("min_score", "overlap"):
         if not 0 <= getattr(config, name) <= 1:
             raise UsageError(f"{name} is {getattr(config, name)}, it must be within 0..1")
+    if not config.masks and not config.train_detector:
+        raise UsageError("neither masks nor the detector are to be learnt")
     if config.mask_width % 32:
         raise UsageError(f"mask_width {config.mask_width} is no multiple of 32")
     if config.aspect < 1 or config.margin < 0 or config.jitter < 0:

@@ -49,6 +49,8 @@ class Entry:
     """Whether the address is a page on which a person must click."""
     digest: Digest | None = None
     """Of the published file; None where nobody states one."""
+    inside: Digest | None = None
+    """Of the file within, where the published one is an archive; a user may have that alone."""
     class_names: tuple[str, ...] | None = None
     """Where the family's own are others."""
 
@@ -101,13 +103,15 @@ def _published() -> list[Entry]:
 
 
 def _entry(row: dict[str, Any]) -> Entry:
-    classes, stated = row.pop("classes"), row.pop("hash")
+    classes, stated, inside = row.pop("classes"), row.pop("hash"), row.pop("hash_inside", "")
+    model = row.pop("model", row["family"].removesuffix("_video"))
     names = YOUTUBE_VIS_2021 if classes == "YouTube-VIS 2021" else None
     return Entry(
         **row,
-        model=row["family"].removesuffix("_video"),
+        model=model,
         classes=len(names) if names else classes,
         class_names=names,
         digest=digest(stated) if stated else None,
+        inside=digest(inside) if inside else None,
         size=4 * row["numbers"],
     )

@@ -11,6 +11,7 @@ import torch
 from vis import backbones, models
 from vis.errors import DataError, UsageError, VisError
 from vis.weights import agreement, families
+from vis.weights.archive_file import looks_like_archive, read_archive
 from vis.weights.files import KEY, Card, read_card, save
 from vis.weights.graph_file import looks_like_graph, read_graph
 from vis.weights.rename import BACKBONE, rename
@@ -36,7 +37,7 @@ class Summary:
     """What a weight file holds."""
 
     format: str
-    """`vis`, `safetensors`, `torch zip`, `torch legacy` or `pickle`."""
+    """`vis`, `safetensors`, `torch zip`, `torch legacy`, `pickle` or `tensorflow graph`."""
     tensors: dict[str, tuple[tuple[int, ...], torch.dtype]]
     """Name -> shape and type."""
     card: Card | None = None
@@ -53,7 +54,9 @@ class Summary:
 
 
 def read_foreign(path: str | Path) -> Published:
-    """The tensors of a published file: `.pth`, safetensors or a frozen graph; nothing is executed.
+    """The tensors of a published file; nothing is executed.
+
+    It is a `.pth`, safetensors, or a frozen graph, which may lie in a `.tar.gz`.
 
     Raises:
         InputError: it cannot be opened.
@@ -63,6 +66,8 @@ def read_foreign(path: str | Path) -> Published:
         head = file.read(512)
     if looks_like_graph(head):
         return read_graph(path)
+    if looks_like_archive(head):
+        return read_archive(path)
     try:
         kind = kind_of(head)
     except DataError as error:
@@ -102,7 +107,8 @@ def convert(
 
     Args:
         family: one of `vis.weights.families.names()`.
-        source: `.pth`, `.pkl` or safetensors; nothing in it is executed.
+        source: `.pth`, `.pkl`, safetensors, or a frozen graph, alone or in its `.tar.gz`; nothing
+            in it is executed.
         destination: the file to write.
         class_names: of the classes, where they are not the published ones.
         overwrite: whether `destination` may be replaced.

@@ -41,7 +41,7 @@ def get(
     Args:
         name: of a model that `vis models` lists.
         accepted: whether the user accepts its licence.
-        file: the published file, where the user has fetched it.
+        file: the published file, or the one that matters within, where the user has it.
         sha256: of the published file, where the user knows it.
         unverified: whether a file is taken whose hash nobody states.
         offline: whether nothing may be fetched.
@@ -73,12 +73,12 @@ def get(
             " and checked from then on.",
         )
     if file is not None:
-        _keep(model, Path(file), _checked(Path(file), stated), place)
+        _keep(model, Path(file), _checked(Path(file), stated, model), place)
         return place
     if not fetched.is_file():
         download(model.address, fetched, stated=stated, unverified=unverified, progress=progress)
     try:
-        _keep(model, fetched, _checked(fetched, stated), place)
+        _keep(model, fetched, _checked(fetched, stated, model), place)
     except DataError:
         fetched.unlink()
         raise
@@ -97,7 +97,9 @@ def _stated(model: Entry, sha256: str | None) -> list[Digest]:
         found = value.get("sha256") if isinstance(value, dict) else None
         if not isinstance(found, str):
             raise DataError("it states no sha256", where=str(record), remedy="Delete it.")
-        stated.append(whole_sha256(found))
+        # got before from what lies in the archive, it may come from the archive now
+        if (recorded := whole_sha256(found)) != model.inside:
+            stated.append(recorded)
     return stated
 
 
@@ -117,12 +119,15 @@ def _check_reachable(model: Entry, offline: bool) -> None:
         )
 
 
-def _checked(path: Path, stated: list[Digest]) -> Sums:
+def _checked(path: Path, stated: list[Digest], model: Entry) -> Sums:
+    """Hashes of a file that has all stated ones; what lies in an archive need not have its own."""
     with open_regular(path) as file:
         sums = sums_of(file)
+    unpacked = model.inside is not None and sums.sha256 == model.inside.digits
     try:
         for digest in stated:
-            sums.check(digest)
+            if not (unpacked and digest == model.digest):
+                sums.check(digest)
     except DataError as error:
         raise error.at(str(path)) from None
     return sums

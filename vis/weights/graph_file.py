@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MAX_FILE = 2 << 30
 """Bytes: protobuf allows no message to be longer."""
 MAX_NODES = 200_000
+MAX_FIELDS = 1_000_000
+"""Of one message; a graph has as many as nodes."""
+MAX_AXES = 8
 FLOAT = 1
 """Number of float32 among TensorFlow's types; the variables of a detector have no other."""
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -48,9 +51,18 @@ def read_graph(path: str | Path) -> Published:
     try:
         if len(whole) > MAX_FILE:
             raise DataError(f"the file has more than {MAX_FILE} bytes")
-        return Published(_variables(memoryview(whole)), {}, "tensorflow graph")
+        return graph_of(memoryview(whole))
     except DataError as error:
         raise error.at(str(path)) from None
+
+
+def graph_of(message: memoryview) -> Published:
+    """The variables of a frozen graph that is in memory, as `read_graph` has them.
+
+    Raises:
+        DataError: it is no graph, is damaged, or has no variables.
+    """
+    return Published(_variables(message), {}, "tensorflow graph")
 
 
 def looks_like_graph(head: bytes) -> bool:
@@ -124,16 +136,22 @@ def _value(message: memoryview) -> memoryview | None:
 def _tensor(name: str, message: memoryview) -> Tensor:
     fields = dict(_fields(message))
     shape, content = fields.get(2, memoryview(b"")), fields.get(4)
-    if fields.get(1) != FLOAT or isinstance(shape, int) or not isinstance(content, memoryview):
+    if fields.get(1) != FLOAT or isinstance(shape, int):
         raise DataError(f"variable {name!r:.80} is not of float32 numbers")
+    if not isinstance(content, memoryview) or not len(content):
+        raise DataError(
+            f"variable {name!r:.80} has single numbers (float_val) or none, no tensor_content",
+            remedy="Freeze the graph anew: TensorFlow packs all variables of more than one number.",
+        )
     sides = [
         dict(_fields(dim)).get(1, 0)
         for n, dim in _fields(shape)
         if n == 2 and not isinstance(dim, int)
     ]
-    whole = [side for side in sides if isinstance(side, int) and side < 1 << 40]
+    whole = [side for side in sides[:MAX_AXES] if isinstance(side, int) and side < 1 << 40]
     if len(whole) != len(sides) or 4 * math.prod(whole) != len(content):
-        raise DataError(f"variable {name!r:.80} has {len(content)} bytes for the shape {sides}")
+        what = f"has {len(content)} bytes for the shape {sides[:MAX_AXES]}"
+        raise DataError(f"variable {name!r:.80} {what}")
     return torch.frombuffer(bytearray(content), dtype=torch.float32).reshape(whole)
 
 
@@ -143,8 +161,11 @@ def _fields(message: memoryview) -> Iterator[Field]:
     Raises:
         DataError: the message is damaged.
     """
-    at = 0
+    at = count = 0
     while at < len(message):
+        count += 1
+        if count > MAX_FIELDS:
+            raise DataError(f"a message of the graph has more than {MAX_FIELDS} fields")
         key, at = _varint(message, at)
         number, kind = key >> 3, key & 7
         if kind == VARINT:

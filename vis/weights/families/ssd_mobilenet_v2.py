@@ -25,6 +25,7 @@ EPSILON = 1e-3
 UNUSED = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 """Ids of COCO that name nothing; 0 is the published background."""
 NUMBERED = 91
+NORM = {"beta", "gamma", "moving_mean", "moving_variance"}
 _TRUNK = r"FeatureExtractor/MobilenetV2/"
 _WEIGHTS = r"(?:depthwise_)?weights"
 _NORM = r"BatchNorm/(beta|gamma|moving_mean|moving_variance)"
@@ -60,7 +61,7 @@ def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """PyTorch's layout, norms folded into their convolutions, the rows of 80 classes alone.
 
     Raises:
-        DataError: a part of a norm is missing.
+        DataError: a part of a layer is missing, or of another shape.
     """
     found: dict[str, Tensor] = {}
     layers = {name.rpartition(".")[0] for name in tensors}
@@ -70,7 +71,9 @@ def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             for name, tensor in tensors.items()
             if name.rpartition(".")[0] == layer
         }
-        if layer.startswith(("class_heads.", "box_heads.")):
+        is_head = layer.startswith(("class_heads.", "box_heads."))
+        _check(part, {"bias"} if is_head else NORM, layer)
+        if is_head:
             part["weight"] = part["weight"].permute(3, 2, 0, 1)
             if layer.startswith("class_heads."):
                 part = {name: _of_classes(x, layer) for name, x in part.items()}
@@ -80,12 +83,27 @@ def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def _folded(part: Mapping[str, Tensor], layer: str) -> dict[str, Tensor]:
-    missing = {"weight", "beta", "gamma", "moving_mean", "moving_variance"} - set(part)
+def _check(part: Mapping[str, Tensor], vectors: set[str], layer: str) -> None:
+    """A layer has all its parts, as long as its weights have rows."""
+    missing = ({"weight"} | vectors) - set(part)
     if missing:
         raise DataError(f"layer {layer} has no {min(missing)}")
-    weight = part["weight"]
-    depthwise = layer.endswith(".depthwise") or re.fullmatch(r"extra\.\d\.1", layer)
+    shape = tuple(part["weight"].shape)
+    if len(shape) != 4 or not all(shape):
+        raise DataError(f"layer {layer} has weights of shape {shape}, not of a convolution")
+    rows = shape[2 if _is_depthwise(layer) else 3]
+    for name in sorted(vectors):
+        if tuple(part[name].shape) != (rows,):
+            found = tuple(part[name].shape)
+            raise DataError(f"layer {layer} has {rows} channels, but a {name} of shape {found}")
+
+
+def _is_depthwise(layer: str) -> bool:
+    return layer.endswith(".depthwise") or re.fullmatch(r"extra\.\d\.1", layer) is not None
+
+
+def _folded(part: Mapping[str, Tensor], layer: str) -> dict[str, Tensor]:
+    weight, depthwise = part["weight"], _is_depthwise(layer)
     weight = weight.permute(2, 3, 0, 1) if depthwise else weight.permute(3, 2, 0, 1)
     scale = part["gamma"] / (part["moving_variance"] + EPSILON).sqrt()
     return {
@@ -97,8 +115,11 @@ def _folded(part: Mapping[str, Tensor], layer: str) -> dict[str, Tensor]:
 def _of_classes(x: Tensor, layer: str) -> Tensor:
     """Rows of the classes that have a name, anchor by anchor; but for COCO's, all but the first."""
     count = COUNTS[int(layer.split(".")[1])]
-    if len(x) % count:
-        raise DataError(f"layer {layer} has {len(x)} rows, no multiple of its {count} anchors")
+    if len(x) % count or len(x) < 2 * count:
+        raise DataError(
+            f"layer {layer} has {len(x)} rows, not as many for each of its {count} anchors: one of"
+            " the background, and of each class"
+        )
     rows = x.reshape(count, -1, *x.shape[1:])
     unused = (0, *UNUSED) if rows.shape[1] == NUMBERED else (0,)
     kept = [row for row in range(rows.shape[1]) if row not in unused]
@@ -131,10 +152,10 @@ FAMILY = Family(
         *_layer("Conv_1", "backbone.last"),
         *_blocks(),
         *_extra(),
-        (r"BoxPredictor_(\d)/ClassPredictor/weights", r"class_heads.\1.weight"),
-        (r"BoxPredictor_(\d)/ClassPredictor/biases", r"class_heads.\1.bias"),
-        (r"BoxPredictor_(\d)/BoxEncodingPredictor/weights", r"box_heads.\1.weight"),
-        (r"BoxPredictor_(\d)/BoxEncodingPredictor/biases", r"box_heads.\1.bias"),
+        (r"BoxPredictor_([0-5])/ClassPredictor/weights", r"class_heads.\1.weight"),
+        (r"BoxPredictor_([0-5])/ClassPredictor/biases", r"class_heads.\1.bias"),
+        (r"BoxPredictor_([0-5])/BoxEncodingPredictor/weights", r"box_heads.\1.weight"),
+        (r"BoxPredictor_([0-5])/BoxEncodingPredictor/biases", r"box_heads.\1.bias"),
     ),
     dropped=(),
     settings=settings,
