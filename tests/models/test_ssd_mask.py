@@ -51,16 +51,29 @@ def test_masks_alone_may_be_learnt(small: SimpleNamespace) -> None:
     assert losses.keys() == {"mask_bce", "mask_dice", "mask_coarse"}
     torch.stack(list(losses.values())).sum().backward()
     assert all(
-        (parameter.grad is not None) == name.startswith("masks.")
+        (parameter.grad is not None) == name.startswith(("masks.", "mask_blocks."))
         for name, parameter in model.named_parameters()
     )
+
+
+def test_blocks_for_masks_begin_as_the_trunks(small: SimpleNamespace) -> None:
+    """What starts from a detector sees its maps at first, and those only change for masks."""
+    model = small.make("ssd_mask")
+    published = {n: t for n, t in model.state_dict().items() if not n.startswith("mask")}
+    model.load_state_dict(model.completed(published), strict=False)
+    frames = torch.rand(1, 3, 64, 80)
+    with torch.inference_mode():
+        own = model.mask_blocks(model.backbone(frames).levels[1])
+        for one, other in zip(own, model.backbone(frames).levels[2:4], strict=True):
+            assert torch.equal(one, other)
+    assert small.make("ssd_mask", mask_blocks=False).completed(published).keys() == published.keys()
 
 
 def test_the_detector_says_the_same_with_and_without_masks(small: SimpleNamespace) -> None:
     model = small.make("ssd_mask")
     boxes = small.make("ssd_mask", masks=False)
     boxes.load_state_dict(
-        {n: t for n, t in model.state_dict().items() if not n.startswith("masks.")}
+        {n: t for n, t in model.state_dict().items() if not n.startswith("mask")}
     )
     clip = small.clip(model)
     with torch.inference_mode():

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def anchors(maps: Sequence[tuple[int, int]], size: tuple[int, int]) -> Tensor:
         centres = centres[:, :, None].expand_as(sides)
         found.append(torch.cat((centres, sides), dim=-1).flatten(0, 2))
     return torch.cat(found).float()
+
+
+def by_anchor(x: Tensor, count: int) -> Tensor:
+    """`[B count*D h w]` -> `[B h*w*count D]`, cells row by row, anchors innermost."""
+    return rearrange(x, "b (n d) h w -> b (h w n) d", n=count)
 
 
 def decode(offsets: Tensor, places: Tensor) -> Tensor:

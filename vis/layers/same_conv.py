@@ -48,3 +48,20 @@ class SameConv(nn.Conv2d):
             weight = functional.pad(weight, (int(columns), 0, int(rows), 0))
         x = functional.conv2d(x, weight, self.bias, self.stride, sides, 1, self.groups)
         return functional.relu6(x, inplace=True) if self.active else x
+
+
+class ExtraMap(nn.Sequential):
+    """Half as large a map: narrow, look at each channel alone, widen.
+
+    Args:
+        channels: in.
+        hidden: channels in between.
+        out: channels.
+    """
+
+    def __init__(self, channels: int, hidden: int, out: int) -> None:
+        super().__init__(
+            SameConv(channels, hidden),
+            SameConv(hidden, hidden, 3, stride=2, depthwise=True),
+            SameConv(hidden, out),
+        )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from vis.backbones.mobilenet_v2 import (
@@ -23,10 +22,10 @@ from vis.backbones.mobilenet_v2 import (
     MobileNetV2,
 )
 from vis.errors import UsageError
-from vis.layers.anchors import COUNTS, anchors, decode
+from vis.layers.anchors import COUNTS, anchors, by_anchor, decode
 from vis.layers.canvas import squashed
 from vis.layers.roi_masks import RoiMaskHead
-from vis.layers.same_conv import SameConv
+from vis.layers.same_conv import ExtraMap
 from vis.losses.anchor_loss import RoiSampling, detector_terms, mask_terms
 from vis.models._box_selection import BoxSelection, embeddings, filled, widened
 from vis.models._contract import Model
@@ -100,23 +99,6 @@ class Output:
         return decode(offsets, self.anchors.to(offsets.dtype))
 
 
-class ExtraMap(nn.Sequential):
-    """Half as large a map: narrow, look at each channel alone, widen.
-
-    Args:
-        channels: in.
-        hidden: channels in between.
-        out: channels.
-    """
-
-    def __init__(self, channels: int, hidden: int, out: int) -> None:
-        super().__init__(
-            SameConv(channels, hidden),
-            SameConv(hidden, hidden, 3, stride=2, depthwise=True),
-            SameConv(hidden, out),
-        )
-
-
 class SSDMask(Model[Output]):
     """A clip has one frame.
 
@@ -172,7 +154,7 @@ class SSDMask(Model[Output]):
         maps = self._maps(seen)
         logits, offsets = (
             torch.cat(
-                [_of_anchors(head(x), n) for head, x, n in zip(heads, maps, COUNTS, strict=True)],
+                [by_anchor(head(x), n) for head, x, n in zip(heads, maps, COUNTS, strict=True)],
                 dim=1,
             )
             for heads in (self.class_heads, self.box_heads)
@@ -296,11 +278,6 @@ def _class_head(channels: int, out: int) -> nn.Conv2d:
     assert head.bias is not None
     nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
     return head
-
-
-def _of_anchors(x: Tensor, count: int) -> Tensor:
-    """`[B count*D h w]` -> `[B h*w*count D]`, cells row by row, anchors innermost."""
-    return rearrange(x, "b (n d) h w -> b (h w n) d", n=count)
 
 
 def _check(config: Config) -> None:
