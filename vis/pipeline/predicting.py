@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from vis.records import Track
 
 THRESHOLD = 0.001
-TRACKER = Config(threshold=0.05, weakest=0.02, presence=0.02)
-"""All far lower than for looking at: AP also asks what is found at last."""
+TRACKER = Config(threshold=0.05, weakest=0.02, presence=0.02, min_length=1)
+"""All far lower than for looking at: AP also asks what is found at last. Videos of data sets are
+single shots, perhaps of sparse frames, so no cuts are looked for."""
 MOST = 100
 """Results of a video that count."""
 
@@ -156,7 +157,7 @@ def _tracked(
     film = film_of(frames, video)
     source = film or [inside(frames, name) for name in video.file_names]
     alone = {"window": 1, "stride": 1} if video.length == 1 else {}
-    asked = {"threshold": THRESHOLD, "tracker": TRACKER, **settings, **alone}
+    asked = {"threshold": THRESHOLD, "tracker": TRACKER, "cuts": False, **settings, **alone}
     with track(source, model, **asked) as tracking:
         return tracking.collect()
 
