@@ -77,8 +77,8 @@ def track(
         device: auto, cpu, cuda, cuda:1, ...
         precision: Of the model's numbers; half precision is faster on a GPU.
         linking: By masks, objects are known again by where and what they are; by queries, by the
-            model's embeddings alone, wherever they are: that survives jumps and cuts, but mixes up
-            what looks alike, and needs a model that has embeddings.
+            model's embeddings alone, wherever they are: that survives jumps (with --no-cuts also
+            cuts), but mixes up what looks alike, and needs a model that has embeddings.
         every: Look at every n-th frame alone.
         max_frames: Stop after so many frames.
         min_length: Leave out objects that are seen in fewer frames; without it, 5 for models that

@@ -34,6 +34,14 @@ _RESTLESS = 0.5
 """Share of what the last frames changed that a frame is forgiven: what moves fast goes on to."""
 
 
+_MISSED = 0.2
+"""What this share grows by for each frame in between that tells of no shot."""
+_EXPOSURES = (1.5, 2.0, 3.0, 4.5)
+"""By which a picture is brightened to see whether the light alone changed, beyond white."""
+_BRIGHTER = 0.1
+"""Rise of the mean brightness that is looked at so."""
+
+
 class Memory(NamedTuple):
     """What is kept of the frames before; never more than `REMEMBERED` of them."""
 
@@ -41,17 +49,21 @@ class Memory(NamedTuple):
     """`[3 16 28]` uint8 each, the newest last."""
     changes: tuple[float, ...] = ()
     """Unlikeness of the last of them, each to those before it."""
+    skipped: int = 0
+    """Frames since then that tell of no shot: of a plain colour, or perhaps of a flash."""
     bright: int = 0
-    """Very bright frames in succession that may be a flash."""
+    """How many of these may be of a flash."""
 
     def state(self) -> dict[str, Any]:
         """Plain values and tensors."""
-        return {"cells": list(self.cells), "changes": list(self.changes), "bright": self.bright}
+        pictures = {"cells": list(self.cells), "changes": list(self.changes)}
+        return pictures | {"skipped": self.skipped, "bright": self.bright}
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Memory:
         """What `state` gave."""
-        return cls(tuple(state["cells"]), tuple(state["changes"]), state["bright"])
+        pictures = tuple(state["cells"]), tuple(state["changes"])
+        return cls(*pictures, state["skipped"], state["bright"])
 
 
 class CutDetector:
@@ -76,13 +88,14 @@ class CutDetector:
         """Take the next frame, `[3 h w]` uint8, and say whether it begins a new shot."""
         cells = reduced(small)
         luma = _luma(cells.float() / 255)
-        if luma.std() < _PLAIN:
+        known, skipped, bright = self.memory.cells, self.memory.skipped, self.memory.bright
+        flashes = bool(known) and bright < REMEMBERED - 1 and _flashes(luma, known[-1])
+        if luma.std() < _PLAIN or flashes:
+            most = min(skipped + 1, REMEMBERED)
+            self.memory = self.memory._replace(skipped=most, bright=bright + flashes)
             return False
-        known = self.memory.cells
-        if known and _flashes(luma, known[-1]) and self.memory.bright < REMEMBERED - 1:
-            self.memory = self.memory._replace(bright=self.memory.bright + 1)
-            return False
-        bound = THRESHOLD + _RESTLESS * max(self.memory.changes, default=_USUAL)
+        forgiven = _RESTLESS + _MISSED * skipped
+        bound = THRESHOLD + forgiven * max(self.memory.changes, default=_USUAL)
         change = _least(cells, known, bound)
         if change > bound:
             self.memory = Memory((cells,))
@@ -116,8 +129,17 @@ def _least(cells: Tensor, known: tuple[Tensor, ...], bound: float) -> float:
     for one in reversed(known):
         least = min(least, unlikeness(cells, one))
         if least <= bound:
-            break
-    return least
+            return least
+    return min(least, _lit(cells, known[-1])) if known else least
+
+
+def _lit(cells: Tensor, before: Tensor) -> float:
+    """Unlikeness to the frame before in the light of this one, if that is much brighter; else 1."""
+    mean = _luma(cells.float()).mean() / 255
+    if mean - _luma(before.float()).mean() / 255 < _BRIGHTER:
+        return 1.0
+    lit = [(before.float() * gain).clamp(max=255) for gain in _EXPOSURES]
+    return unlikeness(cells, min(lit, key=lambda one: abs(float(_luma(one).mean()) / 255 - mean)))
 
 
 def _luma(colours: Tensor) -> Tensor:

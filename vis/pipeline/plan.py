@@ -54,7 +54,7 @@ class Plan:
     regions: bool = False
     """Whether the model says regions of classes, not objects."""
     cuts: bool = True
-    """Whether hard cuts are looked for and end all identities."""
+    """Whether hard cuts are looked for and end all identities; a region's is its class, always."""
 
     def looker(self, model: Model[Any], *, device: str, precision: str) -> Looker:
         """The model at work as planned.
@@ -127,37 +127,35 @@ def plan_for(
         UsageError: a value cannot be; says what can.
     """
     length = model.frames if window is None else window
-    step = max(1, 3 * length // 4) if stride is None else stride
-    check_plan(window=length, stride=step)
+    stride = max(1, 3 * length // 4) if stride is None else stride
+    check_plan(window=length, stride=stride)
     if length > model.frames:
         raise UsageError(
             f"a window of {length} frames is too long for this model",
             remedy=f"It sees at most {model.frames}.",
         )
     short = size if size is not None else model.size or _SHORT
-    _check_numbers(threshold, size=short, every=every)
+    _check_numbers(threshold, size=short, every=every, min_length=min_length)
     _check_linking(linking, model, tracker)
     config = tracker or tracker_for(threshold, linking)
     usual = SHORTEST if length == 1 and not model.regions else 1
-    least = min_length if min_length is not None else config.min_length or usual
     return Plan(
         window=length,
-        stride=step,
+        stride=stride,
         short=short,
         longest=round(short * _LONGEST / _SHORT),
         every=every,
         threshold=threshold,
         classes=None if classes is None else indices_of(classes, names_of(model)),
-        tracker=replace(config, min_length=least),
+        tracker=replace(config, min_length=min_length or config.min_length or usual),
         regions=model.regions,
-        # a region's identity is its class, in every shot
         cuts=cuts and every <= FARTHEST and not model.regions,
     )
 
 
-def _check_numbers(threshold: float, **positive: int) -> None:
+def _check_numbers(threshold: float, **positive: int | None) -> None:
     for name, value in positive.items():
-        if value < 1:
+        if value is not None and value < 1:
             raise UsageError(f"{name} is {value}, it must be at least 1")
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold is {threshold}, it must be within 0..1")

@@ -69,7 +69,7 @@ def track(
         batch: windows that the model sees side by side; changes speed and memory alone.
         linking: how windows are joined: by `masks`, where objects are, what they are and how they
             look; or by `queries`, the model's embeddings alone, wherever the objects are, which
-            survives jumps and cuts but mixes up what looks alike.
+            survives jumps (and cuts, with `cuts=False`) but mixes up what looks alike.
         tracker: settings of the tracker; None for the usual ones, which follow weaker objects where
             the threshold is low.
         min_length: frames that an object must be seen in to be shown, then from its first on; None
