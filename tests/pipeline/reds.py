@@ -1,4 +1,4 @@
-"""Films of red squares on a textured ground, and a model that reads all it says off their pixels."""
+"""Films of red squares on a textured ground, and a model that reads them off the pixels."""
 
 from dataclasses import dataclass
 from pathlib import Path

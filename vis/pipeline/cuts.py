@@ -25,6 +25,8 @@ _FAR = (5, 9)
 """The same of the whole picture, when the camera turns."""
 _PLAIN = 0.03
 """Contrast below which a frame is a plain colour, as in a fade or a flash: it tells of no shot."""
+_SAME = 6
+"""Levels of 255 by which a cell that nothing happens to may change."""
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -116,11 +118,13 @@ def unlikeness(cells: Tensor, other: Tensor) -> float:
 
     A product, so that one good reason to take them for the same shot is enough: colours that are
     found near their place (things move), the distribution of colours (all may move), the fine
-    pattern after a shift of the whole (the camera turns), which weighs twice.
+    pattern after a shift of the whole (the camera turns), which weighs twice, and the share that
+    changed at all (something large comes before a still camera).
     """
     a, b = _exposed(cells), _exposed(other)
     pattern = 1 - _shifted_agreement(cells.float() / 255, other.float() / 255)
-    return float((_moved(a, b) * _colours(a, b) * pattern.clamp(min=0).square()) ** 0.25)
+    product = _moved(a, b) * _colours(a, b) * pattern.clamp(min=0).square()
+    return float(product**0.25 * _changed(cells, other))
 
 
 def _least(cells: Tensor, known: tuple[Tensor, ...], bound: float) -> float:
@@ -157,6 +161,11 @@ def _flashes(luma: Tensor, before: Tensor) -> bool:
     """Whether most of the picture is near white, and was not in the frame before."""
     white, was = (luma > 0.9).float().mean(), (_luma(before.float() / 255) > 0.9).float().mean()
     return bool(white > 0.5 and white - was > 0.3)
+
+
+def _changed(cells: Tensor, other: Tensor) -> Tensor:
+    """Share of cells whose colour is another."""
+    return ((cells.float() - other.float()).abs().amax(dim=0) > _SAME).float().mean()
 
 
 def _moved(a: Tensor, b: Tensor) -> Tensor:
