@@ -121,6 +121,8 @@ class Identity:
     """0..1, comparable between videos: that of the last frame that showed it."""
     class_scores: npt.NDArray[np.float32]
     """`[K]` accumulated class probabilities."""
+    mean: float = 0.0
+    """0..1 over all of its frames, by which evaluation ranks: a sure beginning counts no more."""
 
 
 @dataclass(frozen=True, slots=True)

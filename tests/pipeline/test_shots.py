@@ -9,17 +9,19 @@ import pytest
 
 import vis
 from tests.pipeline.killing import SAVE
-from tests.pipeline.reds import Reds, Square, film
+from tests.pipeline.reds import HEIGHT, WIDTH, Reds, Square, film
 from tests.pipeline.test_resume import same
 from tests.pipeline.test_tracking import assert_same
 from tests.tracking.test_state import through_files
 from vis.formats.davis import read_davis
 from vis.formats.mots import read_mots
+from vis.formats.ytvis_records import VideoEntry
+from vis.pipeline.predicting import _tracks
 from vis.pipeline.run import Choices, Manner
 from vis.pipeline.runs import planned, track_all
 from vis.pipeline.windows import Seen, Windows, windows_of
 from vis.records import FrameTracks
-from vis.tracking import Stamp
+from vis.tracking import Config, Stamp
 from vis.video import open_video
 
 CUT, LENGTH = 17, 36
@@ -147,6 +149,18 @@ def test_it_goes_on_from_every_edge(source: Path, window: int, stride: int):
         assert_same(found, expected[state["emitted"] :])
         left = ended[told:]
         assert [(one.id, one.score) for one in rest.ended()] == [(e.id, e.score) for e in left]
+
+
+def test_evaluation_ranks_by_the_mean_over_all_frames(source: Path):
+    asked = {"size": 96, "min_length": 1, "cuts": False, "threshold": 0.001}
+    with vis.track(source, Reds(), **asked) as tracking:
+        result = tracking.collect()
+    entry = VideoEntry(1, "film", WIDTH, HEIGHT, LENGTH, ("",) * LENGTH)
+    ranked = {one.id: one.score for one in _tracks(result, entry, {0: 7, 1: 8, 2: 9})}
+    (waves,) = (one for one in result.tracks if min(one.masks) == 6)
+    seen = [score for score in WAVES.scores if score >= Config().weakest]
+    assert waves.score == pytest.approx(0.9, abs=0.03)
+    assert ranked[waves.id] == pytest.approx(np.mean(seen), abs=0.05)
 
 
 def go(source: Path, out: Path, model: Reds, **manner):

@@ -172,7 +172,11 @@ def _tracks(result: Result, video: VideoEntry, ids: Mapping[int, int]) -> list[T
             f"the video is {said[0]}, its record says {said[1]}",
             remedy="Correct the record, or fetch the video again.",
         )
-    known = [replace(one, label=ids[one.label]) for one in result.tracks if one.label in ids]
+    known = [
+        replace(one, label=ids[one.label], score=float(result.identities[one.id].mean))
+        for one in result.tracks
+        if one.label in ids
+    ]
     best = heapq.nlargest(MOST, known, key=lambda one: one.score)
     # by id, as a file of them would give them back
     return sorted(best, key=lambda one: one.id)

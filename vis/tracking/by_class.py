@@ -90,7 +90,7 @@ class ByClass:
         score = float(self.sums[label] / self.frames[label])
         chances = np.zeros(len(self.sums), np.float32)
         chances[label] = score
-        return Identity(id=label, label=label, score=score, class_scores=chances)
+        return Identity(label, label, score, class_scores=chances, mean=score)
 
 
 def _array(values: Tensor) -> Any:
