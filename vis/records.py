@@ -99,7 +99,8 @@ class FrameTracks:
     labels: npt.NDArray[np.int64]
     """`[N]` category."""
     scores: npt.NDArray[np.float32]
-    """`[N]` 0..1."""
+    """`[N]` 0..1. As `vis.track` gives them: the highest mean so far over the track's frames, which
+    never falls. A tracker alone gives the mean as of now."""
     boxes: npt.NDArray[np.float32]
     """`[N 4]` xyxy as fractions of the frame."""
     masks: npt.NDArray[np.bool_] | npt.NDArray[np.float32]
@@ -117,9 +118,11 @@ class Identity:
     label: int
     """Class of the highest accumulated probability; the frames before may have named another."""
     score: float
-    """0..1, comparable between videos."""
+    """0..1, comparable between videos: that of the last frame that showed it."""
     class_scores: npt.NDArray[np.float32]
     """`[K]` accumulated class probabilities."""
+    mean: float = 0.0
+    """0..1 over all of its frames, by which evaluation ranks: a sure beginning counts no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def test_a_loop_of_steps_is_the_same_road(frames: list[Path], stride: int):
 
 
 def test_a_loop_without_overlap_gives_frames_at_once(frames: list[Path]):
-    loop = vis.VideoTracker(Knowing(1), size=96)
+    loop = vis.VideoTracker(Knowing(1), size=96, min_length=1)
     with open_video(frames[:3]) as reader:
         assert [[t.index for t in loop.step(frame)] for frame in reader] == [[0], [1], [2]]
     assert loop.finish() == []
@@ -308,16 +308,17 @@ def test_linked_by_queries_objects_may_be_anywhere(frames: list[Path]):
     np.random.default_rng(0).shuffle(order)
     mixed = [frames[n] for n in order]
     model, config = Knowing(1, embeddings=True), Config.by_queries()
-    with vis.track(mixed, model, size=96, linking="queries") as tracking:
-        assert tracking.plan.tracker == config
+    with vis.track(mixed, model, size=96, linking="queries", cuts=False) as tracking:
+        assert tracking.plan.tracker == replace(config, min_length=5)
         found = list(tracking)
     assert [one.labels[one.ids.argsort()].tolist() for one in found] == [
         found[0].labels[found[0].ids.argsort()].tolist()
     ] * len(mixed)
     assert {int(identity) for one in found for identity in one.ids} == {0, 1}
-    loop = vis.VideoTracker(model, size=96, linking="queries")
+    loop = vis.VideoTracker(model, size=96, linking="queries", cuts=False)
     with open_video(mixed) as reader:
-        assert_same([tracks for frame in reader for tracks in loop.step(frame)], found)
+        given = [tracks for frame in reader for tracks in loop.step(frame)]
+    assert_same(given + loop.finish(), found)
 
 
 def test_queries_need_embeddings(frames: list[Path]):
@@ -368,6 +369,7 @@ def test_the_model_sees_what_training_showed_it(frames: list[Path]):
         ({"every": 0}, "every is 0"),
         ({"batch": 0}, "batch and max_frames"),
         ({"max_frames": 0}, "batch and max_frames"),
+        ({"min_length": 0}, "min_length is 0"),
         ({"precision": "fp8"}, "One of: fp32, bf16, fp16"),
         ({"device": "gpu"}, "no device 'gpu'"),
         ({"linking": "magic"}, "One of: masks, queries"),

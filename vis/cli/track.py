@@ -37,6 +37,8 @@ def track(
     linking: Literal["masks", "queries"] = "masks",
     every: int = 1,
     max_frames: int | None = None,
+    min_length: int | None = None,
+    no_cuts: bool = False,
     show: bool = False,
     overwrite: bool = False,
     resume: bool = False,
@@ -67,17 +69,21 @@ def track(
             each object of a frame), frames (annotated PNGs). Without it: what the file's ending
             says, in a folder video json jsonl.
         classes: Follow these classes alone, such as person,dog.
-        threshold: Leave out objects of a lower score in a frame.
+        threshold: Leave out objects of a lower score. The score of an object is the highest mean
+            over its frames so far, so it never falls while the object is followed.
         window: Frames that the model sees at once; without it, as many as it can.
         stride: Frames from one window to the next; without it, three quarters of a window.
         size: Pixels of the short side that the model sees; without it, those it was trained for.
         device: auto, cpu, cuda, cuda:1, ...
         precision: Of the model's numbers; half precision is faster on a GPU.
         linking: By masks, objects are known again by where and what they are; by queries, by the
-            model's embeddings alone, wherever they are: that survives jumps and cuts, but mixes up
-            what looks alike, and needs a model that has embeddings.
+            model's embeddings alone, wherever they are: that survives jumps (with --no-cuts also
+            cuts), but mixes up what looks alike, and needs a model that has embeddings.
         every: Look at every n-th frame alone.
         max_frames: Stop after so many frames.
+        min_length: Leave out objects that are seen in fewer frames; without it, 5 for models that
+            look at single frames, else 1.
+        no_cuts: Follow objects over hard cuts too; without it, no identity goes on in another shot.
         show: Show the frames in a window too; closing it stops.
         overwrite: Replace outputs that are there, and what an unfinished run left.
         resume: Go on with what an unfinished run left, if there is one.
@@ -85,20 +91,15 @@ def track(
         shard: Do part i of n of the sources, such as 0/4.
         on: local, or ray: the sources are shared among the machines of a Ray cluster.
     """
-    how = {
-        "classes": None if classes is None else _listed(classes),
-        "threshold": threshold,
-        "window": window,
-        "stride": stride,
-        "size": size,
-        "precision": precision,
-        "linking": linking,
-        "every": every,
-        "max_frames": max_frames,
-    }
+    shown: dict[str, Any] = {"threshold": threshold, "min_length": min_length, "cuts": not no_cuts}
+    shown["classes"] = None if classes is None else _listed(classes)
+    looked: dict[str, Any] = {"window": window, "stride": stride, "size": size, "every": every}
+    looked |= {"precision": precision, "linking": linking, "max_frames": max_frames}
     manner = {"device": device, "resume": resume, "overwrite": overwrite, "checkpoint": checkpoint}
     asked = _Asked(sources, output, save, shard)
-    return _run(asked, model, how, manner | {"progress": on == "local"}, show=show, on=on)
+    return _run(
+        asked, model, shown | looked, manner | {"progress": on == "local"}, show=show, on=on
+    )
 
 
 def _listed(names: str) -> tuple[str, ...]:

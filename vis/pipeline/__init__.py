@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from vis.pipeline.drawing import tracks_at as tracks_at
     from vis.pipeline.encoding import encoded as encoded
     from vis.pipeline.result import Result as Result
-    from vis.pipeline.tracking import Tracking as Tracking
+    from vis.pipeline.stream import Tracking as Tracking
     from vis.pipeline.tracking import track as track
 
 _HOME = {
     "Drawing": "drawing",
     "Result": "result",
-    "Tracking": "tracking",
+    "Tracking": "stream",
     "VideoTracker": "camera",
     "draw_results": "drawing",
     "encoded": "encoding",

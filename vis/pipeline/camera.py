@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vis.errors import UsageError
+from vis.pipeline.cuts import Memory
 from vis.pipeline.plan import names_of, opened, plan_for
+from vis.pipeline.stages import seen_of
 from vis.pipeline.tracking import THRESHOLD
 from vis.pipeline.windows import Seen, Window, Windows
 from vis.records import Frame
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 class VideoTracker:
     """A tracker to push frames into: `vis.track` turned inside out, with the same results.
 
-    A frame comes out as soon as no later window repeats it: with windows of one frame at once.
+    A frame comes out as soon as no later window repeats it, and no object in it is still to be
+    confirmed (`Config.min_length`): often several at once after a few that gave none. With windows
+    of one frame and `min_length=1`, each comes out at once.
 
         tracker = vis.VideoTracker("weights.safetensors", window=12)
         while running:
@@ -35,8 +39,8 @@ class VideoTracker:
                 ...
 
     Args:
-        model, classes, threshold, window, stride, size, device, precision, linking, tracker: as
-            `vis.track` takes them.
+        model, classes, threshold, window, stride, size, device, precision, linking, tracker,
+            min_length, cuts: as `vis.track` takes them.
         frame_rate: of frames that come as arrays, without a time.
 
     Raises:
@@ -56,6 +60,8 @@ class VideoTracker:
         precision: str = "fp32",
         linking: Linking = "masks",
         tracker: Config | None = None,
+        min_length: int | None = None,
+        cuts: bool = True,
         frame_rate: Fraction | float = 25,
     ) -> None:
         model = opened(model)
@@ -69,12 +75,15 @@ class VideoTracker:
             every=1,
             tracker=tracker,
             linking=linking,
+            min_length=min_length,
+            cuts=cuts,
         )
         self.names = names_of(model)
         """Class index -> name."""
         self._looker = self.plan.looker(model, device=device, precision=precision)
         self._linker = self.plan.linker(len(self.names))
         self._windows = Windows(self.plan.window, self.plan.stride)
+        self._detector = self.plan.detector()
         self._rate = Fraction(frame_rate).limit_denominator(1_000_000)
         self._last: Stamp | None = None
         self._over = False
@@ -91,7 +100,7 @@ class VideoTracker:
         frame = frame if isinstance(frame, Frame) else self._numbered(frame)
         self._check(frame)
         self._last = Stamp(frame.index, frame.time)
-        seen = Seen(self._last, self._looker.small(frame.pixels), None)
+        seen = seen_of(frame, self._looker, self._detector, pixels=False)
         if self._windows.held and self._windows.held[-1].small.shape != seen.small.shape:
             raise UsageError("the frame has another size than those before it")
         return self._linked(self._windows.add(seen))
@@ -99,7 +108,8 @@ class VideoTracker:
     def finish(self) -> list[FrameTracks]:
         """The frames that are left after the last; `ended` then tells of all objects left."""
         self._over = True
-        return self._linked(self._windows.finish())
+        last = self._windows.finish()
+        return self._linked([] if last is None else [last]) + self._linker.end_shot()
 
     def ended(self) -> list[Identity]:
         """What is finally known of the objects that left for good since the last call.
@@ -111,7 +121,8 @@ class VideoTracker:
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on later with the next frame, as plain values and tensors.
 
-        The frames that are held, less than a window, are part of it at the model's size.
+        The frames that are held, less than a window, are part of it at the model's size; those
+        that wait for an object in them with their objects.
         """
         held = self._windows.held
         return {
@@ -119,6 +130,8 @@ class VideoTracker:
             "linker": self._linker.state_dict(),
             "small": [seen.small for seen in held],
             "stamps": [_plain(seen.stamp) for seen in held],
+            "cuts": [seen.cut for seen in held],
+            "memory": None if self._detector is None else self._detector.memory.state(),
             "last": None if self._last is None else _plain(self._last),
         }
 
@@ -130,16 +143,19 @@ class VideoTracker:
         """
         self.plan.check_same(state["plan"])
         self._linker.load_state_dict(state["linker"])
-        pairs = zip(state["stamps"], state["small"], strict=True)
-        held = [Seen(_stamp(plain), small, None) for plain, small in pairs]
+        rows = zip(state["stamps"], state["small"], state["cuts"], strict=True)
+        held = [Seen(_stamp(plain), small, None, cut) for plain, small, cut in rows]
+        if state["memory"] is not None:
+            self._detector = self.plan.detector(Memory.of(state["memory"]))
         self._windows = Windows(self.plan.window, self.plan.stride, held)
         self._last = None if state["last"] is None else _stamp(state["last"])
         self._over = False
 
-    def _linked(self, window: Window | None) -> list[FrameTracks]:
-        if window is None:
-            return []
-        return self._linker.step(window, self._looker.look([window])[0])
+    def _linked(self, windows: Sequence[Window]) -> list[FrameTracks]:
+        found: list[FrameTracks] = []
+        for window in windows:
+            found += self._linker.step(window, self._looker.look([window])[0])
+        return found
 
     def _numbered(self, pixels: Pixels) -> Frame:
         index = 0 if self._last is None else self._last.index + 1

@@ -12,6 +12,7 @@ from vis import weights
 from vis.datasets.config import Resize
 from vis.errors import UsageError
 from vis.models import Model
+from vis.pipeline.cuts import CutDetector, Memory
 from vis.pipeline.linking import Linker
 from vis.pipeline.looking import Looker, check_precision, device_of
 from vis.tracking import Config
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+SHORTEST = 5
+"""Frames that an object must be seen in, where a model looks at single frames: its mistakes are
+brief, those of a model of clips are not."""
+FARTHEST = 2
+"""Frames from one that is looked at to the next, up to which a cut is told from motion."""
 _SHORT, _LONGEST = Resize().short[0], Resize().longest or 640
 
 
@@ -47,6 +53,8 @@ class Plan:
     tracker: Config
     regions: bool = False
     """Whether the model says regions of classes, not objects."""
+    cuts: bool = True
+    """Whether hard cuts are looked for and end all identities; a region's is its class, always."""
 
     def looker(self, model: Model[Any], *, device: str, precision: str) -> Looker:
         """The model at work as planned.
@@ -64,6 +72,10 @@ class Plan:
             device=device_of(device),
             precision=precision,
         )
+
+    def detector(self, memory: Memory = Memory()) -> CutDetector | None:  # noqa: B008  frozen
+        """What finds cuts, going on from a memory; None where none are looked for."""
+        return CutDetector(memory) if self.cuts else None
 
     def linker(self, classes: int) -> Linker:
         """A fresh tracker of as many classes, and what is shown of it."""
@@ -106,6 +118,8 @@ def plan_for(
     every: int,
     tracker: Config | None,
     linking: Linking = "masks",
+    min_length: int | None = None,
+    cuts: bool = True,
 ) -> Plan:
     """The plan for a model: what is None is chosen.
 
@@ -113,31 +127,38 @@ def plan_for(
         UsageError: a value cannot be; says what can.
     """
     length = model.frames if window is None else window
-    step = max(1, 3 * length // 4) if stride is None else stride
-    check_plan(window=length, stride=step)
+    stride = max(1, 3 * length // 4) if stride is None else stride
+    check_plan(window=length, stride=stride)
     if length > model.frames:
         raise UsageError(
             f"a window of {length} frames is too long for this model",
             remedy=f"It sees at most {model.frames}.",
         )
     short = size if size is not None else model.size or _SHORT
-    for name, value in (("size", short), ("every", every)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}, it must be at least 1")
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"threshold is {threshold}, it must be within 0..1")
+    _check_numbers(threshold, size=short, every=every, min_length=min_length)
     _check_linking(linking, model, tracker)
+    config = tracker or tracker_for(threshold, linking)
+    usual = SHORTEST if length == 1 and not model.regions else 1
     return Plan(
         window=length,
-        stride=step,
+        stride=stride,
         short=short,
         longest=round(short * _LONGEST / _SHORT),
         every=every,
         threshold=threshold,
         classes=None if classes is None else indices_of(classes, names_of(model)),
-        tracker=tracker or tracker_for(threshold, linking),
+        tracker=replace(config, min_length=min_length or config.min_length or usual),
         regions=model.regions,
+        cuts=cuts and every <= FARTHEST and not model.regions,
     )
+
+
+def _check_numbers(threshold: float, **positive: int | None) -> None:
+    for name, value in positive.items():
+        if value is not None and value < 1:
+            raise UsageError(f"{name} is {value}, it must be at least 1")
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"threshold is {threshold}, it must be within 0..1")
 
 
 def _check_linking(linking: str, model: Model[Any], tracker: Config | None) -> None:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from vis.records import Track
 
 THRESHOLD = 0.001
-TRACKER = Config(threshold=0.05, weakest=0.02, presence=0.02)
-"""All far lower than for looking at: AP also asks what is found at last."""
+TRACKER = Config(threshold=0.05, weakest=0.02, presence=0.02, min_length=1)
+"""All far lower than for looking at: AP also asks what is found at last. Videos of data sets are
+single shots, perhaps of sparse frames, so no cuts are looked for."""
 MOST = 100
 """Results of a video that count."""
 
@@ -156,7 +157,7 @@ def _tracked(
     film = film_of(frames, video)
     source = film or [inside(frames, name) for name in video.file_names]
     alone = {"window": 1, "stride": 1} if video.length == 1 else {}
-    asked = {"threshold": THRESHOLD, "tracker": TRACKER, **settings, **alone}
+    asked = {"threshold": THRESHOLD, "tracker": TRACKER, "cuts": False, **settings, **alone}
     with track(source, model, **asked) as tracking:
         return tracking.collect()
 
@@ -171,7 +172,11 @@ def _tracks(result: Result, video: VideoEntry, ids: Mapping[int, int]) -> list[T
             f"the video is {said[0]}, its record says {said[1]}",
             remedy="Correct the record, or fetch the video again.",
         )
-    known = [replace(one, label=ids[one.label]) for one in result.tracks if one.label in ids]
+    known = [
+        replace(one, label=ids[one.label], score=float(result.identities[one.id].mean))
+        for one in result.tracks
+        if one.label in ids
+    ]
     best = heapq.nlargest(MOST, known, key=lambda one: one.score)
     # by id, as a file of them would give them back
     return sorted(best, key=lambda one: one.id)

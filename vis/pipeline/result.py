@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from fractions import Fraction
 
-    from vis.pipeline.tracking import Tracking
+    from vis.pipeline.stream import Tracking
     from vis.records import RLE, Identity, VideoInfo
     from vis.video.damage import ReadReport
 

@@ -36,6 +36,8 @@ class Choices:
     linking: Linking = "masks"
     every: int = 1
     max_frames: int | None = None
+    min_length: int | None = None
+    cuts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from vis.video.limits import frames_ahead
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vis.pipeline.cuts import CutDetector
     from vis.pipeline.looking import Looker
     from vis.pipeline.plan import Plan
     from vis.pipeline.windows import Chosen
@@ -36,15 +37,23 @@ class Stages(Iterator[Look]):
         plan: of the windows.
         batch: windows that the model sees side by side.
         pixels: whether the windows keep the frames' pixels.
+        detector: finds cuts; None where none are looked for.
     """
 
     def __init__(
-        self, frames: Chosen, looker: Looker, plan: Plan, batch: int, *, pixels: bool
+        self,
+        frames: Chosen,
+        looker: Looker,
+        plan: Plan,
+        batch: int,
+        *,
+        pixels: bool,
+        detector: CutDetector | None,
     ) -> None:
         self.pixels = pixels
         info = frames.info
         depth = frames_ahead(plan.stride * batch, info.width, info.height)
-        self._seen = Ahead(see(frames, looker, pixels=pixels), depth=depth)
+        self._seen = Ahead(see(frames, looker, detector, pixels=pixels), depth=depth)
         windows = Windows(plan.window, plan.stride)
         self._looks = Ahead(look(self._seen, looker, windows, batch), depth=1)
 
@@ -57,12 +66,21 @@ class Stages(Iterator[Look]):
         self._looks.close()
 
 
-def see(frames: Iterable[Frame], looker: Looker, *, pixels: bool) -> Iterator[Seen]:
+def see(
+    frames: Iterable[Frame], looker: Looker, detector: CutDetector | None, *, pixels: bool
+) -> Iterator[Seen]:
     """Frames as the road carries them."""
     for frame in frames:
-        stamp = Stamp(frame.index, frame.time)
-        yield Seen(stamp, looker.small(frame.pixels), frame if pixels else None)
+        yield seen_of(frame, looker, detector, pixels=pixels)
         del frame
+
+
+def seen_of(frame: Frame, looker: Looker, detector: CutDetector | None, *, pixels: bool) -> Seen:
+    """One frame made small, and whether a new shot begins with it."""
+    stamp, small = Stamp(frame.index, frame.time), looker.small(frame.pixels)
+    cut = detector is not None and detector.step(small)
+    memory = None if detector is None else detector.memory
+    return Seen(stamp, small, frame if pixels else None, cut, memory)
 
 
 def look(stream: Iterable[Seen], looker: Looker, windows: Windows, batch: int) -> Iterator[Look]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from vis.pipeline.cuts import Memory
     from vis.records import Frame
     from vis.tracking import Stamp
     from vis.video import VideoReader
@@ -25,6 +26,10 @@ class Seen(NamedTuple):
     """`[3 h w]` uint8 at the model's size; empty once the model is done with it."""
     frame: Frame | None
     """With the pixels, where somebody wants to draw on them."""
+    cut: bool = False
+    """Whether a new shot begins with it."""
+    memory: Memory | None = None
+    """By which cuts after it are found; None where none are looked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +42,16 @@ class Window:
     """How many of the first frames no later window repeats."""
     following: int
     """Index from which frames are read for the next window, those of the overlap again."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether a new shot begins with it."""
+        return self.seen[0].cut
+
+    @property
+    def memory(self) -> Memory | None:
+        """By which cuts are found from `following` on."""
+        return self.seen[self.settled - 1].memory
 
     @property
     def stamps(self) -> list[Stamp]:
@@ -53,7 +68,8 @@ class Windows:
     """Frames pushed in one by one become windows; at most one window of them is held.
 
     A window that overlaps the next one waits for the frame after it, by which it knows that it is
-    not the last. One that does not overlap is ready with its own last frame.
+    not the last. One that does not overlap is ready with its own last frame. No window spans a cut:
+    it ends there as at the end of a stream.
 
     Args:
         length: frames of a window.
@@ -70,13 +86,16 @@ class Windows:
         self.held = list(held)
         """Frames of the window that is not whole yet."""
 
-    def add(self, seen: Seen) -> Window | None:
-        """Take a frame; the window that is now ready, if one is."""
-        ready = self._cut() if len(self.held) == self._length else None
+    def add(self, seen: Seen) -> list[Window]:
+        """Take a frame; the windows that are now ready: two at most, often none."""
+        ready = self.finish() if seen.cut else None
+        if len(self.held) == self._length:
+            ready = self._next()
+        windows = [] if ready is None else [ready]
         self.held.append(seen)
         if self._stride == self._length == len(self.held):
-            ready = self._cut()
-        return ready
+            windows.append(self._next())
+        return windows
 
     def finish(self) -> Window | None:
         """The last window, where frames are left that were in none."""
@@ -86,7 +105,7 @@ class Windows:
         self.held = []
         return window
 
-    def _cut(self) -> Window:
+    def _next(self) -> Window:
         whole, self.held = tuple(self.held), self.held[self._stride :]
         following = self.held[0].stamp.index if self.held else whole[-1].stamp.index + 1
         return Window(whole, self._stride, following)
@@ -97,9 +116,8 @@ def windows_of(stream: Iterable[Seen], windows: Windows) -> Iterator[Window]:
     for seen in stream:
         ready = windows.add(seen)
         del seen  # its pixels must not outlive their window while the next frame is awaited
-        if ready is not None:
-            yield ready
-            del ready
+        while ready:
+            yield ready.pop(0)
     last = windows.finish()
     if last is not None:
         yield last

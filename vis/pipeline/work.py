@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vis.pipeline.part_folder import PartFolder
     from vis.pipeline.run import Choices, Manner, Wanted
     from vis.pipeline.sinks import Sink
-    from vis.pipeline.tracking import Tracking
+    from vis.pipeline.stream import Tracking
     from vis.records import Identity
     from vis.video import VideoReader
 

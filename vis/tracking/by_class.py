@@ -75,12 +75,13 @@ class ByClass:
         scores = _array(predictions.scores[inside]).astype(np.float32)
         self.sums[labels] += scores
         self.frames[labels] += 1
+        means = (self.sums[labels] / self.frames[labels]).astype(np.float32)
         return FrameTracks(
             index=stamp.index,
             time=stamp.time,
             ids=labels.copy(),
             labels=labels,
-            scores=scores,
+            scores=means,
             boxes=_array(boxes).astype(np.float32),
             masks=_array(masks).astype(np.float32),
         )
@@ -89,7 +90,7 @@ class ByClass:
         score = float(self.sums[label] / self.frames[label])
         chances = np.zeros(len(self.sums), np.float32)
         chances[label] = score
-        return Identity(id=label, label=label, score=score, class_scores=chances)
+        return Identity(label, label, score, class_scores=chances, mean=score)
 
 
 def _array(values: Tensor) -> Any:

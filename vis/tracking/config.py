@@ -14,7 +14,7 @@ _SHARES = (
     *("threshold", "weakest", "presence", "duplicates", "minimum"),
     *("nearest", "recognise", "margin", "reach"),
 )
-_COUNTS = ("tail", "most")
+_COUNTS = ("tail", "most", "min_length")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,10 @@ class Config:
     reach: float = 0.2
     """Share of the picture's diagonal that an object may appear from its expected place and still
     be known again without an embedding: farther knows more of them again, and invents more."""
+    min_length: int | None = None
+    """Frames that an object must be seen in before it is shown; its first ones are then shown too,
+    as frames wait for it, at most this number less one. More drops more short noise; 1 waits for
+    nothing. None: 5 for models that look at single frames, 1 for those of clips and regions."""
     most: int = 200
     """Objects that are followed at once: more costs memory and time in crowds; beyond it the least
     sure new ones are left out."""
@@ -91,6 +95,8 @@ class Config:
         """
         for field in fields(self):
             value = getattr(self, field.name)
+            if value is None:
+                continue
             if field.name in _SHARES and not 0 <= value <= 1:
                 raise UsageError(f"tracker.{field.name} is {value}", remedy="Give 0 to 1.")
             if field.name in _COUNTS and value < 1:

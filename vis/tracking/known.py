@@ -60,7 +60,8 @@ class Known:
     def identity(self) -> Identity:
         """As of now."""
         means = (self.chances / max(self.frames, 1.0)).astype(np.float32)
-        return Identity(id=self.id, label=self.label, score=self.score, class_scores=means)
+        score = self.score
+        return Identity(self.id, self.label, score, class_scores=means, mean=score)
 
     def learn(self, found: Candidates, row: int, clock: int, tail: int) -> None:
         """Take in an answer of a window whose first frame has this clock."""

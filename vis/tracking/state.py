@@ -44,7 +44,9 @@ def save(tracker: Tracker) -> State:
             for one in tracker.live
         ],
         "gallery": [_plain(known, _KNOWN) for known in tracker.gallery],
-        "gone": [_plain(one, ("id", "label", "score", "class_scores")) for one in tracker.gone],
+        "gone": [
+            _plain(one, ("id", "label", "score", "class_scores", "mean")) for one in tracker.gone
+        ],
     }
 
 
