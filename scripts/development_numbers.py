@@ -272,10 +272,19 @@ def print_speed(model: str, film: str, settings: dict[str, Any]) -> None:
 
 def alone(network: Model[Any], film: str, settings: Mapping[str, Any]) -> float:
     """Frames a second of the model, decoded and made small before."""
-    plan = plan_for(network, size=settings["size"])
+    plan = plan_for(
+        network,
+        classes=None,
+        threshold=THRESHOLD,
+        window=None,
+        stride=None,
+        size=settings["size"],
+        every=1,
+        tracker=None,
+    )
     looker = plan.looker(network, device=settings["device"], precision="fp32")
     with open_video(film) as reader:
-        small = [*see(islice(reader, ALONE * plan.window), looker, pixels=False)]
+        small = [*see(islice(reader, ALONE * plan.window), looker, None, pixels=False)]
     windows = [*windows_of(small, Windows(plan.window, plan.window))]
     looker.look(windows[:1])
     begun = time.perf_counter()

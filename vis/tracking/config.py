@@ -12,7 +12,7 @@ Linking = Literal["masks", "queries"]
 
 _SHARES = (
     *("threshold", "weakest", "presence", "duplicates", "minimum"),
-    *("nearest", "recognise", "margin", "reach"),
+    *("nearest", "min_class_agreement", "recognise", "margin", "reach"),
 )
 _COUNTS = ("tail", "most", "min_length")
 
@@ -37,6 +37,9 @@ class Config:
     nearest: float = 0.1
     """Agreement in place that a link needs whatever else speaks for it: higher loses what moves
     oddly, lower lets identities jump."""
+    min_class_agreement: float = 0.2
+    """Agreement of class probabilities that a link needs, however well places fit: higher breaks
+    the identity of an object whose name wavers, lower lets it pass on to another kind of thing."""
     mask_weight: float = 1.0
     """Of the place (mask overlap, motion): more trusts where things are, not what they are."""
     class_weight: float = 0.2
@@ -84,7 +87,8 @@ class Config:
         Args:
             settings: fields that differ from those of this preset.
         """
-        alone = {"mask_weight": 0.0, "class_weight": 0.0, "embedding_weight": 1.0, "nearest": 0.0}
+        alone = {"mask_weight": 0.0, "class_weight": 0.0, "embedding_weight": 1.0}
+        alone |= {"nearest": 0.0, "min_class_agreement": 0.0}
         return cls(**(alone | settings))
 
     def __post_init__(self) -> None:

@@ -40,6 +40,8 @@ class Evidence:
     """`[M N]` 0..1."""
     place: Floats
     """`[M N]` 0..1, its part that is of the place."""
+    kind: Floats
+    """`[M N]` 0..1, agreement of class probabilities."""
     apart: Bools
     """`[M N]` frames show both, in different places: certainly two objects."""
 
@@ -62,7 +64,8 @@ def compare(
     if unmet.any():
         place = np.where(unmet, _by_motion(live, found, unmet, clock + offset), place)
     known = [one.known for one in live]
-    parts = [(config.mask_weight, place), (config.class_weight, class_agreement(known, found))]
+    kind = class_agreement(known, found)
+    parts = [(config.mask_weight, place), (config.class_weight, kind)]
     looks = embedding_agreement(known, found)
     weights = np.full(place.shape, config.mask_weight + config.class_weight)
     total = sum(weight * part for weight, part in parts)
@@ -70,7 +73,7 @@ def compare(
         given = ~np.isnan(looks)
         total = total + config.embedding_weight * np.where(given, looks, 0)
         weights = weights + config.embedding_weight * given
-    return Evidence(np.asarray(total / np.maximum(weights, 1e-9)), place, apart)
+    return Evidence(np.asarray(total / np.maximum(weights, 1e-9)), place, kind, apart)
 
 
 def assign(
