@@ -11,7 +11,8 @@ import torch
 from tests.pipeline.reds import ground
 from vis.datasets.footage import footage, resized
 from vis.datasets.transforms import size_for
-from vis.pipeline.cuts import REMEMBERED, THRESHOLD, CutDetector, Memory, unlikeness
+from vis.pipeline.cuts import REMEMBERED, THRESHOLD, CutDetector, Memory
+from vis.pipeline.frame_look import FrameLook, unlikeness
 from vis.video import open_video
 
 Film = list[torch.Tensor]
@@ -110,17 +111,14 @@ def test_it_goes_on_from_its_memory_which_is_bounded():
     found = []
     for number, frame in enumerate(frames):
         memory = detector.memory
-        assert max(len(memory.cells), len(memory.changes) + 1, memory.skipped) <= REMEMBERED
+        assert max(len(memory.looks), len(memory.changes) + 1, memory.skipped) <= REMEMBERED
         detector = CutDetector(Memory.of(memory.state()))
         found += [number] * detector.step(frame)
     assert found == expected
 
 
 def test_unlikeness_is_none_of_the_same_picture_and_large_of_others():
-    a, b = (shot(seed, 1)[0] for seed in (1, 2))
-    one, other = (
-        torch.nn.functional.adaptive_avg_pool2d(x.float(), (16, 28)).to(torch.uint8) for x in (a, b)
-    )
+    one, other = (FrameLook.of(shot(seed, 1)[0]) for seed in (1, 2))
     assert unlikeness(one, one) < 0.02
     assert unlikeness(one, other) == pytest.approx(unlikeness(other, one), rel=0.5)
     assert unlikeness(one, other) > 2 * THRESHOLD

@@ -216,8 +216,8 @@ class Slow(SimpleHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        for start in range(0, len(data), 400):
-            self.wfile.write(data[start : start + 400])
+        for start in range(0, len(data), 40):
+            self.wfile.write(data[start : start + 40])
             self.wfile.flush()
             time.sleep(0.01)
 

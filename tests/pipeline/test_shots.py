@@ -16,11 +16,12 @@ from tests.tracking.test_state import through_files
 from vis.formats.davis import read_davis
 from vis.formats.mots import read_mots
 from vis.formats.ytvis_records import VideoEntry
+from vis.pipeline.linking import Linker
 from vis.pipeline.predicting import _tracks
 from vis.pipeline.run import Choices, Manner
 from vis.pipeline.runs import planned, track_all
 from vis.pipeline.windows import Seen, Windows, windows_of
-from vis.records import FrameTracks
+from vis.records import FrameTracks, Identity
 from vis.tracking import Config, Stamp
 from vis.video import open_video
 
@@ -161,6 +162,15 @@ def test_evaluation_ranks_by_the_mean_over_all_frames(source: Path):
     seen = [score for score in WAVES.scores if score >= Config().weakest]
     assert waves.score == pytest.approx(0.9, abs=0.03)
     assert ranked[waves.id] == pytest.approx(np.mean(seen), abs=0.05)
+
+
+def test_who_was_shown_as_a_wanted_class_is_told_of_as_that():
+    linker = Linker(Config(min_length=1), classes=2, threshold=0.3, wanted=frozenset({0}))
+    scores = np.array([0.6, 0.4], np.float32)
+    ended = Identity(3, 1, 0.5, scores)
+    linker._shown[3] = 0
+    assert [(one.id, one.label) for one in linker._told([ended])] == [(3, 0)]
+    assert linker._told([ended]) == []
 
 
 def go(source: Path, out: Path, model: Reds, **manner):

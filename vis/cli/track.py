@@ -83,7 +83,8 @@ def track(
         max_frames: Stop after so many frames.
         min_length: Leave out objects that are seen in fewer frames; without it, 5 for models that
             look at single frames, else 1.
-        no_cuts: Follow objects over hard cuts too; without it, no identity goes on in another shot.
+        no_cuts: Follow objects over hard cuts too; without it, no identity goes on in another shot,
+            as far as can be told: with --every above 2 it cannot.
         show: Show the frames in a window too; closing it stops.
         overwrite: Replace outputs that are there, and what an unfinished run left.
         resume: Go on with what an unfinished run left, if there is one.

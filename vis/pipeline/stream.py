@@ -103,8 +103,9 @@ class Tracking(Iterator[FrameTracks]):
     def ended(self) -> list[Identity]:
         """What is finally known of the objects that left for good since the last call.
 
-        After the last frame, of all that are left. Each object that was shown is told of once,
-        unless its class turned out to be none of those that were asked for.
+        After the last frame, of all that are left. Each object that was shown is told of once, with
+        the score of the last frame that showed it; where its class turned out to be none of those
+        that were asked for, by the one that it was shown as.
         """
         ended = self._linker.ended()
         if self._over and not self._finished:
