@@ -12,7 +12,7 @@ Linking = Literal["masks", "queries"]
 
 _SHARES = (
     *("threshold", "weakest", "presence", "duplicates", "minimum"),
-    *("nearest", "min_class_agreement", "recognise", "margin", "reach"),
+    *("nearest", "weak_iou", "min_class_agreement", "recognise", "margin", "reach"),
 )
 _COUNTS = ("tail", "most", "min_length")
 
@@ -37,6 +37,9 @@ class Config:
     nearest: float = 0.1
     """Agreement in place that a link needs whatever else speaks for it: higher loses what moves
     oddly, lower lets identities jump."""
+    weak_iou: float = 0.5
+    """The same for a detection whose score would not begin an object: higher gives an object up
+    where the model is unsure, lower lets a hidden one pass on to whatever looks a little like it."""
     min_class_agreement: float = 0.2
     """Agreement of class probabilities that a link needs, however well places fit: higher breaks
     the identity of an object whose name wavers, lower lets it pass on to another kind of thing."""
@@ -88,7 +91,7 @@ class Config:
             settings: fields that differ from those of this preset.
         """
         alone = {"mask_weight": 0.0, "class_weight": 0.0, "embedding_weight": 1.0}
-        alone |= {"nearest": 0.0, "min_class_agreement": 0.0}
+        alone |= {"nearest": 0.0, "weak_iou": 0.0, "min_class_agreement": 0.0}
         return cls(**(alone | settings))
 
     def __post_init__(self) -> None:

@@ -157,6 +157,8 @@ class Tracker:
             one.near(found.masks[0])
         evidence = compare(self.live, found, offset, self.clock, self.config)
         allowed = evidence.place >= self.config.nearest
+        weak = found.scores < self.config.threshold
+        allowed &= ~weak | (evidence.place >= self.config.weak_iou)
         # a cup that is covered by a person does not become one
         allowed &= evidence.kind >= self.config.min_class_agreement
         trust = np.outer([one.known.score for one in self.live], found.scores)
