@@ -22,7 +22,7 @@ from vis.training import checkpoint
 from vis.training.assemble import assemble, network_of
 from vis.training.evaluator import evaluator_of
 from vis.training.experiment import Experiment, read_experiment, text_of
-from vis.training.log import GIB, duration, peak_memory
+from vis.training.log import duration, gibibytes, peak_memory
 from vis.training.loop import CHECKPOINTS, Loop, memory_errors
 from vis.training.ranks import RESTARTS, Ranks, joined
 from vis.training.schedules import factor
@@ -114,7 +114,7 @@ class Rehearsal:
         return (
             f"parameters  {self.parameters:,}, of which {self.trained:,} are trained\n"
             f"data        {self.items:,} items; a batch's frames are {list(self.shape)}\n"
-            f"memory      {self.memory / GIB:.2f} GiB at the peak of a step\n"
+            f"memory      {gibibytes(self.memory)} at the peak of a step\n"
             f"time        {self.seconds:.3g} s a step, {self.wait:.2g} s of it for data\n"
             f"schedule    {self.steps} steps, rate {rates}\n"
             f"whole run   {duration(self.seconds * self.steps)}"
