@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "vis/__init__.py").read_text(), re.M)
 assert VERSION, "vis/__init__.py states no version"
 
-# decord has wheels for these machines only; nothing imports it unless it is asked for.
+# decord has wheels for these machines only.
 DECORD = (
     "decord>=0.6; (sys_platform == 'linux' and platform_machine == 'x86_64')"
     " or (sys_platform == 'win32' and platform_machine == 'AMD64')"
@@ -30,7 +30,6 @@ setup(
         "torch>=2.11",
         "torchvision>=0.26",
         "av>=18.1",  # bundles FFmpeg 8.1.2; older ones have known holes
-        DECORD,
         "numpy>=2",
         "scipy>=1.11",
         "einops>=0.8",
@@ -44,12 +43,14 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "decord": [DECORD],  # neither of these two reads a file better than PyAV does
         "torchcodec": ["torchcodec>=0.10"],
         "ray": ["ray[data]>=2.60"],
         "supervision": ["supervision>=0.28,<1"],
         "tensorboard": ["tensorboard>=2.17"],
         "web": ["gradio>=5.49,<7"],
         "dev": [
+            DECORD,
             "hypothesis>=6.100",
             "mypy>=1.15",
             "pytest>=8.3",

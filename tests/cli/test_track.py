@@ -95,6 +95,8 @@ def test_failed_sources_are_listed_at_the_end(track, film, tmp_path, capsys):
     [
         (["--save", "jsn"], "did you mean 'json'"),
         (["--every", "0"], "at least 1"),
+        (["--checkpoint", "0"], "checkpoint is 0, it must be at least 1"),
+        (["--checkpoint", "-3"], "at least 1"),
         (["--classes", "cat,dgo"], "did you mean 'dog'"),
         (["--shard", "2/2"], "no part 2 of 2"),
         (["--window", "99"], "at most 4"),

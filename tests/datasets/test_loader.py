@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import dataloader
 
 from vis.datasets.classes import classes_of
 from vis.datasets.clips import VideoClips
@@ -115,6 +116,15 @@ class Deadly:
     def __call__(self, clip, random):
         os.kill(os.getpid(), signal.SIGKILL)
 
+class Slow:
+    def __call__(self, clip, random):
+        time.sleep(2.5)
+        return clip
+
+class Wrong:
+    def __call__(self, clip, random):
+        raise RuntimeError("DataLoader timed out, says a transform")
+
 class Stuck:
     def __init__(self, note):
         self.note = note
@@ -133,7 +143,36 @@ def deadly(tmp_path, monkeypatch):
     return importlib.import_module("deadly_transforms")
 
 
-def test_a_worker_that_is_killed_is_told_with_its_file(source, deadly):
+@pytest.fixture(params=["as torch says it", "in other words"])
+def words(request, monkeypatch):
+    """Whatever torch says of a worker, it is understood by what the workers do."""
+    if request.param == "as torch says it":
+        return
+    take = dataloader._MultiProcessingDataLoaderIter._get_data
+
+    def translated(loader):
+        try:
+            return take(loader)
+        except RuntimeError:
+            raise RuntimeError("Zeit abgelaufen oder auch nicht") from None
+
+    monkeypatch.setattr(dataloader._MultiProcessingDataLoaderIter, "_get_data", translated)
+
+
+def test_a_slow_worker_is_waited_for(source, deadly, words):
+    source.transforms = (deadly.Slow(),)
+    (batch,) = batches(source, size=1, seed=0, stop=1, workers=1)
+    assert batch.step == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_a_worker_raises_is_never_taken_for_a_look_in_vain(source, deadly, workers):
+    source.transforms = (deadly.Wrong(),)
+    with pytest.raises(RuntimeError, match="says a transform"):
+        next(batches(source, size=1, seed=0, stop=1, workers=workers))
+
+
+def test_a_worker_that_is_killed_is_told_with_its_file(source, deadly, words):
     source.transforms = (deadly.Deadly(),)
     with pytest.raises(DataError, match="exited") as found:
         next(batches(source, size=1, seed=0, stop=1, workers=1))
@@ -141,7 +180,7 @@ def test_a_worker_that_is_killed_is_told_with_its_file(source, deadly):
     assert found.value.where == f"in work: {first}" and ".jpg" in first
 
 
-def test_a_worker_that_hangs_is_told_with_its_file(source, deadly, tmp_path, monkeypatch):
+def test_a_worker_that_hangs_is_told_with_its_file(source, deadly, words, tmp_path, monkeypatch):
     note = tmp_path / "note"
     source.transforms = (deadly.Stuck(str(note)),)
     # patience ends once the worker is stuck, however long its start takes

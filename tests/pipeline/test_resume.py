@@ -239,7 +239,7 @@ def test_two_processes_do_not_write_the_same(tmp_path):
     def second():
         if not tries:
             tries.append(True)
-            with pytest.raises(OutputError, match="another process"):
+            with pytest.raises(OutputError, match=f"process {os.getpid()} on"):
                 go(source, tmp_path / "out", resume=True)
 
     go(source, tmp_path / "out", model=Stopping(10, second))

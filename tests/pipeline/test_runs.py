@@ -48,6 +48,14 @@ def go(sources, out, save=("jsonl",), *, choices=SMALL, **manner):
     )
 
 
+@pytest.mark.parametrize("value", [0, -1])
+def test_numbers_below_one_are_refused_where_they_enter(value: int):
+    with pytest.raises(UsageError, match=f"checkpoint is {value}, it must be at least 1"):
+        Manner(checkpoint=value)
+    with pytest.raises(UsageError, match=f"every is {value}, it must be at least 1"):
+        Choices(every=value)
+
+
 def names(named):
     return [source.name for source in found_sources([str(one) for one in named])]
 

@@ -422,14 +422,13 @@ def test_where_one_window_is_too_much_the_error_says_what_to_lower(frames: list[
     assert re.search("smaller size.*shorter window", str(caught.value))
 
 
-def test_the_same_model_in_smaller_parts_says_the_same(frames: list[Path]):
+def test_a_model_in_smaller_parts_says_the_same(frames: list[Path]):
     model = small_model("vistr")
-    thrifty = in_smaller_parts(model)
-    assert thrifty is not None and thrifty.config.chunk == 3
-    assert_same(
-        list(vis.track(frames[:5], thrifty, **ALL)), list(vis.track(frames[:5], model, **ALL)), 1e-4
-    )
-    assert in_smaller_parts(Knowing()) is None
+    expected = list(vis.track(frames[:5], model, **ALL))
+    assert in_smaller_parts(model)
+    assert model.config.chunk == model.masks.chunk == 3
+    assert_same(list(vis.track(frames[:5], model, **ALL)), expected, 1e-4)
+    assert not in_smaller_parts(Knowing())
 
 
 def test_names_are_those_of_the_model(frames: list[Path]):

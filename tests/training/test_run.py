@@ -22,9 +22,9 @@ from vis.errors import (
     UsageError,
     VisWarning,
 )
+from vis.formats.locking import locked
 from vis.training.experiment import read_experiment, text_of
-from vis.training.lock import locked
-from vis.training.run import begin, go_on, rehearse
+from vis.training.run import LOCK, begin, go_on, rehearse
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,7 +77,11 @@ def test_folders_are_not_taken_twice(config: Path, tmp_path: Path):
     begin(experiment, tmp_path / "run")
     with pytest.raises(OutputExistsError, match="--resume"):
         begin(experiment, tmp_path / "run")
-    with locked(tmp_path / "run"), pytest.raises(OutputError, match=f"process {os.getpid()}"):
+    lock = tmp_path / "run" / LOCK
+    with (
+        locked(lock, where=lock.parent),
+        pytest.raises(OutputError, match=f"process {os.getpid()}"),
+    ):
         go_on(tmp_path / "run")
     with pytest.raises(InputError, match=r"no config\.yaml"):
         go_on(tmp_path / "nothing")

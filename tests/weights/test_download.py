@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import resource
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from tests.weights.server import Server
 from vis.errors import DataError, InputError, OutputError, UsageError
+from vis.formats.locking import locked
 from vis.weights import download as module
 from vis.weights.digest import Digest, digest, whole_sha256
 from vis.weights.download import download
@@ -159,12 +161,10 @@ def test_a_file_that_is_too_large_is_refused(
 
 
 def test_two_at_once_do_not_write_into_one_another(server: Server, place: Path) -> None:
-    fcntl = pytest.importorskip("fcntl")
     place.parent.mkdir()
-    with part(place).open("a") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(OutputError, match="another process"):
-            download(server.address, place, stated=[right(server)])
+    lock = part(place).with_name(f"{part(place).name}.lock")
+    with locked(lock, where=place), pytest.raises(OutputError, match=f"process {os.getpid()} on"):
+        download(server.address, place, stated=[right(server)])
     download(server.address, place, stated=[right(server)])
 
 

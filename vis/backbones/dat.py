@@ -16,6 +16,8 @@ from vis.layers.dat import ChannelNorm, DeformedAttention
 from vis.layers.neighbourhood import NeighbourhoodAttention
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 MLP_RATIO = 4
@@ -95,6 +97,13 @@ class DAT(Backbone):
             levels.append(norm(x))
             x = self.downs[index](x) if index < len(self.downs) else x
         return levels
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """The blocks, and what is between two stages."""
+        for stage in self.stages:
+            assert isinstance(stage, nn.ModuleList)
+            yield from stage
+        yield from self.downs
 
 
 def our_key(key: str) -> str | None:

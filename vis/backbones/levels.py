@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 
@@ -22,3 +24,7 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, frames: Tensor) -> list[Tensor]:
         """`[M 3 H W]` normalised -> four maps `[M C h w]`, the largest first."""
+
+    @abstractmethod
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Its part of `Model.shard_blocks`."""

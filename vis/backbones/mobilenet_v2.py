@@ -88,6 +88,11 @@ class MobileNetV2(nn.Module):
                 levels.append(x)
         return Maps(levels, expanded, self.last(x))
 
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Its part of `Model.shard_blocks`: the inverted residuals and the last layer."""
+        yield from self.blocks
+        yield self.last
+
 
 class MiddleBlocks(nn.ModuleList):
     """Blocks like those of strides 8 and 16, for another task than the trunk's own."""

@@ -12,6 +12,8 @@ from vis.backbones.levels import Backbone
 from vis.layers.frozen import FrozenNorm, FrozenNormConv, FrozenNormDeformableConv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
     from torchvision.models import ResNet as ResNetOfTorchvision
 
@@ -87,6 +89,11 @@ class ResNet(Backbone):
             x = stage(x)
             levels.append(x)
         return levels
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """The residual blocks."""
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            yield from stage
 
 
 def plain_name(name: str) -> str:

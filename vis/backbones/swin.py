@@ -15,7 +15,7 @@ from torchvision.ops import StochasticDepth
 from vis.backbones.levels import Backbone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 PATCH = 4
 MLP_RATIO = 4
@@ -81,6 +81,14 @@ class Swin(Backbone):
             seen, x = stage(x)
             levels.append(norm(seen).permute(0, 3, 1, 2))
         return levels
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """The blocks, and what is between two stages."""
+        for stage in self.layers:
+            assert isinstance(stage, Stage)
+            yield from stage.blocks
+            if stage.downsample is not None:
+                yield stage.downsample
 
 
 def our_key(key: str) -> str | None:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import timm
 from timm.layers import norm_act
+from timm.models import FeatureListNet
+from torch import nn
 
 from vis.backbones.levels import Backbone
 from vis.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 STRIDES = (4, 8, 16, 32)
@@ -53,6 +57,23 @@ class TimmLevels(Backbone):
         levels = self.net(frames)
         picked = [levels[i] for i in self.picked]
         return [level.permute(0, 3, 1, 2) for level in picked] if self.channels_last else picked
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Parts of its stacks that have parts themselves, but hold no stacks of such."""
+        for stack in filter(_is_stack, self.net.modules()):
+            for block in filter(_has_parts, stack.children()):
+                if not any(map(_is_stack, block.modules())):
+                    yield block
+
+
+def _is_stack(module: nn.Module) -> bool:
+    """Whether it calls its children in turn, each as a whole, and these have parts."""
+    in_turn = isinstance(module, nn.Sequential | FeatureListNet)
+    return in_turn and any(map(_has_parts, module.children()))
+
+
+def _has_parts(module: nn.Module) -> bool:
+    return any(True for _ in module.children())
 
 
 def _create(name: str) -> Any:

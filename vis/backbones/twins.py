@@ -13,6 +13,8 @@ from torch.nn import functional
 from vis.backbones.levels import Backbone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 WINDOW = 7
@@ -76,6 +78,12 @@ class Twins(Backbone):
                 x = block(x) if index else position(block(x))
             levels.append(norm(x).permute(0, 3, 1, 2))
         return levels
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """The blocks."""
+        for blocks in self.blocks:
+            assert isinstance(blocks, nn.ModuleList)
+            yield from blocks
 
 
 def our_key(key: str) -> str | None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 POSITIONS = "net.pos_embed"
 WORDS = {192: "tiny", 384: "small", 768: "base", 1024: "large"}
@@ -76,6 +76,10 @@ class ViT(nn.Module):
         for block in self.net.blocks:
             tokens = block(tokens)
         return self.net.norm(tokens)  # type: ignore[no-any-return]
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Its part of `Model.shard_blocks`: the blocks."""
+        yield from self.net.blocks
 
 
 def block(width: int, heads: int, *, dropout: float) -> Block:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from vis.cli.arguments import Command
@@ -131,8 +131,7 @@ def _run(
     from vis.pipeline.runs import planned, shard, track_all
     from vis.pipeline.show import open_screen
 
-    if how["every"] < 1 or manner["checkpoint"] < 1:
-        raise UsageError("every and checkpoint must be at least 1", remedy="Leave them out.")
+    choices, ready = Choices(**how), Manner(**manner)
     if show and on == "ray":
         raise UsageError("no window shows what other machines do", remedy="Leave --show out.")
     wanted = shard(planned(asked.sources, asked.output, asked.save), asked.shard)
@@ -141,8 +140,8 @@ def _run(
         if screen is not None:
             stack.callback(screen.close)
         run = track_on_ray if on == "ray" else track_all
-        ready = Manner(**manner, screen=screen)
-        return _told(run(wanted, model, choices=Choices(**how), manner=ready), len(wanted))
+        ready = replace(ready, screen=screen)
+        return _told(run(wanted, model, choices=choices, manner=ready), len(wanted))
 
 
 def _told(outcomes: Iterator[Outcome], count: int) -> int:

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from vis.records import Clip, ClipTargets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.process import BaseProcess
 
     from torch import Tensor
 
@@ -96,7 +98,7 @@ def batches(
 
 
 @dataclass(frozen=True, eq=False)
-class _Steps(Dataset[Parcel | VisError]):
+class _Steps(Dataset[Parcel | Exception]):
     """Step -> its batch, or the error that kept it from being made."""
 
     source: ClipSource
@@ -107,12 +109,18 @@ class _Steps(Dataset[Parcel | VisError]):
     in_work: Tensor
     """Each worker's item, shared between processes, so that one that dies is known by it."""
 
-    def __getitem__(self, step: int) -> Parcel | VisError:
-        # errors travel as values: torch would turn them into the text of their traceback
+    def __getitem__(self, step: int) -> Parcel | Exception:
+        # errors travel as values: torch would turn them into the text of their traceback, and
+        # all that it raises itself would look the same
         try:
             return self._parcel(step)
         except VisError as error:
             return error
+        except Exception:
+            if get_worker_info() is None:
+                raise
+            # as text, which can always be sent
+            return RuntimeError(f"in a worker of the data:\n{traceback.format_exc()}")
 
     def _parcel(self, step: int) -> Parcel:
         worker = get_worker_info()
@@ -128,7 +136,7 @@ class _Steps(Dataset[Parcel | VisError]):
         return parcel
 
 
-def _loader(steps: _Steps, numbers: range, workers: int) -> DataLoader[Parcel | VisError]:
+def _loader(steps: _Steps, numbers: range, workers: int) -> DataLoader[Parcel | Exception]:
     return DataLoader(
         steps,
         batch_size=None,
@@ -173,13 +181,14 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _batches(
-    loader: DataLoader[Parcel | VisError], steps: _Steps, patience: float
+    loader: DataLoader[Parcel | Exception], steps: _Steps, patience: float
 ) -> Iterator[Batch]:
-    parcels, losses = iter(loader), Losses(len(steps.source))
+    parcels, workers = _started(loader)
+    losses = Losses(len(steps.source))
     for _ in range(len(loader)):
         begun = time.monotonic()
-        parcel = _next(parcels, steps, begun + patience)
-        if isinstance(parcel, VisError):
+        parcel = _next(parcels, workers, steps, begun + patience)
+        if isinstance(parcel, Exception):
             raise parcel
         losses.add(parcel.lost)
         clip = Clip(as_fractions(parcel.frames), parcel.sizes)
@@ -193,28 +202,45 @@ def _batches(
         )
 
 
+def _started(
+    loader: DataLoader[Parcel | Exception],
+) -> tuple[Iterator[Parcel | Exception], list[BaseProcess]]:
+    """The loader at work, and its workers, which it does not tell itself."""
+    before = set(multiprocessing.active_children())
+    parcels = iter(loader)
+    return parcels, [one for one in multiprocessing.active_children() if one not in before]
+
+
 def _next(
-    parcels: Iterator[Parcel | VisError], steps: _Steps, deadline: float
-) -> Parcel | VisError:
+    parcels: Iterator[Parcel | Exception],
+    workers: list[BaseProcess],
+    steps: _Steps,
+    deadline: float,
+) -> Parcel | Exception:
     while True:
+        begun = time.monotonic()
         try:
             return next(parcels)
         except RuntimeError as error:
-            said = str(error).splitlines()[0]
-            # a look that found all workers alive; the iterator can be asked again
-            if said.startswith("DataLoader timed out") and time.monotonic() < deadline:
-                continue
-            if not said.startswith("DataLoader") and "shared memory" not in said:
+            # torch has one kind of error for all; what a worker itself raised is none of them
+            if not workers:
                 raise
-            raise _lost(said, steps) from None
+            gone = [one.exitcode for one in workers if not one.is_alive()]
+            if gone:
+                raise _lost(f"a worker exited unexpectedly (exit code {gone[0]})", steps) from None
+            if time.monotonic() - begun < _LOOK / 2:
+                # no look ends so soon: what came could not be taken over from the shared memory
+                raise _lost(str(error).splitlines()[0], steps) from error
+            if time.monotonic() >= deadline:
+                raise _lost("no batch came in time; a worker hangs or is too slow", steps) from None
+            # a look in vain: all live, and the iterator can be asked again
 
 
-def _lost(said: str, steps: _Steps) -> DataError:
-    """What torch says of a worker that died or hangs, with what the workers were at."""
+def _lost(what: str, steps: _Steps) -> DataError:
+    """Why a batch did not come, with what the workers were at."""
     items = [item for item in steps.in_work.tolist() if item != _IDLE]
-    hangs = said.startswith("DataLoader timed out")
     return DataError(
-        "no batch came in time; a worker hangs or is too slow" if hangs else said,
+        what,
         where="in work: " + ("; ".join(map(steps.source.where, items)) or "nothing"),
         remedy="Look at these files; if the machine ran out of memory or of /dev/shm, take fewer "
         "workers or smaller batches.",

@@ -27,7 +27,7 @@ def write_whole(path: str | Path, content: bytes, *, overwrite: bool = False) ->
         OutputError: the disk is full, or the folder is missing or may not be written.
     """
     path = Path(path)
-    with _output_errors(path):
+    with output_errors(path):
         beside = path.with_name(f".{secrets.token_hex(8)}.part")
         _refuse_existing(path, overwrite)
         try:
@@ -51,7 +51,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         OutputError: the disk is full, or a folder is missing or may not be written.
     """
     path = Path(path)
-    with _output_errors(path):
+    with output_errors(path):
         beside = path.with_name(f".{secrets.token_hex(8)}.part")
         _refuse_filled(path)
         try:
@@ -66,7 +66,8 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
+def output_errors(path: Path) -> Iterator[None]:
+    """What the system raises while `path` is written, as an `OutputError`."""
     try:
         yield
     except VisError:
@@ -89,7 +90,7 @@ def make_folder(path: Path) -> None:
     Raises:
         OutputError: it cannot be made, or something else has its name.
     """
-    with _output_errors(path):
+    with output_errors(path):
         path.mkdir(exist_ok=True)
 
 

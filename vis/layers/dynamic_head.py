@@ -92,6 +92,11 @@ class RefinementStage(nn.Module):
         return Stage(self.class_head(self.class_tower(x)), moved(boxes, deltas), x)
 
 
+def through_time(looks: Sequence[Stage]) -> Stage:
+    """One stage of all frames: `[B Q ...]` of each -> `[B T Q ...]`."""
+    return type(looks[0])(*(torch.stack(parts, dim=1) for parts in zip(*looks, strict=True)))
+
+
 def pictures_of(pictures: int, queries: int, device: torch.device) -> Tensor:
     """`[M*Q]` which picture each query belongs to."""
     return torch.arange(pictures, device=device).repeat_interleave(queries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from torch import nn
@@ -10,7 +11,7 @@ from torch import nn
 from vis.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -60,6 +61,25 @@ class Model(nn.Module, ABC, Generic[Output]):
     def completed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The weights that it is to start from, with what it can make itself of what is there."""
         return dict(tensors)
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Parts that are whole only while they compute, where processes share the parameters.
+
+        Each is called as a whole, and nothing but its own `forward` reads its parameters. All other
+        parameters are whole from their first use in a step to their last, so these should be few.
+        """
+        yield from ()
+
+    def set_chunk(self, chunk: int) -> None:
+        """From here on compute so many parts at once; the results stay equal.
+
+        Only for models whose `config` has a `chunk`.
+        """
+        self.config = replace(self.config, chunk=chunk)
+        for part in self.modules():
+            # heads that refine maps in parts keep the number beside their layers
+            if "chunk" in vars(part):
+                vars(part)["chunk"] = chunk
 
     def check_single(self, clip: Clip) -> None:
         """Refuse clips of several frames, for models that look at pictures.

@@ -22,7 +22,7 @@ from vis.models._output import Output
 from vis.models._selection import VOTES, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vis.backbones.levels import Backbone
     from vis.layers.transformer import Transformer
@@ -193,6 +193,12 @@ class SequenceModel(Model[Output]):
         """
         del clip
         return self.selection(output)
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Parts that are whole only while they compute; see `Model`."""
+        yield from self.backbone.shard_blocks()
+        yield from self.transformer.encoder
+        yield from self.transformer.decoder
 
     def _check(self, clip: Clip) -> None:
         if self.frames < clip.frames.shape[1]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from vis.backbones.vit import block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class LinearDecoder(nn.Module):
@@ -25,6 +30,10 @@ class LinearDecoder(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """`[M N C]` -> `[M N K]`."""
         return self.head(tokens)  # type: ignore[no-any-return]
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Its part of `Model.shard_blocks`: none."""
+        yield from ()
 
 
 class MaskTransformer(nn.Module):
@@ -61,6 +70,10 @@ class MaskTransformer(nn.Module):
         patches = normalize(x[:, :count] @ self.patch_map, dim=-1)
         classes = normalize(x[:, count:] @ self.class_map, dim=-1)
         return self.score_norm(patches @ classes.mT)  # type: ignore[no-any-return]
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Its part of `Model.shard_blocks`: the layers."""
+        yield from self.blocks
 
 
 def initialise(part: nn.Module) -> None:

@@ -26,7 +26,7 @@ from vis.ops.boxes import coverage, to_corners
 from vis.records import ClipPredictions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -152,6 +152,12 @@ class DeformableDETR(Model[Output]):
         """The surest pairs of query and class, the best first; `embeddings` are the states."""
         del clip
         return [self._prediction(output, clip) for clip in range(len(output.sizes))]
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Parts that are whole only while they compute; see `Model`."""
+        yield from self.backbone.shard_blocks()
+        yield from self.encoder.layers
+        yield from self.decoder
 
     def _decode(self, memory: Memory) -> tuple[list[LayerOutput], Tensor, Proposals | None]:
         state, positions, references, proposals = self.queries(memory)

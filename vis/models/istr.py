@@ -13,7 +13,7 @@ from vis import backbones
 from vis.errors import UsageError
 from vis.layers.canvas import canvas_of, normalised, padding_of
 from vis.layers.code_heads import ConvCodes, LinearCodes, Seen
-from vis.layers.dynamic_head import RefinementStage, pictures_of
+from vis.layers.dynamic_head import RefinementStage, pictures_of, through_time
 from vis.layers.learned_codes import LearnedCodes
 from vis.layers.mask_codes import CosineCodes, PrincipalCodes
 from vis.layers.upsampling import FeaturePyramid
@@ -23,7 +23,7 @@ from vis.models._contract import Model
 from vis.ops.boxes import to_corners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vis.backbones.levels import Backbone
     from vis.layers.dynamic_head import Stage
@@ -141,7 +141,7 @@ class ISTR(Model[Output]):
             now = [level[:, t] for level in levels]
             first = self._first(now, clip.sizes)
             looks.append(self.refine(*(self._carried(first, looks[-1]) if looks else first), now))
-        stacked = [_through_time(one) for one in zip(*looks, strict=True)]
+        stacked = [through_time(one) for one in zip(*looks, strict=True)]
         logits, boxes, states = (list(parts) for parts in zip(*stacked, strict=True))
         boxes = [x / sides_of(clip.sizes, x) for x in boxes]
         output = Output(logits, boxes, states, levels=levels, sizes=clip.sizes, codes=[])
@@ -176,6 +176,11 @@ class ISTR(Model[Output]):
         head = self.code_heads[-1]
         assert isinstance(head, LinearCodes | ConvCodes)
         return self.selection(output, head, self.codec)
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Parts that are whole only while they compute; see `Model`."""
+        yield from self.backbone.shard_blocks()
+        yield from (*self.stages, *self.code_heads)
 
     def _levels(self, clip: Clip) -> list[Tensor]:
         """Four maps `[B T C h w]`."""
@@ -293,8 +298,3 @@ def _check(config: Config) -> None:
         raise UsageError("codec 'ae' needs generation 'v2', whose heads see the box")
     if config.generation == "v2" and (config.mask_side % 16 or config.mask_side < 32):
         raise UsageError(f"mask_side {config.mask_side} is no multiple of 16 from 32 on")
-
-
-def _through_time(looks: Sequence[Stage]) -> Stage:
-    """One stage of all frames: `[B Q ...]` of each -> `[B T Q ...]`."""
-    return type(looks[0])(*(torch.stack(parts, dim=1) for parts in zip(*looks, strict=True)))

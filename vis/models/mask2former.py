@@ -22,7 +22,7 @@ from vis.models._query_output import Output
 from vis.models._query_selection import Classes, Instances, Segments, Tracks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -149,6 +149,12 @@ class Mask2Former(Model[Output]):
         """
         del clip
         return self.selection(output)
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Parts that are whole only while they compute; see `Model`."""
+        yield from self.backbone.shard_blocks()
+        yield from self.pixel_decoder.layers
+        yield from self.decoder.layers
 
     def _check(self, clip: Clip) -> None:
         if self.frames < clip.frames.shape[1]:

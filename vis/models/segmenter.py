@@ -161,6 +161,11 @@ class Segmenter(Model[Output]):
                 found.append(by_class(chances))
         return found
 
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Parts that are whole only while they compute; see `Model`."""
+        yield from self.backbone.shard_blocks()
+        yield from self.decoder.shard_blocks()
+
     def look(self, pictures: Tensor) -> Tensor:
         """Normalised pictures `[M 3 H W]` -> scores of their pixels `[M K H W]`."""
         height, width = pictures.shape[2:]

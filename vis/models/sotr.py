@@ -23,7 +23,7 @@ from vis.models._contract import Model
 from vis.models._grid_selection import GridSelection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vis.backbones.levels import Backbone
     from vis.records import Clip, ClipPredictions, ClipTargets
@@ -178,6 +178,11 @@ class SOTR(Model[Output]):
         """The objects of each picture, the best first; `embeddings` are the kernels."""
         del clip
         return self.selection(output.grids, output.sizes)
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Parts that are whole only while they compute; see `Model`."""
+        yield from self.backbone.shard_blocks()
+        yield from self.transformer.layers
 
 
 def build(config: Config) -> SOTR:

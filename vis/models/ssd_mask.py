@@ -31,7 +31,7 @@ from vis.models._box_selection import BoxSelection, embeddings, filled, widened
 from vis.models._contract import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from vis.backbones.mobilenet_v2 import Maps
     from vis.layers.roi_masks import RoiMasks
@@ -221,6 +221,12 @@ class SSDMask(Model[Output]):
                 if name not in found and theirs in found:
                     found[name] = found[theirs]
         return found
+
+    def shard_blocks(self) -> Iterator[nn.Module]:
+        """Parts that are whole only while they compute; see `Model`."""
+        yield from self.backbone.shard_blocks()
+        for parts in (self.extra, self.class_heads, self.mask_blocks or ()):
+            yield from parts
 
     def _maps(self, seen: Maps) -> list[Tensor]:
         """The six that the predictors read."""

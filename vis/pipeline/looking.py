@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vis import models
 from vis.datasets.footage import footage, resized
 from vis.datasets.transforms import size_for
 from vis.errors import DeviceError, UsageError, VisWarning
@@ -79,32 +78,34 @@ class Looker:
         Raises:
             DeviceError: its memory does not suffice for one window in the smallest parts.
         """
-        if len(windows) > self._most:
-            return [found for window in windows for found in self.look([window])]
+        while len(windows) <= self._most:
+            predictions = self._attempt(windows)
+            # not in `except`: its traceback would hold all that the failed forward computed
+            if not isinstance(predictions, torch.OutOfMemoryError):
+                return predictions
+            self._compute_less(windows, predictions)
+        return [one for window in windows for one in self.look([window])]
+
+    def _attempt(self, windows: Sequence[Window]) -> list[ClipPredictions] | torch.OutOfMemoryError:
         try:
             return self._predictions(windows)
         except torch.OutOfMemoryError as error:
-            if len(windows) == 1:
-                return self._look_thriftily(windows, error)
-        self._most = 1
-        _say(f"{len(windows)} windows at once", "from here on they are looked at one by one")
-        return self.look(windows)
+            return error.with_traceback(None)
 
-    def _look_thriftily(
-        self, windows: Sequence[Window], error: torch.OutOfMemoryError
-    ) -> list[ClipPredictions]:
-        thrifty = in_smaller_parts(self._model)
-        if thrifty is not None:
+    def _compute_less(self, windows: Sequence[Window], error: torch.OutOfMemoryError) -> None:
+        if len(windows) > 1:
+            self._most = 1
+            _say(f"{len(windows)} windows at once", "from here on they are looked at one by one")
+        elif in_smaller_parts(self._model):
             _say("a window", "it is looked at again in smaller parts")
-            self._model = thrifty.eval().to(self._device)
-            return self.look(windows)
-        height, width = windows[0].seen[0].small.shape[1:]
-        raise DeviceError(
-            f"the memory of {self._device} ended at a window of {self._length} frames of"
-            f" {width} x {height}",
-            done="What was tracked before is kept.",
-            remedy="Take a smaller size, a shorter window, or precision bf16.",
-        ) from error
+        else:
+            height, width = windows[0].seen[0].small.shape[1:]
+            raise DeviceError(
+                f"the memory of {self._device} ended at a window of {self._length} frames of"
+                f" {width} x {height}",
+                done="What was tracked before is kept.",
+                remedy="Take a smaller size, a shorter window, or precision bf16.",
+            ) from error
 
     @torch.inference_mode()
     def _predictions(self, windows: Sequence[Window]) -> list[ClipPredictions]:
@@ -151,17 +152,16 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def in_smaller_parts(model: Model[Any]) -> Model[Any] | None:
-    """The same model, the same results, computing less at once; None where that cannot be."""
+def in_smaller_parts(model: Model[Any]) -> bool:
+    """Make the model compute less at once, with the same results; whether that can be.
+
+    It is changed in place: a second one would need the memory that has just ended.
+    """
     chunk = getattr(model.config, "chunk", 1)
-    if model.name not in models.names() or chunk <= 1:
-        return None
-    config = replace(model.config, chunk=max(1, chunk // _THRIFT))
-    settings = {field.name: getattr(config, field.name) for field in fields(config)}
-    thrifty = models.build(model.name, **settings)
-    thrifty.load_state_dict(model.state_dict())
-    thrifty.class_names = model.class_names
-    return thrifty
+    if chunk <= 1:
+        return False
+    model.set_chunk(max(1, chunk // _THRIFT))
+    return True
 
 
 def check_precision(name: str) -> None:

@@ -1,6 +1,7 @@
 """Where the outputs of one source grow: a hidden folder beside them, that one process owns.
 
 OUT/.NAME.part/             run.json (settings), states, and the outputs as far as they are
+OUT/.NAME.part.lock         whose folder that is, while somebody has it
 OUT/.NAME.done.json         settings and source of what lies beside it, whole
 """
 
@@ -13,14 +14,16 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import OutputError, OutputExistsError, UsageError
+from vis.formats.locking import locked
 from vis.formats.whole_file import write_whole
 from vis.video.writer_place import output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-RUN, LOCK, FINISHED = "run.json", "lock", "finished.json"
+RUN, FINISHED = "run.json", "finished.json"
 _OURS = {".png", ".txt", ".json"}
 """Endings of the files in folders that may be replaced."""
 
@@ -46,6 +49,7 @@ class PartFolder:
         overwrite: bool,
     ) -> None:
         self.folder, self.path = folder, folder / f".{name}.part"
+        self._lock = folder / f".{name}.part.lock"
         self._done = folder / f".{name}.done.json"
         self._outputs, self._settings, self._overwrite = outputs, dict(settings), overwrite
 
@@ -72,6 +76,25 @@ class PartFolder:
             UsageError: the unfinished run has other settings.
             OutputError: another process has the folder, or it cannot be made.
         """
+        with output_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            begun = self._check_begun(resume)
+            with output_errors(self.path):
+                self.path.mkdir(exist_ok=True)
+            if begun and not resume:
+                self._clear()
+            goes_on = begun and resume and self._check_same()
+            if not goes_on:
+                write_whole(self.path / RUN, _text(self._settings), overwrite=True)
+            yield goes_on
+
+    def _locked(self) -> AbstractContextManager[None]:
+        # beside the folder, which goes before the lock does
+        return locked(self._lock, where=self.path)
+
+    def _check_begun(self, resume: bool) -> bool:
+        """Whether an unfinished run is there; refuse what may not be replaced."""
         begun = self.path.exists()
         if begun and not resume and not self._overwrite:
             raise OutputExistsError(
@@ -82,15 +105,7 @@ class PartFolder:
             )
         if not (resume and (self.path / FINISHED).exists()):
             self._check_free()
-        with output_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        with _locked(self.path):
-            if begun and not resume:
-                self._clear()
-            goes_on = begun and resume and self._check_same()
-            if not goes_on:
-                write_whole(self.path / RUN, _text(self._settings), overwrite=True)
-            yield goes_on
+        return begun
 
     @property
     def is_finished(self) -> bool:
@@ -140,7 +155,7 @@ class PartFolder:
     def sweep(self) -> None:
         """Delete what a kill left of the folder when all was done, unless somebody has it."""
         if self.path.exists():
-            with suppress(OutputError), _locked(self.path):
+            with suppress(OutputError), self._locked():
                 self.discard()
 
     def _check_free(self) -> None:
@@ -172,9 +187,7 @@ class PartFolder:
         return True
 
     def _clear(self) -> None:
-        if not (self.path / RUN).exists() and any(
-            entry.name != LOCK for entry in self.path.iterdir()
-        ):
+        if not (self.path / RUN).exists() and any(self.path.iterdir()):
             raise OutputError(
                 "the folder was not made by a run, so it is not replaced", where=str(self.path)
             )
@@ -185,33 +198,8 @@ class PartFolder:
         for entry in self.path.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
-            elif entry.name not in (LOCK, RUN):
+            elif entry.name != RUN:
                 entry.unlink()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """A lock that goes with the process, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    with output_errors(folder):
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(
-                "another process is writing there",
-                where=str(folder),
-                done="Nothing was changed.",
-                remedy="Wait for it, or choose another output.",
-            ) from None
-        yield
-    finally:
-        os.close(handle)
 
 
 def _check_ours(path: Path) -> None:

@@ -39,6 +39,14 @@ class Choices:
     min_length: int | None = None
     cuts: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be.
+
+        Raises:
+            UsageError: `every` is less than 1.
+        """
+        _check_positive("every", self.every)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
@@ -55,6 +63,14 @@ class Manner:
     """Shows the drawn frames."""
     progress: bool = False
     """Whether a bar shows it, where standard error is a terminal."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be.
+
+        Raises:
+            UsageError: `checkpoint` is less than 1.
+        """
+        _check_positive("checkpoint", self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +155,13 @@ def run(
         names=work.names,
         stopped=work.stopped,
     )
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise UsageError(
+            f"{name} is {value}, it must be at least 1", remedy=f"Leave {name} out, or raise it."
+        )
 
 
 def _check_apart(source: Source, part: PartFolder) -> None:

@@ -98,7 +98,9 @@ def recompute(model: nn.Module) -> None:
         if not isinstance(module, nn.ModuleList | nn.Sequential) or module in done:
             continue
         for layer in module:
-            if isinstance(layer, nn.ModuleList) or layer in done:
+            # what has no parameters may work in place, on what is kept for the layer before
+            bare = not any(True for _ in layer.parameters())
+            if bare or isinstance(layer, nn.ModuleList) or layer in done:
                 continue
             done |= set(layer.modules())
             layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
-import resource
 import sys
 import time
 from contextlib import suppress
@@ -47,7 +47,7 @@ class Line:
     wait: float
     """Seconds of a step that went by waiting for data."""
     memory: int
-    """Peak bytes: of the GPU, or of this process on the CPU."""
+    """Peak bytes: of the GPU, or of this process on the CPU; 0 where the system does not tell."""
     skipped: int = 0
     """Steps that were left out since the line before."""
     replaced: int = 0
@@ -62,7 +62,7 @@ class Line:
             f"rate {self.rate:.2g}",
             f"{self.seconds:.3g} s/step",
             f"data {100 * self.wait / max(self.seconds, 1e-9):.0f} %",
-            f"{self.memory / GIB:.1f} GiB",
+            gibibytes(self.memory),
             f"left {duration(self.seconds * (steps - self.step))}",
         ]
         parts += [f"{name} {getattr(self, name)}" for name in _RARE if getattr(self, name)]
@@ -153,11 +153,51 @@ def note_bad_batch(folder: Path, record: dict[str, object]) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: of the GPU, or of this process on the CPU."""
+    """Bytes: of the GPU, or of this process on the CPU; 0 where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _peak_of_windows()
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _peak_of_windows() -> int:
+    counters = _Counters()
+    counters.cb = ctypes.sizeof(counters)
+    library: Any = getattr(ctypes, "windll", None)  # there alone
+    if library is None:
+        return 0
+    kernel = library.kernel32
+    kernel.GetCurrentProcess.restype = ctypes.c_void_p
+    kernel.K32GetProcessMemoryInfo.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
+    process = kernel.GetCurrentProcess()
+    known = kernel.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.cb)
+    return int(counters.PeakWorkingSetSize) if known else 0
+
+
+class _Counters(ctypes.Structure):
+    """`PROCESS_MEMORY_COUNTERS` of the Windows API."""
+
+    _fields_ = (
+        ("cb", ctypes.c_uint32),
+        ("PageFaultCount", ctypes.c_uint32),
+        ("PeakWorkingSetSize", ctypes.c_size_t),
+        ("WorkingSetSize", ctypes.c_size_t),
+        ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
+        ("PagefileUsage", ctypes.c_size_t),
+        ("PeakPagefileUsage", ctypes.c_size_t),
+    )
+
+
+def gibibytes(memory: int) -> str:
+    """Such as `1.5 GiB`, of what `peak_memory` tells."""
+    return f"{memory / GIB:.1f} GiB" if memory else "unknown memory"
 
 
 def duration(seconds: float) -> str:

@@ -16,13 +16,13 @@ from vis import models
 from vis.datasets.loader import batches
 from vis.datasets.open import open_dataset
 from vis.errors import InputError, OutputExistsError
+from vis.formats.locking import locked
 from vis.formats.whole_file import write_whole
 from vis.training import checkpoint
 from vis.training.assemble import assemble, network_of
 from vis.training.evaluator import evaluator_of
 from vis.training.experiment import Experiment, read_experiment, text_of
-from vis.training.lock import locked
-from vis.training.log import GIB, duration, peak_memory
+from vis.training.log import duration, gibibytes, peak_memory
 from vis.training.loop import CHECKPOINTS, Loop, memory_errors
 from vis.training.ranks import RESTARTS, Ranks, joined
 from vis.training.schedules import factor
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from vis.models import Model
     from vis.training.evaluator import Evaluator
 
-CONFIG, RESULT = "config.yaml", "model.safetensors"
+CONFIG, RESULT, LOCK = "config.yaml", "model.safetensors", "run.lock"
 REHEARSED = 3
 """Steps; the first is slower than the others."""
 
@@ -114,7 +114,7 @@ class Rehearsal:
         return (
             f"parameters  {self.parameters:,}, of which {self.trained:,} are trained\n"
             f"data        {self.items:,} items; a batch's frames are {list(self.shape)}\n"
-            f"memory      {self.memory / GIB:.2f} GiB at the peak of a step\n"
+            f"memory      {gibibytes(self.memory)} at the peak of a step\n"
             f"time        {self.seconds:.3g} s a step, {self.wait:.2g} s of it for data\n"
             f"schedule    {self.steps} steps, rate {rates}\n"
             f"whole run   {duration(self.seconds * self.steps)}"
@@ -219,7 +219,7 @@ def _feed(
 
 @contextmanager
 def _owned(folder: Path, ranks: Ranks) -> Iterator[None]:
-    with locked(folder) if ranks.first else nullcontext():
+    with locked(folder / LOCK, where=folder) if ranks.first else nullcontext():
         yield
 
 

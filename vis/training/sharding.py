@@ -24,8 +24,9 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from vis.layers.transformer import Attention, DecoderLayer, EncoderLayer, FeedForward
-from vis.layers.twin import AxialAttention, HybridTwinLayer, PureTwinLayer
+from vis.layers.transformer import Attention, FeedForward
+from vis.layers.twin import AxialAttention
+from vis.models import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,15 +36,14 @@ if TYPE_CHECKING:
 
     from vis.training.ranks import Ranks
 
-LAYERS = (EncoderLayer, DecoderLayer, HybridTwinLayer, PureTwinLayer)
-"""What is whole only while it computes; the rest of a model is whole from its first use in a step
-to its last."""
 PRODUCTS = (Attention, FeedForward, AxialAttention)
-"""Parts of them whose parameters are only factors of matrix products, which autocast rounds."""
+"""Parts whose parameters are only factors of matrix products, which autocast rounds."""
 
 
 def shard(network: nn.Module, ranks: Ranks, *, half: bool = False) -> None:
     """Leave this process a share of every parameter; single numbers stay whole everywhere.
+
+    What is whole only while it computes, the models in the network say themselves.
 
     Args:
         network: all become that of the first process.
@@ -63,8 +63,11 @@ def shard(network: nn.Module, ranks: Ranks, *, half: bool = False) -> None:
         if half and isinstance(module, PRODUCTS):
             fully_shard(module, mp_policy=policy, **common)
     for module in network.modules():
-        if isinstance(module, LAYERS):
-            fully_shard(module, **common)
+        if isinstance(module, Model):
+            for block in module.shard_blocks():
+                fully_shard(block, **common)
+    # some parts return views, which would only matter if somebody changed them in place
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view", UserWarning)
     fully_shard(network, **common)
 
 

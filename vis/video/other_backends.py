@@ -170,5 +170,5 @@ def _load(module: str, name: str) -> Any:
     except (ImportError, OSError, RuntimeError) as error:
         raise DeviceError(
             f"the library {name} cannot be loaded ({str(error).splitlines()[0]})",
-            remedy=f"Install it (pip install {name}) or take the backend av",
+            remedy=f"Install it (pip install 'vis-kit[{name}]') or take the backend av",
         ) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import sys
 import urllib.error
 import urllib.request
 from contextlib import closing, contextmanager
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from vis import __version__
 from vis.errors import DataError, InputError, OutputError, UsageError, VisError
+from vis.formats.locking import locked
 from vis.weights.digest import BLOCK, Digest, Sums, sums_of
 
 if TYPE_CHECKING:
@@ -65,16 +65,17 @@ def download(
     kept = "" if unverified else _KEPT
     with _writing(place, kept):
         place.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("a+b", buffering=0) as file:
-            _lock(file, place)
-            wanted = [*stated, *_transfer(address, file, kept=kept, progress=progress)]
-            sums = sums_of(file)
-        try:
-            _check(sums, wanted, unverified)
-        except VisError as error:
-            part.unlink()
-            raise error.at(address) from None
-        part.replace(place)
+        # two that fetch the same would write into one another
+        with locked(part.with_name(f"{part.name}.lock"), where=place):
+            with part.open("a+b", buffering=0) as file:
+                wanted = [*stated, *_transfer(address, file, kept=kept, progress=progress)]
+                sums = sums_of(file)
+            try:
+                _check(sums, wanted, unverified)
+            except VisError as error:
+                part.unlink()
+                raise error.at(address) from None
+            part.replace(place)
     return sums
 
 
@@ -103,19 +104,6 @@ def _writing(place: Path, kept: str) -> Iterator[None]:
         what = "the disk is full" if full else f"it cannot be written ({error.strerror})"
         remedy = f"Free some space. {kept}" if full else "Choose another folder by VIS_HOME."
         raise OutputError(what, where=str(place), remedy=remedy) from None
-
-
-def _lock(file: IO[bytes], place: Path) -> None:
-    """Two that fetch the same would write into one another."""
-    if sys.platform == "win32":
-        return  # there, what they spoil has a wrong hash and is thrown away
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        what = "another process is fetching it"
-        raise OutputError(what, where=str(place), remedy="Wait for it.") from None
 
 
 def _transfer(address: str, file: IO[bytes], *, kept: str, progress: bool) -> list[Digest]:
