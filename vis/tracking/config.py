@@ -39,7 +39,7 @@ class Config:
     oddly, lower lets identities jump."""
     weak_iou: float = 0.5
     """The same for a detection whose score would not begin an object: higher gives an object up
-    where the model is unsure, lower lets a hidden one pass on to whatever looks a little like it."""
+    where the model is unsure, lower lets a hidden one pass on to what looks a little like it."""
     min_class_agreement: float = 0.2
     """Agreement of class probabilities that a link needs, however well places fit: higher breaks
     the identity of an object whose name wavers, lower lets it pass on to another kind of thing."""
