@@ -72,9 +72,7 @@ def test_blocks_for_masks_begin_as_the_trunks(small: SimpleNamespace) -> None:
 def test_the_detector_says_the_same_with_and_without_masks(small: SimpleNamespace) -> None:
     model = small.make("ssd_mask")
     boxes = small.make("ssd_mask", masks=False)
-    boxes.load_state_dict(
-        {n: t for n, t in model.state_dict().items() if not n.startswith("mask")}
-    )
+    boxes.load_state_dict({n: t for n, t in model.state_dict().items() if not n.startswith("mask")})
     clip = small.clip(model)
     with torch.inference_mode():
         one, other = model(clip), boxes(clip)
