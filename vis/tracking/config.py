@@ -37,7 +37,7 @@ class Config:
     nearest: float = 0.1
     """Agreement in place that a link needs whatever else speaks for it: higher loses what moves
     oddly, lower lets identities jump."""
-    weak_iou: float = 0.5
+    weak_iou: float = 0.3
     """The same for a detection whose score would not begin an object: higher gives an object up
     where the model is unsure, lower lets a hidden one pass on to what looks a little like it."""
     min_class_agreement: float = 0.2
@@ -47,7 +47,7 @@ class Config:
     """Of the place (mask overlap, motion): more trusts where things are, not what they are."""
     class_weight: float = 0.2
     """Of the class: more keeps apart what overlaps, but suffers where the model is unsure."""
-    embedding_weight: float = 0.5
+    embedding_weight: float = 1.0
     """Of the embeddings, where the model has them: more survives jumps and crossings, but suffers
     where alike objects have alike embeddings."""
     tail: int = 12
