@@ -1,7 +1,10 @@
 """Fixtures that every test may use: real data, and films with their frame number burnt in."""
 
+import signal
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
@@ -27,8 +31,38 @@ def clips(shared: Path) -> Path:
     return shared / "data" / "pack_test" / "clips"
 
 
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
 BITS = 8
 FRAMES = 60
+
+
+PATIENCE = 600.0
+"""Seconds after which something hangs; no test measures time, this only ends what never would."""
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Processes that are started meanwhile heed SIGINT, and so does this one.
+
+    One that is started in the background may ignore it, which its children would inherit.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Look until it is so."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "what was waited for never came"
+        time.sleep(0.01)
 
 
 def meeting_place() -> dict[str, str]:

@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
+from tests.conftest import PATIENCE, heeding_interrupts, wait_until
 from vis.cli import COMMANDS, main
 from vis.cli.arguments import Group
 
@@ -108,16 +108,15 @@ def test_a_signal_leaves_nothing_under_the_final_name(number, code, clips, tmp_p
     results.write_text("[]")
     output = tmp_path / "o.mp4"
     source = str(clips / "imageio__cockatoo.mp4")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vis", "draw", source, str(results), "-o", str(output)],
-        stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+    with heeding_interrupts():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vis", "draw", source, str(results), "-o", str(output)],
+            stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
     part = tmp_path / "o.part.mp4"
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not (part.exists() and part.stat().st_size > 50_000):
-        time.sleep(0.05)
+    wait_until(lambda: part.exists() and part.stat().st_size > 50_000)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
     assert "Traceback" not in errors
     assert str(part) in errors

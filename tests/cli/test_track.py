@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.conftest import KINDS, write_film
+from tests.conftest import KINDS, PATIENCE, heeding_interrupts, write_film
 from tests.pipeline.conftest import weights  # noqa: F401 - a fixture
 from vis.cli import main
 
@@ -128,13 +128,14 @@ def test_a_signal_ends_it_with_a_word_on_how_to_go_on(tmp_path, weights, number,
     write_film(tmp_path / "long.mp4", KINDS["h264"], 400)
     command = [sys.executable, "-m", "vis", "track", tmp_path / "long.mp4", "-o", tmp_path / "out"]
     rest = ["--model", weights, "--size", "64", "--save", "jsonl", "json", "video"]
-    run = subprocess.Popen([*command, *rest], stderr=subprocess.PIPE, text=True)
+    with heeding_interrupts():
+        run = subprocess.Popen([*command, *rest], stderr=subprocess.PIPE, text=True)
     lines = tmp_path / "out" / ".long.part" / "long.jsonl"
     while not (lines.exists() and lines.stat().st_size > 500):
         assert run.poll() is None
         time.sleep(0.01)
     run.send_signal(number)
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=PATIENCE)
     assert run.returncode == code
     assert "--resume" in said
     assert json.loads((lines.parent / "long.json").read_text()) is not None

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.utils.data import dataloader
 
+from tests.conftest import wait_until
 from vis.datasets.classes import classes_of
 from vis.datasets.clips import VideoClips
 from vis.datasets.collate import collate
@@ -214,10 +215,10 @@ def test_workers_do_not_outlive_a_parent_that_is_killed(source, deadly, tmp_path
         [sys.executable, tmp_path / "orphan.py", tmp_path / "source"],
         env={**os.environ, "PYTHONPATH": path},
     )
-    _wait_until(lambda: note.exists() and note.read_text())
+    wait_until(lambda: note.exists() and note.read_text())
     parent.kill()
     parent.wait()
-    _wait_until(lambda: not _lives(int(note.read_text())), seconds=5)
+    wait_until(lambda: not _lives(int(note.read_text())))
 
 
 def _lives(process: int) -> bool:
@@ -226,13 +227,6 @@ def _lives(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.conftest import PATIENCE
 from vis.errors import DataError, InputError
 from vis.evaluation.average_precision import evaluate_tracks
 from vis.formats.ytvis import read_annotations, read_results, write_annotations
@@ -98,6 +99,6 @@ def test_what_hangs_or_kills_the_reference_does_nothing_to_us(truth, good, tmp_p
         " len(faults))"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "truth.json"), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     ap, faults = done.stdout.split()
     assert (float(ap), faults) == (pytest.approx(51 / 101), "1")

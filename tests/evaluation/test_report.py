@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import PATIENCE
 from vis.errors import OutputExistsError
 from vis.evaluation.average_precision import evaluate_tracks
 from vis.evaluation.report import ErrorRow, write_report
@@ -162,7 +163,7 @@ def test_a_browser_shows_it(tmp_path, truth, results):
     done = subprocess.run(
         ["chromium", *flags, f"--screenshot={shot}", "--window-size=1000,800", path.as_uri()],
         capture_output=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     with Image.open(shot) as picture:

@@ -74,5 +74,5 @@ def test_published_linear_heads(draw, normal):
         index, kind = name.split(".")
         value.data = draw(f"{prefix}bbox_embed.layers.{int(index) // 2}.{kind}", value.shape)
     x = normal(7, 2, 10, 384)
-    assert classes(x).mean().item() == pytest.approx(0.01762317, abs=1e-7)
-    assert boxes(x).sigmoid().mean().item() == pytest.approx(0.47629355, abs=1e-7)
+    assert classes(x).mean().item() == pytest.approx(0.01762317, abs=1e-5)
+    assert boxes(x).sigmoid().mean().item() == pytest.approx(0.47629355, abs=1e-5)

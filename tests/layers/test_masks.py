@@ -106,12 +106,12 @@ def test_published_maps_of_vistr(draw, normal):
         maps = attention(queries, attention.keys(memory)[first], padding.flatten(1))
         maps = maps.view(10, 8, 4, 6)
         found = head(maps, head.scene(memory, head.lateral_maps(levels)), first)
-    assert maps.std(correction=0).item() == pytest.approx(0.06154633, abs=1e-7)
-    assert maps[9, 6, 1, 3].item() == pytest.approx(0.99834182, abs=1e-7)
-    assert found.mean().item() == pytest.approx(0.40139538, abs=1e-6)
-    assert found.std(correction=0).item() == pytest.approx(0.60642859, abs=1e-6)
-    assert found[0, 10, 5, 5].item() == pytest.approx(0.4797084, abs=1e-6)
-    assert found[9, 23, 15, 23].item() == pytest.approx(1.0748089, abs=1e-6)
+    assert maps.std(correction=0).item() == pytest.approx(0.06154633, abs=1e-5)
+    assert maps[9, 6, 1, 3].item() == pytest.approx(0.99834182, abs=1e-5)
+    assert found.mean().item() == pytest.approx(0.40139538, abs=1e-5)
+    assert found.std(correction=0).item() == pytest.approx(0.60642859, abs=1e-5)
+    assert found[0, 10, 5, 5].item() == pytest.approx(0.4797084, abs=1e-5)
+    assert found[9, 23, 15, 23].item() == pytest.approx(1.0748089, abs=1e-5)
 
 
 def test_published_head_over_time(draw, normal):
@@ -121,8 +121,8 @@ def test_published_head_over_time(draw, normal):
     with torch.no_grad():
         found = head(normal(6, 1, 24, 5, 7, 9))
     assert found.shape == (1, 1, 5, 7, 9)
-    assert found.mean().item() == pytest.approx(-0.69827545, abs=1e-7)
-    assert found[0, 0, 2, 3, 4].item() == pytest.approx(-0.4546146, abs=1e-6)
+    assert found.mean().item() == pytest.approx(-0.69827545, abs=1e-5)
+    assert found[0, 0, 2, 3, 4].item() == pytest.approx(-0.4546146, abs=1e-5)
 
 
 def test_published_pyramid_of_detr(shared):

@@ -61,8 +61,8 @@ def test_the_published_losses():
     """Golden numbers S3 of the published code."""
     loss = GridLoss(RANGES, published=True)
     found = loss(golden(), [target(BOXES, LABELS)])
-    assert found["mask_dice"].item() == pytest.approx(1.54816588, abs=1e-8)
-    assert found["class"].item() == pytest.approx(0.85876208, abs=1e-8)
+    assert found["mask_dice"].item() == pytest.approx(1.54816588, abs=1e-6)
+    assert found["class"].item() == pytest.approx(0.85876208, abs=1e-6)
 
 
 def test_a_cell_that_two_objects_want_learns_the_last_ones_mask_alone():

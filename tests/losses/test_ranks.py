@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
@@ -59,4 +61,5 @@ def test_two_processes_equal_one_with_all_clips(tmp_path: Path, instances: str) 
         )
         for rank in range(2)
     ]
-    assert [process.communicate(timeout=120)[0].strip() for process in running] == ["equal"] * 2
+    ends = [process.communicate(timeout=PATIENCE)[0].strip() for process in running]
+    assert ends == ["equal"] * 2

@@ -2,12 +2,10 @@
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
-from vis.ops import colours
 from vis.ops.colours import BLACK, NEIGHBOURS, PALETTE, WHITE, colour, oklab, readable
 
 
@@ -35,11 +33,8 @@ def test_another_process_sees_the_same_colours():
     assert answer.stdout.strip() == str([colour(n) for n in (35, 2, 17)])
 
 
-def test_the_palette_is_vivid_and_cheap():
-    colours._palette.cache_clear()
-    start = time.process_time()
+def test_the_palette_is_vivid():
     lab = oklab([colour(n) for n in range(PALETTE)])
-    assert time.process_time() - start < 0.1  # 5 ms; the rest is for a busy machine
     assert lab[:, 0].min() > 0.6 and lab[:, 0].max() < 0.9
     assert np.hypot(lab[:, 1], lab[:, 2]).min() > 0.1
 

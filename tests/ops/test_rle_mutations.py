@@ -1,5 +1,4 @@
 import random
-import time
 
 import numpy as np
 
@@ -98,7 +97,6 @@ def test_mutated_codes_are_refused_or_decoded_right():
     shapes = [(1, 1), (1, 9), (7, 1), (5, 6), (24, 40)]
     sound = [rle.encode(block(*shapes[k % 5], k)) for k in range(60)]
     seen = {True: 0, False: 0}
-    started = time.perf_counter()
     for _ in range(20_000):
         code = draw.choice(sound)
         value = {"size": [code.height, code.width], "counts": code.counts}
@@ -117,7 +115,6 @@ def test_mutated_codes_are_refused_or_decoded_right():
             assert len(value["counts"]) > 2 * len(truth) + 64
         seen[mask is not None] += 1
     assert seen[True] > 1000 and seen[False] > 10_000
-    assert time.perf_counter() - started < 15
 
 
 def test_mutated_codes_that_pass_are_safe_for_native_code():

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from tests.conftest import PATIENCE
 from vis.formats.ytvis_records import VideoEntry
 from vis.pipeline.team import Team, launched
 
@@ -36,7 +37,7 @@ def test_two_processes_meet_and_leave_nothing_behind(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run([*command, script, tmp_path], capture_output=True, timeout=200)
+    done = subprocess.run([*command, script, tmp_path], capture_output=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     for rank in "01":
         assert (tmp_path / f"found-{rank}").read_text() == "02 12"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE
 from vis.errors import DataError, OutputError, VisWarning
 from vis.training import checkpoint
 from vis.training.checkpoint import newest, save, sweep, verify
@@ -201,7 +202,7 @@ def test_kills_inside_a_save_lose_no_checkpoint(tmp_path: Path):
         reported = int(process.stdout.readline())
         time.sleep(0.004 * attempt)
         process.send_signal(signal.SIGKILL)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=PATIENCE)
         reported = int(rest.split()[-1]) if rest.split() else reported
         inside += any(path.suffix == ".part" for path in tmp_path.iterdir())
         found = newest(tmp_path)

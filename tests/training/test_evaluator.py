@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE
 from vis import weights
 from vis.errors import DataError, InputError, UsageError
 from vis.pipeline.evaluating import evaluate_model
@@ -72,7 +73,7 @@ def test_killed_with_evaluation_on_it_ends_bit_for_bit_the_same(
             if line.startswith(sign):
                 break
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == -signal.SIGKILL
     go_on(tmp_path / "run")
     assert_equal(tmp_path / "whole", tmp_path / "run")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import meeting_place
+from tests.conftest import PATIENCE, meeting_place
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -27,13 +27,13 @@ def test_after_a_step_all_have_the_mean_of_what_each_saw(parallel: str):
         for rank in (0, 1)
     )  # fmt: skip
     try:
-        out, errors = first.communicate(timeout=300)
-        other.communicate(timeout=60)
+        out, errors = first.communicate(timeout=PATIENCE)
+        other.communicate(timeout=PATIENCE)
     finally:
         for process in (first, other):
             process.kill()
     assert first.returncode == 0, errors
     same, off, apart, moving = (float(word) for word in out.split())
     assert same == 1.0
-    assert off < 1e-6 < 1e-3 < apart, "the mean, and what each saw differs"
+    assert off < 1e-5 < 1e-3 < apart, "the mean, and what each saw differs"
     assert moving == 0.0, "the model to use has them too"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.conftest import meeting_place
+from tests.conftest import PATIENCE, heeding_interrupts, meeting_place
 from vis.errors import DataError, VisWarning
 from vis.training import checkpoint
 from vis.training.config import Training
@@ -32,7 +32,7 @@ def program(folder: Path, **environment: str) -> subprocess.Popen:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory) -> str:
-    out, errors = program(tmp_path_factory.mktemp("whole") / "run").communicate(timeout=60)
+    out, errors = program(tmp_path_factory.mktemp("whole") / "run").communicate(timeout=PATIENCE)
     assert out.startswith("ready\n"), errors
     return out.splitlines()[-1]
 
@@ -46,9 +46,9 @@ def test_killed_at_several_steps_it_ends_bit_for_bit_the_same(tmp_path: Path, un
             if line.startswith(f"step {target}/"):
                 break
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == -signal.SIGKILL
-    out, errors = program(tmp_path / "run").communicate(timeout=60)
+    out, errors = program(tmp_path / "run").communicate(timeout=PATIENCE)
     assert out.splitlines()[-1] == uninterrupted, errors
     steps = [json.loads(x)["step"] for x in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert steps == list(range(1, STEPS + 1))
@@ -98,7 +98,7 @@ def test_a_second_signal_is_obeyed_at_once(squares, tmp_path: Path):
             yield batch
 
     run = squares.loop(tmp_path, Training(steps=5), feed=feed)
-    with pytest.raises(KeyboardInterrupt):
+    with heeding_interrupts(), pytest.raises(KeyboardInterrupt):
         run()
     assert run.state.step == 1
     assert checkpoint.newest(tmp_path / "checkpoints") is None
@@ -165,7 +165,7 @@ def test_two_processes_learn_what_one_does_with_the_double_batch(squares, tmp_pa
         for rank in (0, 1)
     ]
     for process in both:
-        _, errors = process.communicate(timeout=100)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, errors
     model = squares.small(dropout=0.0, sine_dropout=0.0)
     training = Training(steps=STEPS, save_every=1, log_every=1, keep=STEPS)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.conftest import PATIENCE
 from vis import weights
 from vis.cli import main
 from vis.errors import (
@@ -216,7 +217,7 @@ def test_sigterm_saves_and_exits_143(config: Path, tmp_path: Path):
         if line.startswith("step 2/"):
             break
     process.send_signal(signal.SIGTERM)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143, rest
     assert "saved at step" in rest and "Traceback" not in rest
     assert not (tmp_path / "run" / "run.lock").exists()

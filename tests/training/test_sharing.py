@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from tests.conftest import meeting_place
+from tests.conftest import PATIENCE, meeting_place
 from vis.errors import DataError, UsageError, VisWarning
 from vis.training import checkpoint
 from vis.training.config import Training
@@ -62,13 +62,14 @@ def runs(sharing: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Runs:
             break
     for process in first:
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     cut(folder / "killed", folder / "to ddp")
     cut(folder / "killed", folder / "to one")
     ends["to one"] = sharing.run(folder / "to one", sharing.COPIED, ALONE)
     second = started(folder)
     try:
-        out, errors = zip(*(process.communicate(timeout=500) for process in second), strict=True)
+        ends = [process.communicate(timeout=PATIENCE) for process in second]
+        out, errors = zip(*ends, strict=True)
     finally:
         for process in second:
             process.kill()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.conftest import PATIENCE
 from vis import weights
 from vis.training import checkpoint
 
@@ -34,11 +35,11 @@ def test_where_a_process_is_lost_all_begin_again_and_go_on(
             if line.startswith("step 3/4"):
                 break
         os.kill(json.loads((run / "run.lock").read_text())["pid"], signal.SIGKILL)
-        _, rest = process.communicate(timeout=300)
+        _, rest = process.communicate(timeout=PATIENCE)
     finally:
         if process.poll() is None:
             process.terminate()  # torchrun ends the others
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, rest
     lines = {
         name: [json.loads(line) for line in (run / f"{name}.jsonl").read_text().splitlines()]

@@ -6,14 +6,8 @@ import time
 
 import pytest
 
+from tests.conftest import wait_until
 from vis.video.ahead import Ahead
-
-
-def wait_for(condition, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert condition()
 
 
 @pytest.mark.parametrize("depth", [1, 2, 7])
@@ -31,11 +25,11 @@ def test_it_runs_at_most_so_many_ahead(depth):
             yield number
 
     ahead = Ahead(items(), depth=depth)
-    wait_for(lambda: len(made) == depth + 1)  # one more is in the thread's hand
+    wait_until(lambda: len(made) == depth + 1)  # one more is in the thread's hand
     time.sleep(0.05)
     assert len(made) == depth + 1
     assert next(ahead) == 0
-    wait_for(lambda: len(made) == depth + 2)
+    wait_until(lambda: len(made) == depth + 2)
     ahead.close()
 
 
@@ -74,7 +68,7 @@ def test_dropping_the_last_reference_ends_the_thread():
     next(ahead)
     del ahead
     gc.collect()
-    wait_for(lambda: threading.active_count() == before)
+    wait_until(lambda: threading.active_count() == before)
 
 
 def test_a_slow_reader_of_a_camera_gets_the_newest():

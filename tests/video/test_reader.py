@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.conftest import wait_until
 from vis.errors import DamageWarning, InputError, UsageError, VideoError
 from vis.video import limits, open_video
 from vis.video.other_backends import _has_open_groups
@@ -209,9 +210,7 @@ def test_the_thread_runs_a_bounded_number_ahead_and_stops(films):
     before = threading.active_count()
     reader = open_video(films("h264_one_group"), ahead=3)
     next(reader)
-    deadline = time.monotonic() + 5
-    while reader.report.decoded < 5 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: reader.report.decoded >= 5)
     time.sleep(0.1)
     assert reader.report.decoded <= 1 + 3 + 1  # given out, waiting, in the thread's hand
     reader.close()
@@ -225,10 +224,7 @@ def test_a_dropped_reader_stops_its_thread(films):
     next(reader)
     del reader
     gc.collect()
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    wait_until(lambda: threading.active_count() == before)
 
 
 def test_frames_ahead_are_bounded_by_memory_too():

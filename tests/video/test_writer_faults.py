@@ -19,6 +19,7 @@ import av
 import numpy as np
 import pytest
 
+from tests.conftest import PATIENCE, heeding_interrupts
 from vis.errors import OutputError
 from vis.records import Frame, VideoInfo
 from vis.video.writer import VideoWriter
@@ -56,14 +57,15 @@ except OSError as error:
 def start(path: Path, *, pause_at: int = 0, largest: int = 0) -> subprocess.Popen[str]:
     """A process that writes frames and prints how many there are."""
     command = [sys.executable, "-c", CHILD, os.fspath(path), str(pause_at), str(largest)]
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
+    with heeding_interrupts():
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
 
 
 def readable(path: Path) -> list[Fraction]:
@@ -120,7 +122,7 @@ def test_ctrl_c_at_any_time_loses_no_frame(tmp_path: Path, suffix: str) -> None:
         child.stdout.readline()
         time.sleep(random.Random(suffix).random() * 0.15)
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=PATIENCE)
     written = int(out.split()[-1]) if out else 1
     found = readable(tmp_path / f"out.part{suffix}")
     assert child.returncode == -signal.SIGINT
@@ -134,7 +136,7 @@ def test_ctrl_c_at_any_time_loses_no_frame(tmp_path: Path, suffix: str) -> None:
 def test_a_full_disk_is_named_and_what_fitted_plays(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
     with start(path, largest=300_000) as child:
-        out, _ = child.communicate(timeout=60)
+        out, _ = child.communicate(timeout=PATIENCE)
     *numbers, message = out.splitlines()
     written = int(numbers[-1])
     assert child.returncode == 74

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.conftest import PATIENCE
 from vis.errors import DataError, InputError, OutputError, VisError
 from vis.weights import torch_file
 from vis.weights.torch_file import read_published
@@ -167,7 +168,7 @@ def test_a_watched_child_reads_mutations_and_hostile_files_and_runs_nothing(tmp_
     ]
     arguments = ["1000", *map(str, good + hostile(tmp_path))]
     command = [sys.executable, "-W", "error", "-c", WATCHED, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     refused, stopped, *events = done.stdout.split()
     assert not events
