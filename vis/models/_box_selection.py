@@ -80,7 +80,7 @@ class BoxSelection:
         rows = rows[self._wholes(inside[rows].flatten(1).float(), chosen, rows)]
         whole = whole[rows, None]
         return ClipPredictions(
-            scores=chosen.scores[rows],
+            scores=chosen.scores[rows] * confidence(masks[rows]),
             labels=chosen.labels[rows],
             class_scores=chosen.class_scores[rows],
             boxes=boxes_of(whole > 0.5),
@@ -101,6 +101,15 @@ class BoxSelection:
             if not any(same[row][other] for other in kept):
                 kept.append(row)
         return torch.tensor(kept, dtype=torch.int64, device=masks.device)
+
+
+def confidence(masks: Tensor) -> Tensor:
+    """`[N]` mean probability of what is inside each of the masks `[N m m]`, 0 where nothing is.
+
+    A box of background has pixels that are hardly inside (Wang et al., 2020, section 3.3, of SOLO).
+    """
+    inside = masks > 0.5
+    return (masks * inside).sum(dim=(1, 2)) / inside.sum(dim=(1, 2)).clamp(min=1)
 
 
 def widened(boxes: Tensor, margin: float) -> Tensor:
