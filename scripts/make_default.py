@@ -14,6 +14,7 @@ be trained. Runs are given in their order, each but the first having started fro
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import difflib
 import json
 import re
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from vis import weights
+from vis import models, weights
 from vis.errors import DataError, InputError, VisError
 from vis.formats.json_file import read_json
 from vis.formats.whole_file import write_whole
@@ -66,7 +67,7 @@ def main() -> int:
     """Write the three files, or say why not."""
     asked = _arguments()
     try:
-        model = read_model(asked.weights)
+        model = changed(read_model(asked.weights), dict(map(_setting, asked.settings)))
         model.size = asked.size or model.size
         recipes = [read_recipe(run) for run in asked.runs]
         numbers = read_json(asked.numbers)
@@ -96,6 +97,21 @@ def read_model(path: Path) -> Model[Any]:
     if model.class_names != COCO_THINGS:
         raise DataError(f"its classes are {', '.join(model.class_names)}", where=str(path))
     return model
+
+
+def changed(model: Model[Any], settings: Mapping[str, object]) -> Model[Any]:
+    """The same weights with other settings, such as which detections are kept."""
+    if not settings:
+        return model
+    other = models.build(model.name, **dataclasses.asdict(model.config) | settings)
+    other.load_state_dict(model.state_dict())
+    other.class_names, other.size = model.class_names, model.size
+    return other.eval()
+
+
+def _setting(text: str) -> tuple[str, object]:
+    name, _, value = text.partition("=")
+    return name, yaml.safe_load(value)
 
 
 def read_recipe(run: Path) -> str:
@@ -256,6 +272,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("weights", type=Path, help="of a training run")
     parser.add_argument("--size", type=int, help="pixels of the short side that it sees by itself")
+    parser.add_argument(
+        "--settings", nargs="*", default=[], help="of the model, such as min_score=0.1"
+    )
     parser.add_argument(
         "--runs", type=Path, nargs="+", required=True, help="that made it, in their order"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,8 @@ FIRST = ((0.1, 1.0), (LOWEST, 2.0), (LOWEST, 0.5))
 RATIOS = (1.0, 2.0, 0.5, 3.0, 1 / 3)
 VARIANCES = (10.0, 10.0, 5.0, 5.0)
 """What offsets of centre and size are multiplied by, so that all vary about alike."""
+RARE = 0.01
+"""Probability that a fresh model gives any class at any anchor."""
 COUNTS = (3, 6, 6, 6, 6, 6)
 """Anchors of a cell of each map."""
 
@@ -50,6 +52,15 @@ def anchors(maps: Sequence[tuple[int, int]], size: tuple[int, int]) -> Tensor:
 def by_anchor(x: Tensor, count: int) -> Tensor:
     """`[B count*D h w]` -> `[B h*w*count D]`, cells row by row, anchors innermost."""
     return rearrange(x, "b (n d) h w -> b (h w n) d", n=count)
+
+
+def class_head(channels: int, out: int) -> nn.Conv2d:
+    """A convolution to logits of all anchors of a cell, all of them rare to begin with."""
+    head = nn.Conv2d(channels, out, 3, padding=1)
+    nn.init.normal_(head.weight, std=0.01)
+    assert head.bias is not None
+    nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
+    return head
 
 
 def decode(offsets: Tensor, places: Tensor) -> Tensor:

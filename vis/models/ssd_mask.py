@@ -6,7 +6,6 @@ mask head of no class adds, as RetinaMask (Fu et al., 2019) does for another sin
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,7 +21,7 @@ from vis.backbones.mobilenet_v2 import (
     MobileNetV2,
 )
 from vis.errors import UsageError
-from vis.layers.anchors import COUNTS, anchors, by_anchor, decode
+from vis.layers.anchors import COUNTS, anchors, by_anchor, class_head, decode
 from vis.layers.canvas import squashed
 from vis.layers.roi_masks import RoiMaskHead
 from vis.layers.same_conv import ExtraMap
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
 EXTRA = ((256, 512), (128, 256), (128, 256), (64, 128))
 """Channels within and of the four maps after the trunk, each half as large as the one before."""
-RARE = 0.01
-"""Probability that a fresh model gives any class at any anchor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +264,7 @@ def build(config: Config) -> SSDMask:
         config,
         backbone=MobileNetV2(),
         extra=[ExtraMap(count, *sides) for count, sides in zip(before, EXTRA, strict=True)],
-        class_heads=[_class_head(count, n * config.classes) for count, n in pairs],
+        class_heads=[class_head(count, n * config.classes) for count, n in pairs],
         box_heads=[nn.Conv2d(count, n * 4, 3, padding=1) for count, n in pairs],
         masks=RoiMaskHead(CHANNELS, config.mask_width) if config.masks else None,
         mask_blocks=MiddleBlocks() if config.masks and config.mask_blocks else None,
@@ -276,14 +273,6 @@ def build(config: Config) -> SSDMask:
             min_score=config.min_score, overlap=config.overlap, keep=config.keep
         ),
     )
-
-
-def _class_head(channels: int, out: int) -> nn.Conv2d:
-    head = nn.Conv2d(channels, out, 3, padding=1)
-    nn.init.normal_(head.weight, std=0.01)
-    assert head.bias is not None
-    nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
-    return head
 
 
 def _check(config: Config) -> None:
