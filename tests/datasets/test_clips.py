@@ -153,7 +153,7 @@ def test_the_sample_that_ships_can_be_learnt_from(random):
     annotations = read_annotations(folder / "instances.json")
     source = VideoClips(annotations, folder, classes_of(annotations.categories), Cyclic(4))
     sample = source.sample(50, random)
-    assert sample.frames.shape == (4, 3, 360, 640) and len(sample.targets.labels) > 3
+    assert sample.frames.shape == (4, 3, 360, 640) and len(sample.targets.labels) > 2
 
 
 def test_every_clip_of_a_real_set_is_read(shared, random):

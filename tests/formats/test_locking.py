@@ -71,6 +71,7 @@ def test_the_file_of_a_killed_process_stops_nobody(lock: Path):
         "[" * 100_000,
         "",
     ],
+    ids=["elsewhere", "this process", "no JSON that ends", "nothing"],
 )
 def test_the_lock_counts_not_what_is_written(lock: Path, left: str):
     lock.write_text(left)

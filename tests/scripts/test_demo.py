@@ -26,7 +26,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     monkeypatch.setattr(module.environment, "prepare", lambda: sys.executable)
-    for name in ("OUT", "NUMBERS"):
+    for name in ("OUT", "NUMBERS", "TRUTH_OUT"):
         monkeypatch.setattr(module, name, tmp_path / name.lower())
     return module
 

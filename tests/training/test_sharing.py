@@ -68,8 +68,8 @@ def runs(sharing: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     ends["to one"] = sharing.run(folder / "to one", sharing.COPIED, ALONE)
     second = started(folder)
     try:
-        ends = [process.communicate(timeout=PATIENCE) for process in second]
-        out, errors = zip(*ends, strict=True)
+        said = [process.communicate(timeout=PATIENCE) for process in second]
+        out, errors = zip(*said, strict=True)
     finally:
         for process in second:
             process.kill()

@@ -81,6 +81,12 @@ class Model(nn.Module, ABC, Generic[Output]):
             if "chunk" in vars(part):
                 vars(part)["chunk"] = chunk
 
+    def lay_out(self) -> None:
+        """Bring the weights into the order in memory that is fastest to use; nothing else changes.
+
+        Not for training: FSDP shares weights that lie in their plain order alone.
+        """
+
     def check_single(self, clip: Clip) -> None:
         """Refuse clips of several frames, for models that look at pictures.
 

@@ -134,8 +134,6 @@ class SSDMask(Model[Output]):
         self.masks, self.mask_blocks = masks, mask_blocks
         for part in (self.backbone, self.extra, self.class_heads, self.box_heads):
             part.requires_grad_(config.train_detector)
-        # a CPU's convolutions would else turn the weights around at every frame
-        self.to(memory_format=torch.channels_last)
 
     def forward(self, clip: Clip) -> Output:
         """Look at a batch of clips of one frame.
@@ -181,6 +179,10 @@ class SSDMask(Model[Output]):
             rois = rois._replace(boxes=widened(rois.boxes, self.config.margin))
         masks = self._masks(self.masks, output, rois.pictures, rois.boxes)
         return terms | mask_terms(masks, rois, targets)
+
+    def lay_out(self) -> None:
+        """Channels together: a CPU's convolutions would else turn the weights at every frame."""
+        self.to(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:

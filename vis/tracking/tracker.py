@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from vis.tracking.windows import Stamp
 
 
+_UNMISTAKABLE = 0.7
+"""Agreement in place that needs none in class."""
+
+
 class Tracker:
     """Joins the predictions of consecutive windows.
 
@@ -159,8 +163,9 @@ class Tracker:
         allowed = evidence.place >= self.config.nearest
         weak = found.scores < self.config.threshold
         allowed &= ~weak | (evidence.place >= self.config.weak_iou)
-        # a cup that is covered by a person does not become one
-        allowed &= evidence.kind >= self.config.min_class_agreement
+        # a name may waver in one place; a cup that a person covers does not become a person
+        alike = evidence.kind >= self.config.min_class_agreement
+        allowed &= alike | (evidence.place >= _UNMISTAKABLE)
         trust = np.outer([one.known.score for one in self.live], found.scores)
         return assign(evidence.similarity, allowed, self.config.minimum, trust), evidence.apart
 

@@ -65,6 +65,7 @@ def load(source: str | Path) -> Model[Any]:
     model = models.build(card.model, classes=len(card.classes), **card.settings)
     model.load_state_dict(tensors)
     model.class_names, model.size = card.classes, card.size
+    model.lay_out()
     return model.eval()
 
 
