@@ -20,7 +20,7 @@ def test_check_counts_a_sound_set_on_a_film(sample, capsys):
     assert main(["data", "check", str(sample)]) == EXIT_OK
     said = capsys.readouterr().out
     assert "person" in said
-    assert "objects    8 with 678 masks; 0 crowds" in said
+    assert "objects    4 with 484 masks; 0 crowds" in said
     assert said.splitlines()[-1] == f"{sample} (ytvis): nothing is wrong"
 
 
