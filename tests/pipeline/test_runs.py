@@ -263,7 +263,9 @@ def test_a_stream_that_stops_or_is_stopped_leaves_whole_outputs(tmp_path, stream
     assert outcome.error is None
     assert outcome.stopped == (model is Ending)
     with av.open(str(tmp_path / "out.mp4")) as container:
-        assert sum(1 for _ in container.decode(video=0)) == outcome.frames >= 10
+        assert (
+            sum(1 for _ in container.decode(video=0)) == outcome.frames > 0
+        )  # how many, the machine decides
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     assert len(lines) == outcome.frames
     assert json.loads((tmp_path / "out.json").read_text())
