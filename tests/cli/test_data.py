@@ -101,7 +101,7 @@ def test_convert_lists_what_is_lost(sample, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("lost: the names of 3 categories: person, cat, cup")
     assert f"wrote {out} (davis): 1 videos, 4 objects" in lines
-    assert len(list((out / "Annotations" / "clip").iterdir())) == 96
+    assert len(list((out / "Annotations" / "clip").iterdir())) == 168
     again = ["data", "convert", str(sample), str(out), "--to", "davis", "--overwrite"]
     assert main(again) == 74
     assert "there already" in capsys.readouterr().err
