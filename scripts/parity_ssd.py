@@ -20,7 +20,7 @@ from vis.errors import UsageError
 from vis.ops.boxes import to_corners
 from vis.records import Clip
 from vis.weights.convert import read_foreign
-from vis.weights.families.ssd_mobilenet_v2 import NUMBERED, UNUSED
+from vis.weights.families.ssd_mobilenet_v2 import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 MIN_SCORE, OVERLAP, KEEP = 0.3, 0.6, 100
 """The graph's own: answers of a higher score, suppressed within a class, and the most of these."""
-NAMED = [number for number in range(1, NUMBERED) if number not in UNUSED]
-"""Ids of the classes that are kept."""
 WHOLE = {"logits": 1e-3, "offsets": 1e-3, "scores": 1e-3, "boxes": 1e-3}
 """Tolerances of the graph's own float32 numbers; 6.5e-5 was measured."""
 HALF = {"logits": 0.5, "offsets": 0.3, "scores": 0.01, "boxes": 0.005}

@@ -57,7 +57,6 @@ class InvertedResidual(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`[M C h w]` -> the same at the block's stride, and its widened input."""
         wide = self.expand(x)
-        # ReLU6 works in place, and the widened input is read again
         out = self.project(self.depthwise(wide))
         return (x + out if self.residual else out), wide
 
@@ -65,8 +64,8 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     """The trunk, with convolutions that carry the scale and shift of their norms.
 
-    timm's has the same layers, but norms of its own, which cost a third of the time on a CPU; the
-    published weights' norms are frozen anyway.
+    timm's has the same layers, but norms of their own, each another pass over its map; those of the
+    published weights are frozen anyway.
     """
 
     def __init__(self) -> None:

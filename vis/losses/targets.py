@@ -75,10 +75,19 @@ def check_targets(targets: Sequence[ClipTargets], *, batch: int, frames: int, cl
     Raises:
         UsageError: names the clip and the field.
     """
-    if len(targets) != batch:
-        raise UsageError(f"{len(targets)} targets for a batch of {batch} clips")
+    check_batch(targets, batch)
     for index, target in enumerate(targets):
         _check(target, frames, classes, where=f"targets of clip {index} of the batch")
+
+
+def check_batch(targets: Sequence[ClipTargets], batch: int) -> None:
+    """Refuse targets that are not one for each of a batch of clips.
+
+    Raises:
+        UsageError: they are more or fewer.
+    """
+    if len(targets) != batch:
+        raise UsageError(f"{len(targets)} targets for a batch of {batch} clips")
 
 
 def labelled_classes(targets: Sequence[ClipTargets], classes: int) -> Tensor:

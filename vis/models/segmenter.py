@@ -14,6 +14,7 @@ from vis.backbones.vit import ViT, published_name
 from vis.errors import UsageError
 from vis.layers.canvas import canvas_of, normalised, padding_of
 from vis.losses.semantic import PixelLoss
+from vis.losses.targets import check_batch
 from vis.models._contract import Model
 from vis.models._semantic import by_class
 from vis.models._token_decoders import LinearDecoder, MaskTransformer
@@ -140,8 +141,7 @@ class Segmenter(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        if len(targets) != len(output.sizes):
-            raise UsageError(f"{len(targets)} targets for a batch of {len(output.sizes)} clips")
+        check_batch(targets, len(output.sizes))
         return self.loss(output.logits, output.canvas, output.sizes, targets)
 
     @torch.no_grad()

@@ -18,7 +18,7 @@ from vis.layers.positions import AddedPlace
 from vis.layers.twin import HybridTwinLayer, PureTwinLayer, TwinTransformer
 from vis.layers.upsampling import GROUPS, FeaturePyramid, MultiLevelUpsampling
 from vis.losses.grid import GridLoss, GridOutput
-from vis.losses.targets import check_classes
+from vis.losses.targets import check_batch, check_classes
 from vis.models._contract import Model
 from vis.models._grid_selection import GridSelection
 
@@ -168,8 +168,7 @@ class SOTR(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        if len(targets) != len(output.sizes):
-            raise UsageError(f"{len(targets)} targets for a batch of {len(output.sizes)} clips")
+        check_batch(targets, len(output.sizes))
         check_classes(targets, self.config.classes)
         return self.loss(output.grids, targets)
 

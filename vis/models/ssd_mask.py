@@ -26,6 +26,7 @@ from vis.layers.canvas import squashed
 from vis.layers.roi_masks import RoiMaskHead
 from vis.layers.same_conv import ExtraMap
 from vis.losses.anchor_loss import RoiSampling, detector_terms, mask_terms
+from vis.losses.targets import check_batch
 from vis.models._box_selection import BoxSelection, embeddings, filled, widened
 from vis.models._contract import Model
 
@@ -166,8 +167,7 @@ class SSDMask(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        if len(targets) != len(output.sizes):
-            raise UsageError(f"{len(targets)} targets for a batch of {len(output.sizes)} clips")
+        check_batch(targets, len(output.sizes))
         terms: dict[str, Tensor] = {}
         if self.config.train_detector:
             terms = detector_terms(output.logits, output.offsets, output.anchors[0], targets)
@@ -206,7 +206,8 @@ class SSDMask(Model[Output]):
         counts = [len(part) for part in boxes]
         numbers = torch.arange(len(counts), device=output.sizes.device)
         pictures = numbers.repeat_interleave(numbers.new_tensor(counts))
-        every = torch.cat(list(boxes)).to(output.boxes.dtype)
+        every = torch.cat(list(boxes))
+        every = every.to(torch.promote_types(output.offsets.dtype, every.dtype))
         masks = self._masks(self.masks, output, pictures, every).fine.float().sigmoid()
         return torch.split(masks, counts)
 

@@ -41,8 +41,8 @@ class Config:
     """The same for a detection whose score would not begin an object: higher gives an object up
     where the model is unsure, lower lets a hidden one pass on to what looks a little like it."""
     min_class_agreement: float = 0.2
-    """Agreement of class probabilities that a link needs, however well places fit: higher breaks
-    the identity of an object whose name wavers, lower lets it pass on to another kind of thing."""
+    """Agreement of class probabilities that a link needs, unless the place leaves no doubt: higher
+    breaks the identity of an object whose name wavers, lower lets it pass on to another thing."""
     mask_weight: float = 1.0
     """Of the place (mask overlap, motion): more trusts where things are, not what they are."""
     class_weight: float = 0.2

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vis.backbones.mobilenet_v2 import BLOCKS
 from vis.errors import DataError
 from vis.layers.anchors import COUNTS
-from vis.weights.classes import COCO_THINGS, numbered
+from vis.models.ssd_mask import EXTRA
+from vis.weights.classes import COCO, COCO_THINGS, numbered
 from vis.weights.families._trunk import size
 from vis.weights.rename import Family
 
@@ -22,9 +24,8 @@ if TYPE_CHECKING:
 
 EPSILON = 1e-3
 """Of the published batch norms."""
-UNUSED = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
-"""Ids of COCO that name nothing; 0 is the published background."""
-NUMBERED = 91
+NAMED = [number for number, name in enumerate(COCO) if name]
+"""Published rows of COCO's classes that have a name; 0 is the background."""
 NORM = {"beta", "gamma", "moving_mean", "moving_variance"}
 _TRUNK = r"FeatureExtractor/MobilenetV2/"
 _WEIGHTS = r"(?:depthwise_)?weights"
@@ -40,7 +41,7 @@ def _layer(published: str, ours: str) -> Rows:
 
 def _blocks() -> Rows:
     rows: list[tuple[str, str]] = []
-    for number in range(17):
+    for number in range(sum(repeats for _, _, repeats, _ in BLOCKS)):
         name = "expanded_conv" + (f"_{number}" if number else "")
         for part in ("expand", "depthwise", "project"):
             rows += _layer(f"{name}/{part}", f"backbone.blocks.{number}.{part}")
@@ -49,7 +50,7 @@ def _blocks() -> Rows:
 
 def _extra() -> Rows:
     rows: list[tuple[str, str]] = []
-    for number, (hidden, out) in enumerate(((256, 512), (128, 256), (128, 256), (64, 128))):
+    for number, (hidden, out) in enumerate(EXTRA):
         first, second = f"layer_19_1_Conv2d_{number + 2}_1x1_{hidden}", number + 2
         name = f"layer_19_2_Conv2d_{second}_3x3_s2_{out}"
         for part, published in enumerate((first, f"{name}_depthwise", name)):
@@ -121,8 +122,7 @@ def _of_classes(x: Tensor, layer: str) -> Tensor:
             " the background, and of each class"
         )
     rows = x.reshape(count, -1, *x.shape[1:])
-    unused = (0, *UNUSED) if rows.shape[1] == NUMBERED else (0,)
-    kept = [row for row in range(rows.shape[1]) if row not in unused]
+    kept = NAMED if rows.shape[1] == len(COCO) else list(range(1, rows.shape[1]))
     return rows[:, torch.tensor(kept)].flatten(0, 1)
 
 
