@@ -110,9 +110,9 @@ def _is_at(handle: int, path: Path) -> bool:
 def _write_owner(handle: int) -> None:
     text = json.dumps({"host": socket.gethostname(), "pid": os.getpid()})
     with suppress(OSError):  # a full disk: the lock holds all the same
-        os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, text.encode())
+        # cut afterwards: ext4 writes a file that was emptied through to the disk when it is closed
+        os.ftruncate(handle, os.write(handle, text.encode()))
 
 
 def _owner(handle: int) -> str:
