@@ -19,14 +19,14 @@ import numpy as np
 import torch
 
 import vis
+from vis.inference.predictor import Looker
+from vis.inference.session import Linker
+from vis.inference.stages import look
+from vis.inference.windows import Seen, Windows
+from vis.jobs.job import Choices, Manner, Wanted, run
+from vis.jobs.sources import Source
 from vis.models import Model
-from vis.pipeline.linking import Linker
-from vis.pipeline.looking import Looker
-from vis.pipeline.run import Choices, Manner, Wanted, run
-from vis.pipeline.sinks import Shown
-from vis.pipeline.sources import Source
-from vis.pipeline.stages import look
-from vis.pipeline.windows import Seen, Windows
+from vis.outputs.sinks import Shown
 from vis.records import ClipPredictions, Frame, VideoInfo
 from vis.tracking import Config, Stamp
 

@@ -30,17 +30,17 @@ from vis import VideoWriter, open_video
 from vis.cli.saying import say, say_table
 from vis.cli.sheet import write_sheet
 from vis.evaluation.average_precision import AveragePrecision, evaluate_tracks
+from vis.evaluation.evaluate import predict_set
 from vis.evaluation.identity import identity
 from vis.evaluation.regions import best_tracks
 from vis.formats.json_file import write_json
 from vis.formats.opening import open_set
 from vis.formats.ytvis_records import Category
+from vis.inference.resolved_options import names_of, opened, plan_for
+from vis.inference.stages import see
+from vis.inference.tracking import THRESHOLD
+from vis.inference.windows import Windows, windows_of
 from vis.ops import rle
-from vis.pipeline.evaluating import predict_set
-from vis.pipeline.plan import names_of, opened, plan_for
-from vis.pipeline.stages import see
-from vis.pipeline.tracking import THRESHOLD
-from vis.pipeline.windows import Windows, windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -253,8 +253,8 @@ def enlarge(film: Path, large: Path) -> None:
 
 def print_speed(model: str, film: str, settings: dict[str, Any]) -> None:
     """Of this process, decoding to the film on the disk; then of the model alone."""
-    from vis.pipeline.run import Choices, Manner, Wanted, run
-    from vis.pipeline.sources import Source
+    from vis.jobs.job import Choices, Manner, Wanted, run
+    from vis.jobs.sources import Source
 
     network = opened(model)
     choices, manner = Choices(size=settings["size"]), Manner(device=settings["device"])

@@ -195,3 +195,20 @@ def kinds() -> dict[str, Kind]:
 @pytest.fixture(scope="session")
 def read_code() -> Callable[[np.ndarray], int]:
     return code_of
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """The path of a small TT-SRN's weight file, with weights of chance."""
+    import torch
+
+    from vis import models
+    from vis.weights import save_model
+
+    torch.manual_seed(3)
+    small = {"width": 128, "heads": 8, "encoders": 1, "decoders": 1, "hidden": 64}
+    model = models.build("tt_srn", classes=3, backbone="resnet18", frames=4, slots=4, **small)
+    model.class_names = ("cat", "dog", "person")
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_model(path, model)
+    return path

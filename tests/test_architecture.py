@@ -23,11 +23,13 @@ RANKS = {
     "tracking": 2,
     "datasets": 3,
     "models": 3,
-    "evaluation": 3,
     "weights": 4,
-    "pipeline": 5,
-    "training": 6,
-    "cli": 7,
+    "outputs": 5,
+    "inference": 6,
+    "evaluation": 7,
+    "jobs": 7,
+    "training": 8,
+    "cli": 9,
 }
 FILES = sorted(VIS.rglob("*.py"))
 

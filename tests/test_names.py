@@ -8,18 +8,25 @@ import pytest
 
 VIS = Path(__file__).parent.parent / "vis"
 
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Bare participles say that something happened to a value, not what it is.
-PARTICIPLES = frozenset(
-    ["asked", "begun", "chosen", "drawn", "found", "given", "gone", "heard", "held", "kept", "known", "looked", "meant", "met", "named", "seen", "shown", "taken", "told", "wanted"]
+PARTICIPLES = words(
+    "asked begun chosen drawn found given gone heard held kept known looked meant met named seen"
+    " shown taken told wanted"
 )
 # Words of no paper and no library; where an identifier has one of them as a part, it goes too.
-HOUSE_WORDS = frozenset(
-    ["choices", "census", "footage", "guests", "inert", "lender", "linker", "looker", "manner", "mending", "merit", "mould", "oddities", "parcel", "rehearse", "saying", "strangers", "told", "wander", "wanted"]
+HOUSE_WORDS = words(
+    "choices census footage guests inert lender linker looker manner mending merit mould oddities"
+    " parcel rehearse saying strangers told wander wanted"
 )
 # Words that have a standard term in one room alone (the canvas of a GIF is a canvas).
 OF_A_ROOM: dict[str, frozenset[str]] = {
-    room: frozenset(words.split())
-    for rooms, words in {
+    room: words(retired)
+    for rooms, retired in {
         "tracking": "answers candidates chances clock evidence live minimum nearest pending"
         " recognise trail trust weakest",
         "models layers losses": "canvas carry encoders heads hidden kernels labelled places"

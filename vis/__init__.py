@@ -13,12 +13,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from vis.errors import VisError as VisError
     from vis.errors import VisWarning as VisWarning
-    from vis.pipeline import Result as Result
-    from vis.pipeline import Tracking as Tracking
-    from vis.pipeline import VideoTracker as VideoTracker
-    from vis.pipeline import draw_results as draw_results
-    from vis.pipeline import track as track
-    from vis.pipeline.evaluating import evaluate as evaluate
+    from vis.evaluation.evaluate import evaluate as evaluate
+    from vis.inference.stream import Tracking as Tracking
+    from vis.inference.tracking import track as track
+    from vis.inference.video_tracker import VideoTracker as VideoTracker
+    from vis.outputs.drawing import draw_results as draw_results
+    from vis.outputs.result import Result as Result
     from vis.records import (
         RLE as RLE,
     )
@@ -61,32 +61,55 @@ _HOME = {
     "FrameTracks": "vis.records",
     "Identity": "vis.records",
     "RLE": "vis.records",
-    "Result": "vis.pipeline",
+    "Result": "vis.outputs.result",
     "Track": "vis.records",
-    "Tracking": "vis.pipeline",
+    "Tracking": "vis.inference.stream",
     "VideoInfo": "vis.records",
     "VideoReader": "vis.video",
-    "VideoTracker": "vis.pipeline",
+    "VideoTracker": "vis.inference.video_tracker",
     "VideoWriter": "vis.video",
     "VisError": "vis.errors",
     "VisWarning": "vis.errors",
     "draw": "vis.video",
-    "draw_results": "vis.pipeline",
-    "evaluate": "vis.pipeline.evaluating",
+    "draw_results": "vis.outputs.drawing",
+    "evaluate": "vis.evaluation.evaluate",
     "load": "vis.weights",
     "open_video": "vis.video",
     "probe": "vis.video",
-    "track": "vis.pipeline",
+    "track": "vis.inference.tracking",
 }
+
+_ROOMS = frozenset(
+    {
+        "backbones",
+        "datasets",
+        "evaluation",
+        "formats",
+        "inference",
+        "jobs",
+        "layers",
+        "losses",
+        "models",
+        "ops",
+        "outputs",
+        "tracking",
+        "training",
+        "video",
+        "weights",
+    }
+)
+"""Rooms that are loaded when they are first named, as `vis.models` in `vis.models.names()`."""
 
 __all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"vis.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'vis' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_ROOMS})

@@ -11,7 +11,6 @@ import av
 import pytest
 
 from tests.conftest import KINDS, PATIENCE, heeding_interrupts, write_film
-from tests.pipeline.conftest import weights  # noqa: F401 - a fixture
 from vis.cli import main
 
 
@@ -22,7 +21,7 @@ def film(tmp_path):
 
 
 @pytest.fixture
-def track(weights):  # noqa: F811
+def track(weights):
     """`track(*arguments)` runs the command with a small model and returns its exit code."""
 
     def run(*arguments: object) -> int:
@@ -124,7 +123,7 @@ def test_a_window_without_a_screen_is_refused(track, film, tmp_path, capsys, mon
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_with_a_word_on_how_to_go_on(tmp_path, weights, number, code):  # noqa: F811
+def test_a_signal_ends_it_with_a_word_on_how_to_go_on(tmp_path, weights, number, code):
     write_film(tmp_path / "long.mp4", KINDS["h264"], 400)
     command = [sys.executable, "-m", "vis", "track", tmp_path / "long.mp4", "-o", tmp_path / "out"]
     rest = ["--model", weights, "--size", "64", "--save", "jsonl", "json", "video"]

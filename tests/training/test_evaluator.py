@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import PATIENCE
 from vis import weights
 from vis.errors import DataError, InputError, UsageError
-from vis.pipeline.evaluating import evaluate_model
+from vis.evaluation.evaluate import evaluate_model
 from vis.training import checkpoint
 from vis.training.experiment import read_experiment
 from vis.training.run import begin, go_on

@@ -197,7 +197,7 @@ def test_the_model_that_ships(table: dict, folder: Path) -> None:
     assert weights.load("default").class_names == ("cat", "dog")
     first = entries()[0]
     assert first.ships and first.name == "default" and get("default", accepted=False).is_file()
-    from vis.pipeline.plan import opened
+    from vis.inference.resolved_options import opened
 
     assert opened(None).class_names == ("cat", "dog")
 

@@ -49,7 +49,7 @@ def draw(
         frame_rate: Frames per second of a folder of frames.
         overwrite: Replace what is there.
     """
-    from vis.pipeline import draw_results
+    from vis.outputs.drawing import draw_results
     from vis.video import DrawStyle
 
     drawings = draw_results(

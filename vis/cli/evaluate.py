@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
+    from vis.evaluation.distributed import Team
+    from vis.evaluation.results import Evaluation
     from vis.formats.opening import DataSet
-    from vis.pipeline.evaluation import Evaluation
-    from vis.pipeline.team import Team
     from vis.records import Track
 
     _Given = tuple[str | DataSet, str | dict[int, list[Track]], list[str]]
@@ -103,21 +103,21 @@ def evaluate(
 
 
 def _launched() -> AbstractContextManager[Team]:
-    from vis.pipeline.team import launched
+    from vis.evaluation.distributed import launched
 
     return launched()
 
 
 def _predicted(model: str, data: str, team: Team, device: str, **settings: Any) -> _Given:
-    from vis.pipeline.evaluating import predict_set
-    from vis.pipeline.team import own_device
+    from vis.evaluation.distributed import own_device
+    from vis.evaluation.evaluate import predict_set
 
     place = own_device(device)
     return predict_set(model, data, team=team, progress=True, device=place, **settings)
 
 
 def _measured(given: _Given, metrics: str, errors: bool, **asked: Any) -> Evaluation:
-    from vis.pipeline.evaluating import evaluate as measure
+    from vis.evaluation.evaluate import evaluate as measure
 
     names = metrics.replace(" ", "").split(",") + ["errors"] * errors
     truth, results, notes = given

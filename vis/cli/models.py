@@ -77,7 +77,7 @@ def _way(model: Entry) -> str:
 
 def _rate(model: Entry, device: str) -> str:
     from vis import models as built
-    from vis.pipeline.speed import frames_per_second
+    from vis.inference.speed import frames_per_second
 
     network = built.build(model.model, classes=model.classes, **model.settings)
     try:

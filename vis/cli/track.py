@@ -14,7 +14,7 @@ from vis.errors import EXIT_OK, UsageError, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vis.pipeline.run import Outcome
+    from vis.jobs.job import Outcome
 
 _ROWS = 40
 """Objects of one video in the table."""
@@ -126,10 +126,10 @@ def _run(
     show: bool,
     on: str,
 ) -> int:
-    from vis.pipeline.ray_jobs import track_on_ray
-    from vis.pipeline.run import Choices, Manner
-    from vis.pipeline.runs import planned, shard, track_all
-    from vis.pipeline.show import open_screen
+    from vis.jobs.job import Choices, Manner
+    from vis.jobs.many import planned, shard, track_all
+    from vis.jobs.ray_jobs import track_on_ray
+    from vis.outputs.preview_window import open_screen
 
     choices, ready = Choices(**how), Manner(**manner)
     if show and on == "ray":
@@ -174,7 +174,7 @@ def _named(outcome: Outcome) -> str:
 
 
 def _say_outcome(outcome: Outcome, place: str) -> None:
-    from vis.pipeline.summary import by_class, rows
+    from vis.outputs.summary import by_class, rows
 
     outputs = ", ".join(str(path) for path in outcome.outputs)
     if outcome.skipped:

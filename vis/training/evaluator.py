@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from vis.errors import DeviceError, InputError, UsageError
+from vis.evaluation.distributed import Team
+from vis.evaluation.evaluate import evaluate, evaluate_model
+from vis.evaluation.predicting import chosen, shared_classes
 from vis.formats.opening import open_set
 from vis.formats.places import film_of, inside
-from vis.pipeline.evaluating import evaluate, evaluate_model
-from vis.pipeline.predicting import chosen, shared_classes
-from vis.pipeline.team import Team
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,83 @@
+"""Where a GPU's memory ends: what the failed attempt held is gone before the next begins."""
+
+import weakref
+from fractions import Fraction
+
+import pytest
+import torch
+
+from vis import models
+from vis.errors import DeviceError, VisWarning
+from vis.inference.predictor import Looker
+from vis.inference.windows import Seen, Window
+from vis.tracking import Stamp
+
+FRAMES, CHUNK = 3, 8
+
+
+def build() -> models.Model:
+    torch.manual_seed(0)
+    return models.build(
+        "vistr", classes=3, backbone="resnet18", width=128, encoders=1, decoders=1, hidden=32,
+        slots=2, frames=FRAMES, chunk=CHUNK,
+    )  # fmt: skip
+
+
+def looker_of(model: models.Model) -> Looker:
+    return Looker(model, length=FRAMES, short=32, longest=48, device=torch.device("cpu"))
+
+
+def windows(count: int) -> list[Window]:
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randint(0, 256, (count, FRAMES, 3, 32, 48), generator=generator)
+    return [
+        Window(tuple(Seen(Stamp(n, Fraction(n)), one, None) for n, one in enumerate(clip)), 1, 1)
+        for clip in frames.to(torch.uint8)
+    ]
+
+
+class SmallMemory:
+    """Ends at more than `most` windows, or at a chunk above `chunk`.
+
+    Every attempt holds an activation; none may be alive, nor a second model, at the next.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, most: int, chunk: int) -> None:
+        self.activations: list[weakref.ref[torch.Tensor]] = []
+        self.models: weakref.WeakSet[models.Model] = weakref.WeakSet()
+        forward = models.vistr.VisTR.forward
+
+        def limited(model, clip):
+            self.models.add(model)
+            assert all(reference() is None for reference in self.activations)
+            activation = torch.ones(10)
+            self.activations.append(weakref.ref(activation))
+            if len(clip.frames) > most or model.config.chunk > chunk:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return forward(model, clip)
+
+        monkeypatch.setattr(models.vistr.VisTR, "forward", limited)
+
+
+@pytest.mark.parametrize(("most", "chunk", "attempts"), [(1, 8, 4), (3, 2, 5), (1, 1, 6)])
+def test_each_attempt_begins_with_the_memory_of_the_failed_one(
+    monkeypatch: pytest.MonkeyPatch, most: int, chunk: int, attempts: int
+):
+    expected = looker_of(build()).look(windows(3))
+    memory = SmallMemory(monkeypatch, most=most, chunk=chunk)
+    model = build()
+    with pytest.warns(VisWarning, match="memory ended"):
+        predictions = looker_of(model).look(windows(3))
+    assert len(memory.activations) == attempts
+    assert list(memory.models) == [model]
+    for one, other in zip(predictions, expected, strict=True):
+        torch.testing.assert_close(one.masks, other.masks, rtol=1e-4, atol=1e-4)
+
+
+def test_the_error_does_not_hold_the_memory(monkeypatch: pytest.MonkeyPatch):
+    memory = SmallMemory(monkeypatch, most=1, chunk=0)
+    with pytest.warns(VisWarning), pytest.raises(DeviceError) as caught:
+        looker_of(build()).look(windows(1))
+    assert "2.00 GiB" in str(caught.value.__cause__)
+    assert len(memory.activations) == 3
+    assert all(reference() is None for reference in memory.activations)

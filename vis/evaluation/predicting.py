@@ -1,0 +1,191 @@
+"""a model over the videos of a data set, on the same road as `vis.track`."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from vis.datasets.classes import classes_of
+from vis.errors import DataError, InputError, UsageError, VisError
+from vis.evaluation.distributed import Team
+from vis.formats.places import film_of, inside
+from vis.formats.ytvis_records import AnnotationSet, Category
+from vis.inference.resolved_options import names_of
+from vis.inference.tracking import track
+from vis.tracking import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from vis.formats.opening import DataSet
+    from vis.formats.ytvis_records import VideoEntry
+    from vis.models import Model
+    from vis.outputs.result import Result
+    from vis.records import Track
+
+THRESHOLD = 0.001
+TRACKER = Config(threshold=0.05, weakest=0.02, presence=0.02, min_length=1)
+"""All far lower than for looking at: AP also asks what is found at last. Videos of data sets are
+single shots, perhaps of sparse frames, so no cuts are looked for."""
+MOST = 100
+"""Results of a video that count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a model and a data set have in common."""
+
+    truth: AnnotationSet
+    """Of the classes that the model knows; ids are those of the data set."""
+    ids: Mapping[int, int]
+    """Class index of the model -> category id."""
+    unknown: tuple[str, ...]
+    """Categories of the data set that the model does not know; their objects are left out."""
+
+
+def shared_classes(
+    annotations: AnnotationSet,
+    model: Model[Any],
+    *,
+    key: str = "name",
+    renamed: Mapping[str, str] | None = None,
+) -> Shared:
+    """Match the categories of a data set with the classes of a model, by name.
+
+    Categories that are one class of the model become one: the first of them.
+
+    Args:
+        annotations: of the data set.
+        model: its `class_names`.
+        key: which entry of a category names its class: `name`, or another that the file has.
+        renamed: what the data set calls it -> what the model calls it.
+
+    Raises:
+        UsageError: `renamed` knows more than the data set.
+        DataError: they have no class in common.
+    """
+    names = list(names_of(model).values())
+    table = annotations.categories
+    indices = classes_of(table, names, key=key, renamed=renamed).indices
+    ids: dict[int, int] = {}
+    for category_id in sorted(indices):
+        ids.setdefault(indices[category_id], category_id)
+    merged = {category_id: ids[index] for category_id, index in indices.items()}
+    truth = replace(
+        annotations,
+        categories={id_: Category(id_, names[index]) for index, id_ in ids.items()},
+        tracks={
+            video_id: [replace(t, label=merged[t.label]) for t in tracks if t.label in merged]
+            for video_id, tracks in annotations.tracks.items()
+        },
+    )
+    unknown = tuple(table[id_].name for id_ in sorted(table) if id_ not in merged)
+    return Shared(truth, ids, unknown)
+
+
+def chosen(annotations: AnnotationSet, videos: Sequence[str] | int | None) -> AnnotationSet:
+    """The named videos, or as many as are asked for, spread evenly over the data set.
+
+    Raises:
+        UsageError: there is no video of a name, or none would be left.
+    """
+    table = annotations.videos
+    if videos is None:
+        return annotations
+    if isinstance(videos, int):
+        count = min(videos, len(table))
+        kept = [list(table)[n * len(table) // count] for n in range(count)] if count > 0 else []
+    else:
+        kept = [id_ for id_, video in table.items() if {video.name, str(id_)} & set(videos)]
+        known = {name for id_ in kept for name in (table[id_].name, str(id_))}
+        if missing := [name for name in videos if name not in known]:
+            raise UsageError(f"there is no video {missing[0]!r}", remedy="Give names or ids.")
+    if not kept:
+        raise UsageError("no video is left", remedy="Choose one at least.")
+    return annotations.of(kept)
+
+
+def predict(
+    model: Model[Any],
+    data: DataSet,
+    shared: Shared,
+    *,
+    team: Team | None = None,
+    progress: bool = False,
+    **settings: Any,
+) -> dict[int, list[Track]]:
+    """What a model finds in the videos of `shared.truth`, by id of the video.
+
+    Args:
+        model: as for `vis.track`.
+        data: where the frames are: folders of pictures, or video files of their names.
+        shared: the videos, and the classes.
+        team: the processes that share the videos; all get all results.
+        progress: show a bar of videos where standard error is a terminal.
+        settings: further ones of `vis.track`.
+
+    Raises:
+        InputError: the frames were not found.
+        DataError: a video does not fit its record.
+    """
+    if data.frames is None:
+        raise InputError(
+            "its pictures were not found",
+            where=str(data.path),
+            remedy="Give the folder that the file names are relative to as frames (--frames).",
+        )
+    team = team or Team()
+    found: dict[int, list[Track]] = {}
+    hidden = None if progress and team.first else True
+    for video in tqdm(team.share(shared.truth.videos.values()), "videos", disable=hidden):
+        try:
+            result = _tracked(model, data.frames, video, settings)
+            found[video.id] = _tracks(result, video, shared.ids)
+        except VisError as error:
+            raise error.at(f"{data.path}: video {video.id} ({video.name})") from error
+    return _numbered(team.gather(found, shared.truth), shared.truth)
+
+
+def _tracked(
+    model: Model[Any], frames: Path, video: VideoEntry, settings: Mapping[str, Any]
+) -> Result:
+    film = film_of(frames, video)
+    source = film or [inside(frames, name) for name in video.file_names]
+    alone = {"window": 1, "stride": 1} if video.length == 1 else {}
+    asked = {"threshold": THRESHOLD, "tracker": TRACKER, "cuts": False, **settings, **alone}
+    with track(source, model, **asked) as tracking:
+        return tracking.collect()
+
+
+def _tracks(result: Result, video: VideoEntry, ids: Mapping[int, int]) -> list[Track]:
+    """The best of a video's results, by the ids of the data set."""
+    stated = (video.width, video.height, video.length)
+    seen = (result.info.width, result.info.height, result.length)
+    if seen != stated:
+        said = ["{} x {}, {} frames".format(*shape) for shape in (seen, stated)]
+        raise DataError(
+            f"the video is {said[0]}, its record says {said[1]}",
+            remedy="Correct the record, or fetch the video again.",
+        )
+    known = [
+        replace(one, label=ids[one.label], score=float(result.identities[one.id].mean))
+        for one in result.tracks
+        if one.label in ids
+    ]
+    best = heapq.nlargest(MOST, known, key=lambda one: one.score)
+    # by id, as a file of them would give them back
+    return sorted(best, key=lambda one: one.id)
+
+
+def _numbered(tracks: Mapping[int, list[Track]], truth: AnnotationSet) -> dict[int, list[Track]]:
+    """In the order of the data set, with the ids that a file of them would give."""
+    ids = count(1)
+    return {
+        video_id: [replace(one, id=next(ids)) for one in tracks[video_id]]
+        for video_id in truth.videos
+    }

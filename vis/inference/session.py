@@ -1,0 +1,121 @@
+"""Predictions of windows to the tracks that are shown: the tracker behind the user's choices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from vis.tracking import Tracker
+from vis.tracking.by_class import ByClass
+from vis.tracking.confirmation import Confirmation, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vis.inference.windows import Window
+    from vis.records import ClipPredictions, FrameTracks, Identity
+    from vis.tracking import Config
+
+
+class Linker:
+    """A tracker, and of what it says the part that is wanted.
+
+    Args:
+        config: of the tracker.
+        classes: how many the model has.
+        regions: whether what it says are regions of classes, not objects; then nothing is linked.
+        threshold: an object is left out until its score reaches it; the score never falls.
+        wanted: indices of the classes that are shown; None for all.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        classes: int,
+        regions: bool = False,
+        threshold: float,
+        wanted: frozenset[int] | None,
+    ) -> None:
+        self._tracker: Tracker | ByClass = Tracker(config, classes=classes)
+        if regions:
+            self._tracker = ByClass(classes=classes)
+        self._confirmation = Confirmation(config.min_length or 1)
+        self._threshold, self._wanted = threshold, wanted
+        self._shown: dict[int, int] = {}  # to the last class; of live objects alone, so bounded
+
+    @property
+    def held(self) -> int:
+        """How many frames wait for an object to be confirmed: the last before the next window."""
+        return len(self._confirmation.frames)
+
+    def first_held(self, following: int) -> int:
+        """Index of the first frame that waits; `following` where none does."""
+        frames = self._confirmation.frames
+        return frames[0].index if frames else following
+
+    @torch.inference_mode()
+    def step(self, window: Window, predictions: ClipPredictions) -> list[FrameTracks]:
+        """The frames that are ready, in order, once each.
+
+        Those are settled, and no object in them is still to be confirmed. At a cut all identities
+        end, and the frames before it are ready.
+        """
+        ready = self.end_shot() if window.cut else []
+        frames = self._tracker.step(predictions, window.stamps, window.settled)
+        assert [tracks.index for tracks in frames] == [
+            stamp.index for stamp in window.stamps[: window.settled]
+        ]
+        ready += [self._wanted_of(tracks) for tracks in self._confirmation.add(frames)]
+        self._confirmation.end(self._tracker.ended())
+        return ready
+
+    def end_shot(self) -> list[FrameTracks]:
+        """The frames that still wait, at a cut or after the last window; all identities end."""
+        frames = self._confirmation.flush()
+        self._confirmation.end([*self._tracker.ended(), *self._tracker.finish()])
+        return [self._wanted_of(tracks) for tracks in frames]
+
+    def ended(self) -> list[Identity]:
+        """Objects that were shown and are forgotten now, each once."""
+        return self._told(self._confirmation.ended())
+
+    def finish(self) -> list[Identity]:
+        """All that are left, after the last window; frames that still wait are dropped."""
+        self._confirmation.drop()
+        self._confirmation.end([*self._tracker.ended(), *self._tracker.finish()])
+        return self.ended()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values and tensors."""
+        return {
+            "tracker": self._tracker.state_dict(),
+            "confirmation": self._confirmation.state_dict(),
+            "shown": [list(pair) for pair in sorted(self._shown.items())],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was asked."""
+        self._tracker.load_state_dict(state["tracker"])
+        self._confirmation.load_state_dict(state["confirmation"])
+        self._shown = dict(state["shown"])
+
+    def _wanted_of(self, tracks: FrameTracks) -> FrameTracks:
+        rows = tracks.scores >= self._threshold
+        if self._wanted is not None:
+            rows &= np.isin(tracks.labels, sorted(self._wanted))
+        if not rows.all():
+            tracks = rows_of(tracks, rows)
+        self._shown.update(zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True))
+        return tracks
+
+    def _told(self, identities: list[Identity]) -> list[Identity]:
+        """Those that were shown; by a class that was asked for, even if the last is none."""
+        shown = [(one, self._shown.pop(one.id)) for one in identities if one.id in self._shown]
+        return [
+            one if self._wanted is None or one.label in self._wanted else replace(one, label=label)
+            for one, label in shown
+        ]

@@ -1,0 +1,224 @@
+"""The frames of a video with their objects, as they come out; what `vis.track` makes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
+
+from vis.errors import UsageError
+from vis.inference.cuts import Memory
+from vis.inference.stages import Stages
+from vis.inference.windows import Chosen
+from vis.records import FrameTracks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from vis.inference.predictor import Looker
+    from vis.inference.resolved_options import Plan
+    from vis.outputs.result import Result
+    from vis.records import Frame, Identity, VideoInfo
+    from vis.video import VideoReader
+    from vis.video.damage import ReadReport
+
+
+class Tracking(Iterator[FrameTracks]):
+    """The frames of a video with their objects, in order, once each; `vis.track` makes one.
+
+    Decoding, the model and whoever iterates work at the same time, each a bounded number of frames
+    ahead of the next. Labels are class indices, see `names`. Closing, or dropping the last
+    reference, stops the work.
+    """
+
+    def __init__(
+        self,
+        reader: VideoReader,
+        looker: Looker,
+        names: Mapping[int, str],
+        *,
+        plan: Plan,
+        batch: int = 1,
+        most: int | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.info: VideoInfo = reader.info
+        """What the source says of itself."""
+        self.names = dict(names)
+        """Class index -> name."""
+        self.plan = plan
+        """What was asked for, filled in."""
+        self._reader, self._looker, self._batch, self._most = reader, looker, batch, most
+        self._linker = plan.linker(len(self.names))
+        self._emitted = self._following = self._held = 0
+        self._memory = Memory()
+        first = 0 if state is None else self._go_on(state)
+        left = None if most is None else max(0, most - self._emitted)
+        self._chosen = Chosen(reader, every=plan.every, first=first, most=left)
+        self._stages: Stages | None = None
+        self._settled: deque[FrameTracks] = deque()
+        self._frames: dict[int, Frame] = {}
+        self._over = self._finished = self._looked = False
+
+    @property
+    def report(self) -> ReadReport:
+        """What was read and lost so far; complete after the last frame."""
+        return self._reader.report
+
+    @property
+    def length(self) -> int:
+        """Frames of the source as far as it was read."""
+        return self._chosen.read
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether all frames that are ready were taken: `state_dict` may be asked.
+
+        Frames that wait for an object in them to be confirmed are part of the state.
+        """
+        return not self._settled
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> FrameTracks:
+        return self._next(pixels=False)[0]
+
+    def shown(self) -> Iterator[tuple[Frame, FrameTracks]]:
+        """The same with the pixels of the frames, to draw on; they are held until they come out.
+
+        Raises:
+            UsageError: frames were taken without pixels before.
+        """
+        while True:
+            try:
+                tracks, frame = self._next(pixels=True)
+            except StopIteration:
+                return
+            assert frame is not None
+            yield frame, tracks
+
+    def ended(self) -> list[Identity]:
+        """What is finally known of the objects that left for good since the last call.
+
+        After the last frame, of all that are left. Each object that was shown is told of once, with
+        the score of the last frame that showed it; where its class turned out to be none of those
+        that were asked for, by the one that it was shown as.
+        """
+        ended = self._linker.ended()
+        if self._over and not self._finished:
+            self._finished = True
+            ended += self._linker.finish()
+        return ended
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on later, as plain values and tensors; see `vis.track`.
+
+        `emitted` is how many frames came out. `following` is the index of the first frame that the
+        next window looks at. Of those before it, the last `held` have not come out: they wait for
+        an object to be confirmed, are part of the state, and only their pixels are read again, from
+        the index `first` on. Objects that left and were not asked for by `ended` yet are part of
+        it.
+
+        Raises:
+            UsageError: some frames of a window were taken and others not, see `at_edge`.
+        """
+        if not self.at_edge:
+            raise UsageError(
+                f"{len(self._settled)} frames of the window were not taken yet",
+                remedy="Ask where `at_edge` is true.",
+            )
+        return {
+            "plan": self.plan.state(),
+            "following": self._following,
+            "emitted": self._emitted,
+            "held": self._linker.held,
+            "first": self._linker.first_held(self._following),
+            "memory": self._memory.state(),
+            "linker": self._linker.state_dict(),
+        }
+
+    def collect(self) -> Result:
+        """Run to the end and keep all tracks, as run lengths at the video's size."""
+        from vis.outputs.result import collected
+
+        return collected(self)
+
+    def close(self) -> None:
+        """Stop the work and free the source."""
+        self._over = True
+        self._reader.close()
+        if self._stages is not None:
+            self._stages.close()
+        self._settled.clear()
+        self._frames.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _go_on(self, state: Mapping[str, Any]) -> int:
+        """Take a state; the index of the first frame to be read."""
+        if self.info.live:
+            raise UsageError("a live source cannot go on", where=self.info.name)
+        self.plan.check_same(state["plan"])
+        self._linker.load_state_dict(state["linker"])
+        self._emitted, self._following = state["emitted"], state["following"]
+        self._held, self._memory = state["held"], Memory.of(state["memory"])
+        return int(state["first"])
+
+    def _next(self, *, pixels: bool) -> tuple[FrameTracks, Frame | None]:
+        if self._over:
+            raise StopIteration
+        if self._stages is None:
+            self._stages = self._begun(pixels=pixels)
+        if pixels and not self._stages.pixels:
+            raise UsageError("frames were taken without pixels before", remedy="Begin with shown.")
+        while not self._settled:
+            self._step(self._stages)
+        tracks = self._settled.popleft()
+        return tracks, self._frames.pop(tracks.index, None)
+
+    def _begun(self, *, pixels: bool) -> Stages:
+        # frames that wait were looked at before the state was saved
+        for frame in islice(self._chosen, self._held):
+            if pixels:
+                self._frames[frame.index] = frame
+        return Stages(
+            self._chosen,
+            self._looker,
+            self.plan,
+            self._batch,
+            pixels=pixels,
+            detector=self.plan.detector(self._memory),
+        )
+
+    def _step(self, stages: Stages) -> None:
+        if self._looked:
+            self._over = True
+            raise StopIteration
+        try:
+            window, predictions = next(stages)
+        except StopIteration:
+            self._looked = True
+            self._emit(self._linker.end_shot())
+            return
+        for seen in window.seen[: window.settled]:
+            if seen.frame is not None:
+                self._frames[seen.stamp.index] = seen.frame
+        self._emit(self._linker.step(window, predictions))
+        self._following = window.following
+        self._memory = window.memory or self._memory
+
+    def _emit(self, frames: list[FrameTracks]) -> None:
+        self._settled.extend(frames)
+        self._emitted += len(frames)

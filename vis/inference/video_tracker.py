@@ -1,0 +1,187 @@
+"""`vis.VideoTracker`: the same road for whoever has a loop of their own, frame by frame."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vis.errors import UsageError
+from vis.inference.cuts import Memory
+from vis.inference.resolved_options import names_of, opened, plan_for
+from vis.inference.stages import seen_of
+from vis.inference.tracking import THRESHOLD
+from vis.inference.windows import Seen, Window, Windows
+from vis.records import Frame
+from vis.tracking import Stamp
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from vis.models import Model
+    from vis.records import FrameTracks, Identity, Pixels
+    from vis.tracking import Config
+    from vis.tracking.config import Linking
+
+
+class VideoTracker:
+    """A tracker to push frames into: `vis.track` turned inside out, with the same results.
+
+    A frame comes out as soon as no later window repeats it, and no object in it is still to be
+    confirmed (`Config.min_length`): often several at once after a few that gave none. With windows
+    of one frame and `min_length=1`, each comes out at once.
+
+        tracker = vis.VideoTracker("weights.safetensors", window=12)
+        while running:
+            for tracks in tracker.step(camera.read()):
+                ...
+
+    Args:
+        model, classes, threshold, window, stride, size, device, precision, linking, tracker,
+            min_length, cuts: as `vis.track` takes them.
+        frame_rate: of frames that come as arrays, without a time.
+
+    Raises:
+        As `vis.track`.
+    """
+
+    def __init__(
+        self,
+        model: Model[Any] | str | os.PathLike[str] | None = None,
+        *,
+        classes: Sequence[str] | None = None,
+        threshold: float = THRESHOLD,
+        window: int | None = None,
+        stride: int | None = None,
+        size: int | None = None,
+        device: str = "auto",
+        precision: str = "fp32",
+        linking: Linking = "masks",
+        tracker: Config | None = None,
+        min_length: int | None = None,
+        cuts: bool = True,
+        frame_rate: Fraction | float = 25,
+    ) -> None:
+        model = opened(model)
+        self.plan = plan_for(
+            model,
+            classes=classes,
+            threshold=threshold,
+            window=window,
+            stride=stride,
+            size=size,
+            every=1,
+            tracker=tracker,
+            linking=linking,
+            min_length=min_length,
+            cuts=cuts,
+        )
+        self.names = names_of(model)
+        """Class index -> name."""
+        self._looker = self.plan.looker(model, device=device, precision=precision)
+        self._linker = self.plan.linker(len(self.names))
+        self._windows = Windows(self.plan.window, self.plan.stride)
+        self._detector = self.plan.detector()
+        self._rate = Fraction(frame_rate).limit_denominator(1_000_000)
+        self._last: Stamp | None = None
+        self._over = False
+
+    def step(self, frame: Frame | Pixels) -> list[FrameTracks]:
+        """Take a frame; the frames that are settled by it, in order, often none.
+
+        Args:
+            frame: a frame, or its pixels `[H W 3]` uint8 RGB, which are then numbered and timed.
+
+        Raises:
+            UsageError: it is no such picture, has another size, or does not come after the last.
+        """
+        frame = frame if isinstance(frame, Frame) else self._numbered(frame)
+        self._check(frame)
+        self._last = Stamp(frame.index, frame.time)
+        seen = seen_of(frame, self._looker, self._detector, pixels=False)
+        if self._windows.held and self._windows.held[-1].small.shape != seen.small.shape:
+            raise UsageError("the frame has another size than those before it")
+        return self._linked(self._windows.add(seen))
+
+    def finish(self) -> list[FrameTracks]:
+        """The frames that are left after the last; `ended` then tells of all objects left."""
+        self._over = True
+        last = self._windows.finish()
+        return self._linked([] if last is None else [last]) + self._linker.end_shot()
+
+    def ended(self) -> list[Identity]:
+        """What is finally known of the objects that left for good since the last call.
+
+        After `finish`, of all that are left.
+        """
+        return self._linker.ended() + (self._linker.finish() if self._over else [])
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on later with the next frame, as plain values and tensors.
+
+        The frames that are held, less than a window, are part of it at the model's size; those
+        that wait for an object in them with their objects.
+        """
+        held = self._windows.held
+        return {
+            "plan": self.plan.state(),
+            "linker": self._linker.state_dict(),
+            "small": [seen.small for seen in held],
+            "stamps": [_plain(seen.stamp) for seen in held],
+            "cuts": [seen.cut for seen in held],
+            "memory": None if self._detector is None else self._detector.memory.state(),
+            "last": None if self._last is None else _plain(self._last),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was asked.
+
+        Raises:
+            UsageError: the settings are others than they were.
+        """
+        self.plan.check_same(state["plan"])
+        self._linker.load_state_dict(state["linker"])
+        rows = zip(state["stamps"], state["small"], state["cuts"], strict=True)
+        held = [Seen(_stamp(plain), small, None, cut) for plain, small, cut in rows]
+        if state["memory"] is not None:
+            self._detector = self.plan.detector(Memory.of(state["memory"]))
+        self._windows = Windows(self.plan.window, self.plan.stride, held)
+        self._last = None if state["last"] is None else _stamp(state["last"])
+        self._over = False
+
+    def _linked(self, windows: Sequence[Window]) -> list[FrameTracks]:
+        found: list[FrameTracks] = []
+        for window in windows:
+            found += self._linker.step(window, self._looker.look([window])[0])
+        return found
+
+    def _numbered(self, pixels: Pixels) -> Frame:
+        index = 0 if self._last is None else self._last.index + 1
+        time = Fraction(0) if self._last is None else self._last.time + 1 / self._rate
+        return Frame(index, time, pixels)
+
+    def _check(self, frame: Frame) -> None:
+        pixels, last = frame.pixels, self._last
+        if self._over:
+            raise UsageError("the tracker has finished", remedy="Make a new one.")
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise UsageError(
+                f"a frame is uint8 [H W 3], not {pixels.dtype} {list(pixels.shape)}",
+                remedy="Give RGB pixels of 0..255.",
+            )
+        if last is not None and (frame.index <= last.index or frame.time <= last.time):
+            raise UsageError(
+                f"frame {frame.index} does not come after frame {last.index}",
+                remedy="Give frames in order, each once.",
+            )
+
+
+def _plain(stamp: Stamp) -> list[int]:
+    return [stamp.index, stamp.time.numerator, stamp.time.denominator]
+
+
+def _stamp(plain: Sequence[int]) -> Stamp:
+    index, numerator, denominator = plain
+    return Stamp(index, Fraction(numerator, denominator))

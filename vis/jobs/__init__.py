@@ -1,0 +1,1 @@
+"""Many sources: which are done, going on after a kill, shares of several processes, Ray."""

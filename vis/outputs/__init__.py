@@ -1,0 +1,1 @@
+"""Frames with tracks to files: one sink a format, its only writer; `Result` goes through it too."""

@@ -1,0 +1,88 @@
+"""A result as a notebook shows it: a table of the objects and a few frames with them."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from vis.errors import VisError
+from vis.ops import rle
+from vis.outputs.drawing import tracks_at
+from vis.records import Frame
+from vis.video import draw, open_video
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vis.outputs.result import Result
+    from vis.records import Track
+
+_ROWS = 50
+"""Objects in the table; the surest are shown."""
+_PICTURES = 6
+_WIDTH = 320
+"""Pixels of a picture."""
+_HEADS = ("id", "class", "score", "first", "last", "frames", "share of picture")
+
+
+def page(result: Result) -> str:
+    """HTML that stands alone; whatever comes from a file is escaped."""
+    surest = sorted(result.tracks, key=lambda track: (-track.score, track.id))[:_ROWS]
+    rows = "".join(_row(track, result) for track in surest)
+    heads = "".join(f"<th>{head}</th>" for head in _HEADS)
+    left = len(result.tracks) - len(surest)
+    more = f"<p>and {left} more</p>" if left else ""
+    count = f"{len(result.tracks)} objects in {len(result.times)} frames"
+    title = f"<b>{html.escape(result.info.name)}</b>: {count}"
+    table = f"<table><tr>{heads}</tr>{rows}</table>"
+    return f"<div><p>{title}</p><p>{_sheet(result)}</p>{table}{more}</div>"
+
+
+def _row(track: Track, result: Result) -> str:
+    pixels = result.info.width * result.info.height
+    share = sum(rle.area(mask) for mask in track.masks.values()) / len(track.masks) / pixels
+    name = result.names.get(track.label, f"class {track.label}")
+    first, last = (float(result.times[pick(track.masks)]) for pick in (min, max))
+    cells = (
+        str(track.id),
+        html.escape(name),
+        f"{track.score:.2f}",
+        f"{first:.2f} s",
+        f"{last:.2f} s",
+        str(len(track.masks)),
+        f"{share:.1%}",
+    )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _sheet(result: Result) -> str:
+    """Pictures, or why there are none: a result outlives its video."""
+    if result.info.live or not result.times:
+        return ""
+    try:
+        return " ".join(_picture(frame, result) for frame in _frames(result))
+    except VisError as error:
+        return html.escape(f"no pictures: {error}")
+
+
+def _frames(result: Result) -> Iterator[Frame]:
+    looked = list(result.times)
+    most = min(_PICTURES, len(looked))
+    indices = [looked[(2 * place + 1) * len(looked) // (2 * most)] for place in range(most)]
+    with open_video(result.info.name, ahead=1) as reader:
+        for index, pixels in zip(indices, reader.clip(indices), strict=True):
+            yield Frame(index, result.times[index], pixels)
+
+
+def _picture(frame: Frame, result: Result) -> str:
+    drawn = draw(frame, tracks_at(frame, result.tracks), names=result.names)
+    picture = Image.fromarray(drawn.pixels)
+    picture.thumbnail((_WIDTH, _WIDTH))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f'<img alt="{float(frame.time):.2f} s" src="data:image/jpeg;base64,{data}">'

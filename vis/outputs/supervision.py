@@ -1,0 +1,54 @@
+"""Tracks as the detections of the library `supervision`, where it is installed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vis.errors import DeviceError
+from vis.outputs.drawing import tracks_at
+from vis.records import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vis.outputs.result import Result
+    from vis.records import FrameTracks
+
+
+def detections(result: Result) -> Iterator[tuple[int, Any]]:
+    """Index of each frame and its `Detections`: boxes in pixels, masks, scores, classes, ids.
+
+    Raises:
+        DeviceError: the library is not installed.
+    """
+    try:
+        library = importlib.import_module("supervision")
+    except ImportError as error:
+        raise DeviceError(
+            f"the library supervision cannot be loaded ({error})",
+            remedy="Install it (pip install supervision).",
+        ) from None
+    return _detections(result, library.Detections)
+
+
+def _detections(result: Result, kind: Any) -> Iterator[tuple[int, Any]]:
+    size = (result.info.height, result.info.width)
+    nothing = np.zeros((*size, 3), np.uint8)
+    for index, time in result.times.items():
+        tracks = tracks_at(Frame(index, time, nothing), result.tracks)
+        yield index, _of_frame(tracks, result, size, kind) if len(tracks) else kind.empty()
+
+
+def _of_frame(tracks: FrameTracks, result: Result, size: tuple[int, int], kind: Any) -> Any:
+    height, width = size
+    return kind(
+        xyxy=tracks.boxes * np.array([width, height, width, height], np.float32),
+        mask=tracks.masks,
+        confidence=tracks.scores,
+        class_id=tracks.labels,
+        tracker_id=tracks.ids,
+        data={"class_name": np.array([result.names[label] for label in tracks.labels.tolist()])},
+    )

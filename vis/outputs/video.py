@@ -1,0 +1,109 @@
+"""The annotated video: one piece for each time that the run went on, joined at the end."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from vis.errors import DataError
+from vis.video.joining import Piece, join_films, reaches
+from vis.video.writer import VideoWriter
+from vis.video.writer_place import output_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vis.outputs.frame_result import Shown
+    from vis.outputs.sink import State, Target
+    from vis.records import Identity
+
+
+class FilmSink:
+    """A film of the drawn frames that can be played at any time, up to the last few of them.
+
+    A state does not stop the encoder. What it still holds back then is missing after a kill, so
+    whoever goes on asks whether the state's last frame has reached the file, and else takes an
+    earlier state. Frames that were written after the state are left out of the joined film.
+
+    Args:
+        target: where to.
+        state: of an earlier sink of this kind, to go on from.
+
+    Raises:
+        DataError: the state's last frame is not in the file, or it is a GIF: begin anew.
+    """
+
+    def __init__(self, target: Target, state: State | None = None) -> None:
+        if state is not None and target.film == ".gif":
+            raise DataError("the pieces of a GIF cannot be joined", where=str(target.folder))
+        self._target = target
+        self.path = target.folder / f"{target.name}{target.film}"
+        self._done = [] if state is None else [self._found(one) for one in state["pieces"]]
+        first_piece = not self._done
+        self._writer = VideoWriter(
+            target.folder / f"film-{len(self._done):03d}{target.film}",
+            info=target.info,
+            audio_from=target.audio_from if first_piece else None,
+            overwrite=True,
+        )
+        self._span: tuple[Fraction, Fraction] | None = None
+        self._open = True
+
+    def write(self, shown: Shown) -> None:
+        """Draw and encode the frame."""
+        self._writer.write(shown.drawn)
+        time = shown.drawn.time
+        self._span = (self._span[0] if self._span else time), time
+
+    def end(self, identities: Sequence[Identity]) -> None:
+        """Nothing: a frame shows what was known when it was drawn."""
+
+    def state(self) -> State:
+        """The pieces so far, the last of them as far as it was written."""
+        pieces = list(self._done)
+        if self._span is not None:
+            pieces.append(Piece(self._writer.path, *self._span))
+        return {"pieces": [_told(piece) for piece in pieces]}
+
+    def finish(self, length: int) -> None:  # noqa: ARG002 - a film knows of no length
+        """Close the film, or join its pieces; they go."""
+        self._open = False
+        pieces = list(self._done)
+        if self._span is not None:
+            self._writer.close()
+            pieces.append(Piece(self._writer.path, *self._span))
+        else:
+            self._writer.stop()
+        with output_errors(self.path):
+            if len(pieces) == 1 and pieces[0].path == self._writer.path:
+                self._writer.path.replace(self.path)
+                return
+        join_films(pieces, self.path, audio_from=self._target.audio_from)
+
+    def close(self) -> None:
+        """Finish what was written as a piece that can be played."""
+        if self._open:
+            self._open = False
+            self._writer.stop()
+
+    def _found(self, told: dict[str, Any]) -> Piece:
+        """The piece of a state: closed, or as a kill left it."""
+        whole = self._target.folder / told["name"]
+        part = whole.with_name(f"{whole.stem}.part{whole.suffix}")
+        first, last = (Fraction(*told[key]) for key in ("first", "last"))
+        for path in (whole, part, self.path):
+            piece = Piece(path, first, last)
+            if path.exists() and reaches(piece):
+                return piece
+        raise DataError(
+            f"the video ends before {float(last):.3f} s, where this state was saved",
+            where=str(whole),
+            remedy="Begin anew (--overwrite).",
+        )
+
+
+def _told(piece: Piece) -> dict[str, Any]:
+    spans = {"first": piece.first, "last": piece.last}
+    times = {key: [time.numerator, time.denominator] for key, time in spans.items()}
+    name = piece.path.name.replace(f".part{piece.path.suffix}", piece.path.suffix)
+    return {"name": name, **times}

@@ -1,0 +1,130 @@
+"""The YouTube-VIS result list: an entry for each object, added when its identity has ended.
+
+Until then its masks lie in a file of lines `id frame run-lengths`; memory holds their places alone.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from typing import TYPE_CHECKING
+
+from vis.ops.rle import to_coco
+from vis.outputs.append_only_file import Growing
+from vis.outputs.sink import State, Target, category_id
+from vis.records import RLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vis.outputs.frame_result import Shown
+    from vis.records import Identity
+
+VIDEO_ID = 1
+"""Each file is of one video."""
+_MANY = 1 << 16
+"""Nulls that are written at once."""
+
+
+class WholeTracks:
+    """Results as `vis.formats.ytvis.read_results` takes them, in the order of the identities.
+
+    Args:
+        target: where to.
+        state: of an earlier sink of this kind, to go on from.
+    """
+
+    suffix = ".json"
+
+    def __init__(self, target: Target, state: State | None = None) -> None:
+        self.path = target.folder / f"{target.name}{self.suffix}"
+        state = state or {"masks": 0, "entries": 0, "live": []}
+        self._masks = Growing(target.folder / "json-masks.txt", state["masks"])
+        self._entries = Growing(target.folder / "json-entries.txt", state["entries"])
+        self._size = target.info.height, target.info.width
+        self._live: dict[int, array[int]] = {int(one): array("q") for one in state["live"]}
+        """Identity -> places of its masks."""
+        if self._live:
+            self._find_places()
+
+    def write(self, shown: Shown) -> None:
+        """Keep the frame's masks."""
+        for identity, mask in zip(shown.tracks.ids.tolist(), shown.rles, strict=True):
+            if mask is not None:
+                line = f"{identity} {shown.tracks.index} ".encode() + mask.counts + b"\n"
+                self._live.setdefault(identity, array("q")).append(self._masks.append(line))
+
+    def end(self, identities: Sequence[Identity]) -> None:
+        """Add the entries of objects that had a pixel."""
+        for one in identities:
+            places = self._live.pop(one.id, None)
+            if places:
+                self._entries.append(self._entry(one, places))
+
+    def state(self) -> State:
+        """The sizes of the files, and who is live."""
+        return {
+            "masks": self._masks.sync(),
+            "entries": self._entries.sync(),
+            "live": sorted(self._live),
+        }
+
+    def finish(self, length: int) -> None:
+        """Put the entries in order, with a null for each frame after an object's last."""
+        places = self._places_of_entries()
+        whole = Growing(self.path)
+        try:
+            whole.append(b"[")
+            for number, identity in enumerate(sorted(places)):
+                _, frames, entry = self._entries.line_at(places[identity]).split(b" ", 2)
+                whole.append((b",\n" if number else b"\n") + entry)
+                left = length - int(frames)
+                while left > 0:
+                    whole.append(b",null" * min(left, _MANY))
+                    left -= _MANY
+                whole.append(b"]}")
+            whole.append(b"\n]\n")
+            whole.sync()
+        finally:
+            whole.close()
+
+    def close(self) -> None:
+        """Free the files."""
+        self._masks.close()
+        self._entries.close()
+
+    def _entry(self, one: Identity, places: array[int]) -> bytes:
+        """`id frames {... "segmentations": [...`, open at the end."""
+        told = {
+            "video_id": VIDEO_ID,
+            "category_id": category_id(one.label),
+            "score": float(one.score),
+            "id": one.id,
+        }
+        pieces: list[str] = []
+        for place in places:
+            _, frame, counts = self._masks.line_at(place).split(b" ", 2)
+            pieces += ["null"] * (int(frame) - len(pieces))
+            pieces.append(_compact(to_coco(RLE(*self._size, counts))))
+        opened = _compact(told)[:-1]
+        masks = ",".join(pieces)
+        return f'{one.id} {len(pieces)} {opened},"segmentations":[{masks}\n'.encode()
+
+    def _find_places(self) -> None:
+        place = 0
+        for line in self._masks.lines():
+            identity = int(line.partition(b" ")[0])
+            if identity in self._live:
+                self._live[identity].append(place)
+            place += len(line) + 1
+
+    def _places_of_entries(self) -> dict[int, int]:
+        places, place = {}, 0
+        for line in self._entries.lines():
+            places[int(line.partition(b" ")[0])] = place
+            place += len(line) + 1
+        return places
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
