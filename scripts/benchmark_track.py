@@ -19,14 +19,15 @@ import numpy as np
 import torch
 
 import vis
-from vis.inference.predictor import Looker
-from vis.inference.session import Linker
-from vis.inference.stages import look
-from vis.inference.windows import Seen, Windows
-from vis.jobs.job import Choices, Manner, Wanted, run
+from vis.inference.options import TrackOptions
+from vis.inference.predictor import Predictor
+from vis.inference.session import TrackerSession
+from vis.inference.stages import predict
+from vis.inference.windows import ResizedFrame, Windows
+from vis.jobs.job import Job, RunOptions, run
 from vis.jobs.sources import Source
 from vis.models import Model
-from vis.outputs.sinks import Shown
+from vis.outputs.frame_result import FrameResult
 from vis.records import ClipPredictions, Frame, VideoInfo
 from vis.tracking import Config, Stamp
 
@@ -159,15 +160,15 @@ def _stages(film: Path, folder: Path) -> dict[str, Callable[[], object]]:
     """What each does alone with its input at hand, as the command does it."""
     with vis.open_video(film) as reader:
         frames = [frame for frame, _ in zip(reader, range(WINDOW), strict=False)]
-    looker, patient = (
-        Looker(model, length=WINDOW, short=360, longest=640, device=torch.device("cpu"))
+    predictor, patient = (
+        Predictor(model, length=WINDOW, short=360, longest=640, device=torch.device("cpu"))
         for model in (Costless(), Costless(WAIT))
     )
-    small = [looker.small(frame.pixels) for frame in frames]
+    small = [predictor.resize(frame.pixels) for frame in frames]
     with vis.track(film, Costless(), max_frames=WINDOW) as tracking:
         tracks = list(tracking)
     info, names = VideoInfo("made", 1280, 720, Fraction(1, 25), Fraction(25)), {0: "thing"}
-    shown = [Shown(*pair, info, names) for pair in zip(frames, tracks, strict=True)]
+    shown = [FrameResult(*pair, info, names) for pair in zip(frames, tracks, strict=True)]
     cutouts = [one.cutouts for one in shown]
     drawn = [
         vis.draw(frame, found, names=names) for frame, found in zip(frames, tracks, strict=True)
@@ -177,7 +178,7 @@ def _stages(film: Path, folder: Path) -> dict[str, Callable[[], object]]:
 
     def measure() -> None:
         for k in places:
-            _ = Shown(frames[k], tracks[k], info, names).areas
+            _ = FrameResult(frames[k], tracks[k], info, names).areas
 
     def paint() -> None:
         for k in places:
@@ -185,8 +186,8 @@ def _stages(film: Path, folder: Path) -> dict[str, Callable[[], object]]:
 
     return {
         "decode": lambda: _exhaust(vis.open_video(film)),
-        "make small": lambda: _exhaust(looker.small(frames[k].pixels) for k in places),
-        "model, tracker": lambda: _link(looker, [small[k] for k in places]),
+        "make small": lambda: _exhaust(predictor.resize(frames[k].pixels) for k in places),
+        "model, tracker": lambda: _link(predictor, [small[k] for k in places]),
         "place the masks": measure,
         "draw": paint,
         "encode": lambda: _encode(folder / "drawn.mp4", info, [drawn[k].pixels for k in places]),
@@ -196,11 +197,11 @@ def _stages(film: Path, folder: Path) -> dict[str, Callable[[], object]]:
     }
 
 
-def _link(looker: Looker, small: Sequence[Tensor]) -> None:
-    stream = (Seen(Stamp(n, Fraction(n, 25)), one, None) for n, one in enumerate(small))
-    linker = Linker(Config(), classes=1, threshold=0.3, wanted=None)
-    for window, found in look(stream, looker, Windows(WINDOW, STRIDE), 1):
-        linker.step(window, found)
+def _link(predictor: Predictor, small: Sequence[Tensor]) -> None:
+    stream = (ResizedFrame(Stamp(n, Fraction(n, 25)), one, None) for n, one in enumerate(small))
+    session = TrackerSession(Config(), num_classes=1, threshold=0.3, classes=None)
+    for window, predictions in predict(stream, predictor, Windows(WINDOW, STRIDE), 1):
+        session.step(window, predictions)
 
 
 def _encode(path: Path, info: VideoInfo, pictures: Sequence[Pixels]) -> None:
@@ -211,8 +212,8 @@ def _encode(path: Path, info: VideoInfo, pictures: Sequence[Pixels]) -> None:
 
 def _all(film: Path, folder: Path, model: Costless) -> None:
     """What the command does."""
-    wanted = Wanted(Source(str(film), "film"), folder, ("video",))
-    run(wanted, model, "", choices=Choices(), manner=Manner(overwrite=True))
+    job = Job(Source(str(film), "film"), folder, ("video",), "film")
+    run(job, model, "", options=TrackOptions(), run_options=RunOptions(overwrite=True))
 
 
 def _exhaust(items: Iterable[Any]) -> None:
@@ -249,8 +250,8 @@ def plain(film: str) -> None:
 def written(film: str) -> None:
     """Track, draw, write the video and the tables."""
     with tempfile.TemporaryDirectory() as folder:
-        wanted = Wanted(Source(film, "film"), Path(folder), ("video", "jsonl", "csv"))
-        run(wanted, Costless(), "", choices=Choices(), manner=Manner())
+        wanted = Job(Source(film, "film"), Path(folder), ("video", "jsonl", "csv"))
+        run(wanted, Costless(), "", options=TrackOptions(), run_options=RunOptions())
 
 
 def print_peak() -> None:

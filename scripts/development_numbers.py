@@ -36,9 +36,10 @@ from vis.evaluation.regions import best_tracks
 from vis.formats.json_file import write_json
 from vis.formats.opening import open_set
 from vis.formats.ytvis_records import Category
-from vis.inference.resolved_options import names_of, opened, plan_for
-from vis.inference.stages import see
-from vis.inference.tracking import THRESHOLD
+from vis.inference.model_classes import load_model, names_of
+from vis.inference.options import THRESHOLD, TrackOptions
+from vis.inference.resolved_options import resolve
+from vis.inference.stages import resize
 from vis.inference.windows import Windows, windows_of
 from vis.ops import rle
 
@@ -79,7 +80,7 @@ def main() -> int:
     """Measure, print, write."""
     asked = _arguments()
     settings = {"size": asked.size, "device": asked.device}
-    network = opened(asked.model)
+    network = load_model(asked.model)
     data, found = shown_tracks(network, open_set(asked.data), asked.key, settings)
     numbers = measure(data.annotations, found)
     numbers["speed"] = speed(asked.model, asked.film, settings)
@@ -253,17 +254,18 @@ def enlarge(film: Path, large: Path) -> None:
 
 def print_speed(model: str, film: str, settings: dict[str, Any]) -> None:
     """Of this process, decoding to the film on the disk; then of the model alone."""
-    from vis.jobs.job import Choices, Manner, Wanted, run
+    from vis.jobs.job import Job, RunOptions, run
     from vis.jobs.sources import Source
 
-    network = opened(model)
-    choices, manner = Choices(size=settings["size"]), Manner(device=settings["device"])
+    network = load_model(model)
+    run_options = RunOptions(device=settings["device"])
+    options = TrackOptions(size=settings["size"])
     with tempfile.TemporaryDirectory() as folder:
-        wanted = Wanted(Source(film, "film"), Path(folder), ("video", "json"))
-        outcome = run(wanted, network, "", choices=choices, manner=manner)
+        job = Job(Source(film, "film"), Path(folder), ("video", "json"), "film")
+        job_result = run(job, network, "", options=options, run_options=run_options)
     found = {
-        "frames": outcome.frames,
-        "frames/s": round(outcome.frames / outcome.seconds, 2),
+        "frames": job_result.frames,
+        "frames/s": round(job_result.frames / job_result.seconds, 2),
         "peak MB": _peak(),
         "frames/s of the model alone": round(alone(network, film, settings), 2),
     }
@@ -272,24 +274,15 @@ def print_speed(model: str, film: str, settings: dict[str, Any]) -> None:
 
 def alone(network: Model[Any], film: str, settings: Mapping[str, Any]) -> float:
     """Frames a second of the model, decoded and made small before."""
-    plan = plan_for(
-        network,
-        classes=None,
-        threshold=THRESHOLD,
-        window=None,
-        stride=None,
-        size=settings["size"],
-        every=1,
-        tracker=None,
-    )
-    looker = plan.looker(network, device=settings["device"], precision="fp32")
+    plan = resolve(TrackOptions(size=settings["size"]), network)
+    predictor = plan.predictor(network, device=settings["device"])
     with open_video(film) as reader:
-        small = [*see(islice(reader, ALONE * plan.window), looker, None, pixels=False)]
+        small = [*resize(islice(reader, ALONE * plan.window), predictor, None, pixels=False)]
     windows = [*windows_of(small, Windows(plan.window, plan.window))]
-    looker.look(windows[:1])
+    predictor.predict(windows[:1])
     begun = time.perf_counter()
     for window in windows:
-        looker.look([window])
+        predictor.predict([window])
     return len(small) / (time.perf_counter() - begun)
 
 

@@ -12,7 +12,7 @@ import torch
 import vis
 from tests.inference.knowing import HEIGHT, NAMES, THINGS, WIDTH, Knowing, pictures
 from vis.errors import DataError, InputError, UsageError
-from vis.evaluation.distributed import Team
+from vis.evaluation.distributed import DistributedContext
 from vis.evaluation.evaluate import evaluate, evaluate_model, predict_set
 from vis.formats.opening import open_set
 from vis.formats.ytvis import write_annotations, write_results
@@ -158,8 +158,8 @@ def test_together_they_find_what_one_finds_alone(data, tmp_path):
     barrier, found = threading.Barrier(2), {}
 
     def work(rank):
-        team = Team(rank, 2, tmp_path, lambda _: barrier.wait(60))
-        found[rank] = predict_set(Knowing(6), data, team=team, **SETTINGS)[1]
+        team = DistributedContext(rank, 2, tmp_path, lambda _: barrier.wait(60))
+        found[rank] = predict_set(Knowing(6), data, distributed=team, **SETTINGS)[1]
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
     for thread in threads:

@@ -8,8 +8,8 @@ import torch
 
 from vis import models
 from vis.errors import DeviceError, VisWarning
-from vis.inference.predictor import Looker
-from vis.inference.windows import Seen, Window
+from vis.inference.predictor import Predictor
+from vis.inference.windows import ResizedFrame, Window
 from vis.tracking import Stamp
 
 FRAMES, CHUNK = 3, 8
@@ -23,15 +23,19 @@ def build() -> models.Model:
     )  # fmt: skip
 
 
-def looker_of(model: models.Model) -> Looker:
-    return Looker(model, length=FRAMES, short=32, longest=48, device=torch.device("cpu"))
+def predictor_of(model: models.Model) -> Predictor:
+    return Predictor(model, length=FRAMES, short=32, longest=48, device=torch.device("cpu"))
 
 
 def windows(count: int) -> list[Window]:
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (count, FRAMES, 3, 32, 48), generator=generator)
     return [
-        Window(tuple(Seen(Stamp(n, Fraction(n)), one, None) for n, one in enumerate(clip)), 1, 1)
+        Window(
+            tuple(ResizedFrame(Stamp(n, Fraction(n)), one, None) for n, one in enumerate(clip)),
+            1,
+            1,
+        )
         for clip in frames.to(torch.uint8)
     ]
 
@@ -63,11 +67,11 @@ class SmallMemory:
 def test_each_attempt_begins_with_the_memory_of_the_failed_one(
     monkeypatch: pytest.MonkeyPatch, most: int, chunk: int, attempts: int
 ):
-    expected = looker_of(build()).look(windows(3))
+    expected = predictor_of(build()).predict(windows(3))
     memory = SmallMemory(monkeypatch, most=most, chunk=chunk)
     model = build()
     with pytest.warns(VisWarning, match="memory ended"):
-        predictions = looker_of(model).look(windows(3))
+        predictions = predictor_of(model).predict(windows(3))
     assert len(memory.activations) == attempts
     assert list(memory.models) == [model]
     for one, other in zip(predictions, expected, strict=True):
@@ -77,7 +81,7 @@ def test_each_attempt_begins_with_the_memory_of_the_failed_one(
 def test_the_error_does_not_hold_the_memory(monkeypatch: pytest.MonkeyPatch):
     memory = SmallMemory(monkeypatch, most=1, chunk=0)
     with pytest.warns(VisWarning), pytest.raises(DeviceError) as caught:
-        looker_of(build()).look(windows(1))
+        predictor_of(build()).predict(windows(1))
     assert "2.00 GiB" in str(caught.value.__cause__)
     assert len(memory.activations) == 3
     assert all(reference() is None for reference in memory.activations)

@@ -17,10 +17,11 @@ from vis.evaluation.predicting import _tracks
 from vis.formats.davis import read_davis
 from vis.formats.mots import read_mots
 from vis.formats.ytvis_records import VideoEntry
-from vis.inference.session import Linker
-from vis.inference.windows import Seen, Windows, windows_of
-from vis.jobs.job import Choices, Manner
-from vis.jobs.many import planned, track_all
+from vis.inference.options import TrackOptions
+from vis.inference.session import TrackerSession
+from vis.inference.windows import ResizedFrame, Windows, windows_of
+from vis.jobs.job import RunOptions
+from vis.jobs.many import plan_jobs, track_all
 from vis.records import FrameTracks, Identity
 from vis.tracking import Config, Stamp
 from vis.video import open_video
@@ -92,12 +93,12 @@ def test_windows_end_at_cuts_and_cover_each_frame_once(length: int, stride: int)
     draw = np.random.default_rng(length + stride)
     for _ in range(30):
         cuts = {0} | {int(n) for n in draw.integers(1, 20, 3)}
-        stream = [Seen(Stamp(n, 0), None, None, n in cuts and n > 0) for n in range(20)]
+        stream = [ResizedFrame(Stamp(n, 0), None, None, n in cuts and n > 0) for n in range(20)]
         found = list(windows_of(stream, Windows(length, stride)))
-        settled = [seen.stamp.index for w in found for seen in w.seen[: w.settled]]
+        settled = [seen.stamp.index for w in found for seen in w.frames[: w.settled]]
         assert settled == list(range(20))
         for window in found:
-            assert not any(seen.cut for seen in window.seen[1:])
+            assert not any(seen.cut for seen in window.frames[1:])
 
 
 def test_short_noise_is_not_shown_and_beginnings_are(source: Path):
@@ -123,7 +124,7 @@ def test_a_single_picture_shows_what_it_shows(source: Path):
 
 def test_pixels_belong_to_their_frames_where_some_wait(source: Path):
     with vis.track(source, Reds(), size=96) as tracking:
-        for frame, tracks in tracking.shown():
+        for frame, tracks in tracking.with_frames():
             assert frame.index == tracks.index
             assert len(tracking._frames) <= 5
 
@@ -138,13 +139,13 @@ def test_it_goes_on_from_every_edge(source: Path, window: int, stride: int):
         ended += whole.ended()
         if whole.at_edge:
             states.append((through_files(whole.state_dict()), len(ended)))
-            held.add(states[-1][0]["held"])
+            held.add(states[-1][0]["waiting"])
     ended += whole.ended()
     assert window > 1 or max(held) == 3
     for state, told in states:
         rest = vis.track(source, Reds(window), state=state, **asked)
         found = []
-        for frame, tracks in rest.shown():
+        for frame, tracks in rest.with_frames():
             assert frame.index == tracks.index
             found.append(tracks)
         assert_same(found, expected[state["emitted"] :])
@@ -164,22 +165,23 @@ def test_evaluation_ranks_by_the_mean_over_all_frames(source: Path):
     assert ranked[waves.id] == pytest.approx(np.mean(seen), abs=0.05)
 
 
-def test_who_was_shown_as_a_wanted_class_is_told_of_as_that():
-    linker = Linker(Config(min_length=1), classes=2, threshold=0.3, wanted=frozenset({0}))
+def test_an_object_ends_with_the_class_of_the_options_that_it_was_written_as():
+    config = Config(min_length=1)
+    session = TrackerSession(config, num_classes=2, threshold=0.3, classes=frozenset({0}))
     scores = np.array([0.6, 0.4], np.float32)
     ended = Identity(3, 1, 0.5, scores)
-    linker._shown[3] = 0
-    assert [(one.id, one.label) for one in linker._told([ended])] == [(3, 0)]
-    assert linker._told([ended]) == []
+    session._written[3] = 0
+    assert [(one.id, one.label) for one in session._as_written([ended])] == [(3, 0)]
+    assert session._as_written([ended]) == []
 
 
-def go(source: Path, out: Path, model: Reds, **manner):
-    wanted = planned([str(source)], out, SAVE)
-    settings = Manner(device="cpu", checkpoint=1, **manner)
-    (outcome,) = track_all(wanted, model, choices=Choices(size=96), manner=settings)
-    if outcome.error is not None:
-        raise outcome.error
-    return outcome
+def go(source: Path, out: Path, model: Reds, **run_options):
+    wanted = plan_jobs([str(source)], out, SAVE)
+    settings = RunOptions(device="cpu", checkpoint=1, **run_options)
+    (job_result,) = track_all(wanted, model, options=TrackOptions(size=96), run_options=settings)
+    if job_result.error is not None:
+        raise job_result.error
+    return job_result
 
 
 @pytest.mark.parametrize("window", [1, 6])
@@ -198,11 +200,11 @@ def test_a_run_stopped_about_the_cut_goes_on_to_the_same_bytes(
 def test_all_outputs_tell_of_the_same_objects_by_scores_above_the_threshold(
     source: Path, tmp_path: Path, threshold: float
 ):
-    choices = Choices(size=96, threshold=threshold)
-    wanted = planned([str(source)], tmp_path / "out", SAVE)
-    (outcome,) = track_all(wanted, Reds(), choices=choices, manner=Manner(device="cpu"))
-    paths = {path.name.partition(".")[2]: path for path in outcome.outputs}
-    table = {one.id: one.score for one in outcome.sightings}
+    options = TrackOptions(size=96, threshold=threshold)
+    wanted = plan_jobs([str(source)], tmp_path / "out", SAVE)
+    (job_result,) = track_all(wanted, Reds(), options=options, run_options=RunOptions(device="cpu"))
+    paths = {path.name.partition(".")[2]: path for path in job_result.outputs}
+    table = {one.id: one.score for one in job_result.sightings}
     final = {one["id"]: one["score"] for one in json.loads(paths["json"].read_text())}
     rows = [
         (one["id"], one["score"])

@@ -16,7 +16,7 @@ from tests.conftest import PATIENCE
 from tests.inference.knowing import NAMES, Knowing, pictures, truth
 from vis import models
 from vis.errors import DeviceError, UsageError, VisWarning
-from vis.inference.predictor import in_smaller_parts
+from vis.inference.predictor import reduce_chunk
 from vis.inference.resolved_options import tracker_for
 from vis.records import Frame, FrameTracks
 from vis.tracking import Config, in_windows
@@ -64,8 +64,8 @@ def test_frames_come_out_once_each_and_in_order(frames: list[Path], length: int,
     assert [tracks.index for tracks in found] == list(range(length))
     assert [tracks.time for tracks in found] == [Fraction(n, 25) for n in range(length)]
     assert_true(found)
-    planned = [[*w.items] for w in in_windows(range(length), window=T, stride=stride)]
-    assert model.looked == [w + w[-1:] * (T - len(w)) for w in planned]
+    plan_jobs = [[*w.items] for w in in_windows(range(length), window=T, stride=stride)]
+    assert model.looked == [w + w[-1:] * (T - len(w)) for w in plan_jobs]
 
 
 def test_streamed_is_whole_where_a_window_covers_the_video(frames: list[Path]):
@@ -195,14 +195,14 @@ def test_every_and_max_frames(frames: list[Path]):
 
 def test_pixels_come_with_their_frame_and_are_not_held(frames: list[Path], read_code):
     tracking = vis.track(frames, Knowing(T), stride=S, size=96)
-    for frame, tracks in tracking.shown():
+    for frame, tracks in tracking.with_frames():
         assert read_code(frame.pixels) == frame.index == tracks.index
         assert len(tracking._frames) < S
     assert not tracking._frames
     tracking = vis.track(frames[:8], Knowing(T), size=96)
     next(tracking)
     with pytest.raises(UsageError, match="without pixels"):
-        next(tracking.shown())
+        next(tracking.with_frames())
 
 
 def test_at_most_two_windows_of_predictions_are_held(frames: list[Path]):
@@ -234,7 +234,7 @@ def test_frames_are_held_for_the_windows_at_work_alone(frames: list[Path], strid
     """Decoded ahead, made small, in the model's window and in the one before, and no more."""
     held = []
     others = frames_alive()  # of tests before this one
-    for frame, _ in vis.track(frames, Knowing(T), stride=stride, size=96).shown():
+    for frame, _ in vis.track(frames, Knowing(T), stride=stride, size=96).with_frames():
         if frame.index % 4 == 3:
             held.append(frames_alive() - others)
     assert max(held) <= 8 + 1 + stride + 1 + 2 * T + stride
@@ -311,7 +311,7 @@ def test_linked_by_queries_objects_may_be_anywhere(frames: list[Path]):
     mixed = [frames[n] for n in order]
     model, config = Knowing(1, embeddings=True), Config.by_queries()
     with vis.track(mixed, model, size=96, linking="queries", cuts=False) as tracking:
-        assert tracking.plan.tracker == replace(config, min_length=5)
+        assert tracking.options.tracker == replace(config, min_length=5)
         found = list(tracking)
     assert [one.labels[one.ids.argsort()].tolist() for one in found] == [
         found[0].labels[found[0].ids.argsort()].tolist()
@@ -369,10 +369,11 @@ def test_the_model_sees_what_training_showed_it(frames: list[Path]):
         ({"stride": 7}, "leaves 1 out"),
         ({"size": 0}, "size is 0"),
         ({"every": 0}, "every is 0"),
-        ({"batch": 0}, "batch and max_frames"),
-        ({"max_frames": 0}, "batch and max_frames"),
+        ({"batch": 0}, "batch is 0"),
+        ({"max_frames": 0}, "max_frames is 0"),
         ({"min_length": 0}, "min_length is 0"),
         ({"precision": "fp8"}, "One of: fp32, bf16, fp16"),
+        ({"treshold": 0.5}, "Did you mean 'threshold'"),
         ({"device": "gpu"}, "no device 'gpu'"),
         ({"linking": "magic"}, "One of: masks, queries"),
         ({"linking": "queries", "tracker": Config()}, "Give one of them"),
@@ -424,13 +425,13 @@ def test_where_one_window_is_too_much_the_error_says_what_to_lower(frames: list[
     assert re.search("smaller size.*shorter window", str(caught.value))
 
 
-def test_a_model_in_smaller_parts_says_the_same(frames: list[Path]):
+def test_a_model_reduce_chunk_says_the_same(frames: list[Path]):
     model = small_model("vistr")
     expected = list(vis.track(frames[:5], model, **ALL))
-    assert in_smaller_parts(model)
+    assert reduce_chunk(model)
     assert model.config.chunk == model.masks.chunk == 3
     assert_same(list(vis.track(frames[:5], model, **ALL)), expected, 1e-4)
-    assert not in_smaller_parts(Knowing())
+    assert not reduce_chunk(Knowing())
 
 
 def test_names_are_those_of_the_model(frames: list[Path]):

@@ -13,19 +13,22 @@ from pathlib import Path
 import torch
 
 from tests.inference.knowing import Knowing
-from vis.jobs.job import Choices, Manner
-from vis.jobs.many import planned, track_all
+from vis.inference.options import TrackOptions
+from vis.jobs.job import RunOptions
+from vis.jobs.many import plan_jobs, track_all
 
 SAVE = ("video", "json", "jsonl", "coco", "mots", "davis", "csv", "frames")
 
 
 def run(film: Path, folder: Path, *, resume: bool) -> None:
     """One run to its end, in this process."""
-    wanted = planned([str(film)], folder, SAVE)
-    manner = Manner(device="cpu", resume=resume, checkpoint=2)
-    for outcome in track_all(wanted, Knowing(6), choices=Choices(size=96), manner=manner):
-        if outcome.error is not None:
-            raise outcome.error
+    wanted = plan_jobs([str(film)], folder, SAVE)
+    run_options = RunOptions(device="cpu", resume=resume, checkpoint=2)
+    for job_result in track_all(
+        wanted, Knowing(6), options=TrackOptions(size=96), run_options=run_options
+    ):
+        if job_result.error is not None:
+            raise job_result.error
 
 
 def begun(film: Path, folder: Path, *, resume: bool) -> int:

@@ -16,10 +16,11 @@ import pytest
 from tests.conftest import KINDS, write_film
 from tests.inference.knowing import Knowing, pictures
 from vis.errors import DeviceError, InputError, OutputExistsError, UsageError
-from vis.jobs.job import Choices, Manner
-from vis.jobs.many import model_sha256, planned, shard, track_all
-from vis.jobs.sources import found_sources
-from vis.outputs.preview_window import open_screen
+from vis.inference.options import TrackOptions
+from vis.jobs.job import RunOptions
+from vis.jobs.many import model_sha256, plan_jobs, shard, track_all
+from vis.jobs.sources import list_sources
+from vis.outputs.preview_window import open_preview
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -35,15 +36,18 @@ def videos(tmp_path):
     return folder
 
 
-SMALL = Choices(size=96)
-QUERIES = Choices(size=96, linking="queries")
+SMALL = TrackOptions(size=96)
+QUERIES = TrackOptions(size=96, linking="queries")
 
 
-def go(sources, out, save=("jsonl",), *, choices=SMALL, **manner):
-    wanted = planned([str(one) for one in sources], out, save)
+def go(sources, out, save=("jsonl",), *, options=SMALL, **run_options):
+    wanted = plan_jobs([str(one) for one in sources], out, save)
     return list(
         track_all(
-            wanted, Knowing(6), choices=choices, manner=Manner(**({"device": "cpu"} | manner))
+            wanted,
+            Knowing(6),
+            options=options,
+            run_options=RunOptions(**({"device": "cpu"} | run_options)),
         )
     )
 
@@ -51,13 +55,13 @@ def go(sources, out, save=("jsonl",), *, choices=SMALL, **manner):
 @pytest.mark.parametrize("value", [0, -1])
 def test_numbers_below_one_are_refused_where_they_enter(value: int):
     with pytest.raises(UsageError, match=f"checkpoint is {value}, it must be at least 1"):
-        Manner(checkpoint=value)
+        RunOptions(checkpoint=value)
     with pytest.raises(UsageError, match=f"every is {value}, it must be at least 1"):
-        Choices(every=value)
+        TrackOptions(every=value)
 
 
 def names(named):
-    return [source.name for source in found_sources([str(one) for one in named])]
+    return [source.name for source in list_sources([str(one) for one in named])]
 
 
 def test_folders_and_globs_are_told_apart(tmp_path, videos):
@@ -88,41 +92,41 @@ def test_sources_of_one_name_are_told_apart(tmp_path):
 
 def test_a_folder_without_videos_is_refused(tmp_path):
     with pytest.raises(InputError, match="no videos"):
-        found_sources([str(tmp_path)])
+        list_sources([str(tmp_path)])
     (tmp_path / "a.mp4").touch()
     (tmp_path / "a.png").touch()
     with pytest.raises(InputError, match="beside pictures"):
-        found_sources([str(tmp_path)])
+        list_sources([str(tmp_path)])
 
 
 def test_the_output_says_what_is_written(tmp_path, videos):
     one = str(videos / "a.mp4")
-    (wanted,) = planned([one], tmp_path / "out.webm")
-    assert (wanted.kinds, wanted.film, wanted.source.name) == (("video",), ".webm", "out")
-    (wanted,) = planned([one], tmp_path / "out.csv")
+    (wanted,) = plan_jobs([one], tmp_path / "out.webm")
+    assert (wanted.kinds, wanted.video_suffix, wanted.source.name) == (("video",), ".webm", "out")
+    (wanted,) = plan_jobs([one], tmp_path / "out.csv")
     assert wanted.kinds == ("csv",)
-    (wanted,) = planned([one], tmp_path / "out.coco.json")
+    (wanted,) = plan_jobs([one], tmp_path / "out.coco.json")
     assert (wanted.kinds, wanted.source.name) == (("coco",), "out")
-    (wanted,) = planned([one], tmp_path / "out.v2")
+    (wanted,) = plan_jobs([one], tmp_path / "out.v2")
     assert wanted.kinds == ("video", "json", "jsonl")
     assert wanted.folder == tmp_path / "out.v2"
     for name in ("out.avi", "out.TXT", "out.png"):
         with pytest.raises(UsageError, match="nothing is written as"):
-            planned([one], tmp_path / name)
-    assert planned([one], f"{tmp_path}/out.avi/")[0].kinds == wanted.kinds
+            plan_jobs([one], tmp_path / name)
+    assert plan_jobs([one], f"{tmp_path}/out.avi/")[0].kinds == wanted.kinds
     with pytest.raises(UsageError, match="4 videos do not go into one file"):
-        planned([str(videos)], tmp_path / "out.mp4")
+        plan_jobs([str(videos)], tmp_path / "out.mp4")
     with pytest.raises(UsageError, match="not among"):
-        planned([one], tmp_path / "out.mp4", ["json"])
+        plan_jobs([one], tmp_path / "out.mp4", ["json"])
     (videos / "note.txt").touch()
     with pytest.raises(UsageError, match="no videos"):
-        planned([f"{videos}/*.txt"], tmp_path / "out.mp4")
+        plan_jobs([f"{videos}/*.txt"], tmp_path / "out.mp4")
 
 
 def test_a_bad_source_does_not_stop_the_others(tmp_path, videos):
     found = go([videos], tmp_path / "out")
-    assert [outcome.error is None for outcome in found] == [True, True, False, True]
-    assert [outcome.frames for outcome in found] == [10, 10, 0, 10]
+    assert [job_result.error is None for job_result in found] == [True, True, False, True]
+    assert [job_result.frames for job_result in found] == [10, 10, 0, 10]
     left = {path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")}
     assert left == {"a.jsonl", "b.jsonl", "c10.jsonl"}
     assert not list((tmp_path / "out").glob(".*.part"))
@@ -131,41 +135,43 @@ def test_a_bad_source_does_not_stop_the_others(tmp_path, videos):
 def test_what_is_done_is_skipped_unless_something_changed(tmp_path, videos):
     sources = [videos / "a.mp4", videos / "b.mp4"]
     go(sources, tmp_path / "out")
-    assert [outcome.skipped for outcome in go(sources, tmp_path / "out")] == [True, True]
+    assert [job_result.skipped for job_result in go(sources, tmp_path / "out")] == [True, True]
     write_film(videos / "b.mp4", KINDS["h264"], 12)
     first, second = go(sources, tmp_path / "out")
     assert first.skipped
     assert isinstance(second.error, OutputExistsError)
-    again = go(sources, tmp_path / "out", choices=Choices(size=96, threshold=0.5), overwrite=True)
-    assert [outcome.frames for outcome in again] == [10, 12]
+    again = go(
+        sources, tmp_path / "out", options=TrackOptions(size=96, threshold=0.5), overwrite=True
+    )
+    assert [job_result.frames for job_result in again] == [10, 12]
     told = json.loads((tmp_path / "out" / ".b.done.json").read_text())
     assert (told["frames"], told["settings"]["threshold"]) == (12, 0.5)
 
 
 def test_what_joins_windows_is_a_choice_of_the_run(tmp_path, videos):
-    (outcome,) = go([videos / "a.mp4"], tmp_path / "out", choices=QUERIES)
-    assert "the model has none" in str(outcome.error)
+    (job_result,) = go([videos / "a.mp4"], tmp_path / "out", options=QUERIES)
+    assert "the model has none" in str(job_result.error)
     assert not list((tmp_path / "out").glob("a.*"))
-    (outcome,) = track_all(
-        planned([str(videos / "a.mp4")], str(tmp_path / "out"), ["jsonl"]),
+    (job_result,) = track_all(
+        plan_jobs([str(videos / "a.mp4")], str(tmp_path / "out"), ["jsonl"]),
         Knowing(6, embeddings=True),
-        choices=QUERIES,
+        options=QUERIES,
     )
-    assert outcome.frames == 10
+    assert job_result.frames == 10
     told = json.loads((tmp_path / "out" / ".a.done.json").read_text())
     assert told["settings"]["linking"] == "queries"
 
 
 def test_outputs_that_are_there_are_refused(tmp_path, videos):
     (tmp_path / "out.jsonl").write_text("mine")
-    (outcome,) = go([videos / "a.mp4"], tmp_path / "out.jsonl")
-    assert isinstance(outcome.error, OutputExistsError)
+    (job_result,) = go([videos / "a.mp4"], tmp_path / "out.jsonl")
+    assert isinstance(job_result.error, OutputExistsError)
     assert (tmp_path / "out.jsonl").read_text() == "mine"
     folder = tmp_path / "out" / "a.frames"
     folder.mkdir(parents=True)
     (folder / "holiday.jpg").touch()
-    (outcome,) = go([videos / "a.mp4"], tmp_path / "out", ["frames"], overwrite=True)
-    assert isinstance(outcome.error, OutputExistsError)
+    (job_result,) = go([videos / "a.mp4"], tmp_path / "out", ["frames"], overwrite=True)
+    assert isinstance(job_result.error, OutputExistsError)
     assert (folder / "holiday.jpg").exists()
 
 
@@ -173,16 +179,16 @@ def test_a_source_is_never_replaced(tmp_path, videos):
     before = (videos / "a.mp4").read_bytes()
     (tmp_path / "link.mp4").symlink_to(videos / "a.mp4")
     for out in (videos, videos / "a.mp4", tmp_path / "link.mp4"):
-        (outcome,) = go([videos / "a.mp4"], out, ["video"], overwrite=True)
-        assert isinstance(outcome.error, UsageError)
-        assert "replace its source" in str(outcome.error)
+        (job_result,) = go([videos / "a.mp4"], out, ["video"], overwrite=True)
+        assert isinstance(job_result.error, UsageError)
+        assert "replace its source" in str(job_result.error)
     assert (videos / "a.mp4").read_bytes() == before
     assert not list(videos.glob(".*"))
 
 
 def test_every_and_max_frames_keep_the_numbers_of_the_source(tmp_path, videos):
-    choices = Choices(size=96, every=3, max_frames=3)
-    go([videos / "a.mp4"], tmp_path / "out", ["jsonl", "json"], choices=choices)
+    options = TrackOptions(size=96, every=3, max_frames=3)
+    go([videos / "a.mp4"], tmp_path / "out", ["jsonl", "json"], options=options)
     lines = (tmp_path / "out" / "a.jsonl").read_text().splitlines()
     assert [json.loads(line)["index"] for line in lines] == [0, 3, 6]
     first, *_ = json.loads((tmp_path / "out" / "a.json").read_text())
@@ -192,7 +198,7 @@ def test_every_and_max_frames_keep_the_numbers_of_the_source(tmp_path, videos):
 
 
 def test_shards_share_the_list(monkeypatch, tmp_path, videos):
-    wanted = planned([str(videos)], tmp_path)
+    wanted = plan_jobs([str(videos)], tmp_path)
     parts = [shard(wanted, f"{index}/3") for index in range(3)]
     assert sorted(one.source.name for part in parts for one in part) == ["a", "b", "bad", "c10"]
     monkeypatch.setenv("RANK", "1")
@@ -257,17 +263,19 @@ class Ending(Knowing):
 @pytest.mark.filterwarnings("ignore::vis.errors.DamageWarning")
 @pytest.mark.parametrize("model", [Knowing, Ending])
 def test_a_stream_that_stops_or_is_stopped_leaves_whole_outputs(tmp_path, stream, model):
-    wanted = planned([stream], tmp_path / "out.mp4", ["video", "json", "jsonl"])
-    manner = Manner(device="cpu")
-    (outcome,) = track_all(wanted, model(6), choices=Choices(size=96), manner=manner)
-    assert outcome.error is None
-    assert outcome.stopped == (model is Ending)
+    wanted = plan_jobs([stream], tmp_path / "out.mp4", ["video", "json", "jsonl"])
+    run_options = RunOptions(device="cpu")
+    (job_result,) = track_all(
+        wanted, model(6), options=TrackOptions(size=96), run_options=run_options
+    )
+    assert job_result.error is None
+    assert job_result.stopped == (model is Ending)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert (
-            sum(1 for _ in container.decode(video=0)) == outcome.frames > 0
+            sum(1 for _ in container.decode(video=0)) == job_result.frames > 0
         )  # how many, the machine decides
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
-    assert len(lines) == outcome.frames
+    assert len(lines) == job_result.frames
     assert json.loads((tmp_path / "out.json").read_text())
 
 
@@ -275,7 +283,7 @@ def test_a_window_needs_a_screen(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(DeviceError, match="--show"):
-        open_screen()
+        open_preview()
 
 
 def test_two_ranks_share_the_sources(tmp_path, videos, weights):
@@ -318,6 +326,6 @@ def test_without_ray_the_error_says_what_to_install(tmp_path, videos, monkeypatc
     from vis.jobs.ray_jobs import track_on_ray
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    wanted = planned([str(videos)], tmp_path)
+    wanted = plan_jobs([str(videos)], tmp_path)
     with pytest.raises(DeviceError, match=r"vis-kit\[ray\]"):
-        next(track_on_ray(wanted, choices=Choices(), manner=Manner()))
+        next(track_on_ray(wanted, options=TrackOptions(), run_options=RunOptions()))

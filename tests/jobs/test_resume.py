@@ -19,8 +19,9 @@ from tests.inference.knowing import Knowing
 from tests.jobs.killing import SAVE
 from vis.errors import InputError, OutputError, OutputExistsError, UsageError
 from vis.formats.ytvis import read_results
-from vis.jobs.job import Choices, Manner
-from vis.jobs.many import planned, track_all
+from vis.inference.options import TrackOptions
+from vis.jobs.job import RunOptions
+from vis.jobs.many import plan_jobs, track_all
 
 ROOT = Path(__file__).parent.parent.parent
 QUICK = ("json", "jsonl", "csv")
@@ -32,18 +33,18 @@ def film(folder: Path, frames: int = 40, kind: str = "h264") -> Path:
     return path
 
 
-def go(source: Path, out: Path, *, save=QUICK, model=None, size=96, **manner):
+def go(source: Path, out: Path, *, save=QUICK, model=None, size=96, **run_options):
     """One run; its error is raised."""
-    settings = {"checkpoint": 2, "device": "cpu"} | manner
-    (outcome,) = track_all(
-        planned([str(source)], out, save),
+    settings = {"checkpoint": 2, "device": "cpu"} | run_options
+    (job_result,) = track_all(
+        plan_jobs([str(source)], out, save),
         model or Knowing(6),
-        choices=Choices(size=size),
-        manner=Manner(**settings),
+        options=TrackOptions(size=size),
+        run_options=RunOptions(**settings),
     )
-    if outcome.error is not None:
-        raise outcome.error
-    return outcome
+    if job_result.error is not None:
+        raise job_result.error
+    return job_result
 
 
 class Stopping(Knowing):
@@ -167,7 +168,7 @@ def test_what_a_stopped_run_did_is_valid_and_the_message_says_how_to_go_on(tmp_p
     assert len(lines) >= 16
     (tracks,) = read_results(part / "film.json").values()
     assert len(tracks) == 3
-    assert len(decoded(part / "film-000.part.mp4")) == len(lines)
+    assert len(decoded(part / "video-000.part.mp4")) == len(lines)
     go(source, tmp_path / "out", save=SAVE, resume=True)
     go(source, tmp_path / "whole", save=SAVE)
     same(tmp_path / "whole", tmp_path / "out")

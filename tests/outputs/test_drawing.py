@@ -17,7 +17,7 @@ from vis.errors import (
     VisWarning,
 )
 from vis.ops import rle
-from vis.ops.shown import tracks_at
+from vis.ops.tracks_at import tracks_at
 from vis.outputs.drawing import draw_results
 from vis.records import Frame, Track
 from vis.video import open_video
@@ -123,10 +123,10 @@ def test_one_video_is_found_by_its_name_or_named_by_entry(folder):
 
 def test_a_lossless_drawing_colours_the_mask_and_leaves_the_rest(folder):
     frames = folder / "frames" / "first"
-    draw_results(frames, folder / "instances.json", folder / "drawn", overwrite=True)
-    drawn = [frame.pixels for frame in open_video(folder / "drawn")]
-    assert (drawn[0][40:, 40:] == 90).all()
-    assert (drawn[0][14:22, 2:14] != 90).any(axis=2).mean() > 0.9
+    draw_results(frames, folder / "instances.json", folder / "annotated", overwrite=True)
+    annotated = [frame.pixels for frame in open_video(folder / "annotated")]
+    assert (annotated[0][40:, 40:] == 90).all()
+    assert (annotated[0][14:22, 2:14] != 90).any(axis=2).mean() > 0.9
 
 
 def test_a_missing_frame_is_named(folder):

@@ -142,8 +142,8 @@ def test_a_video_is_drawn_from_its_source(tmp_path: Path):
     write_film(film, KINDS["h264"], 12)
     result = vis.track(film, Knowing(6), size=96, every=2).collect()
     result.save(tmp_path / "drawn.mp4")
-    with vis.open_video(tmp_path / "drawn.mp4") as drawn, vis.open_video(film) as plain:
-        pairs = list(zip(drawn, list(plain)[::2], strict=True))
+    with vis.open_video(tmp_path / "drawn.mp4") as annotated, vis.open_video(film) as plain:
+        pairs = list(zip(annotated, list(plain)[::2], strict=True))
     assert [one.time for one, _ in pairs] == [Fraction(n, 25) for n in range(0, 12, 2)]
     assert all(abs(a.pixels.astype(int) - b.pixels).max() > 60 for a, b in pairs)
     moved = film.rename(tmp_path / "elsewhere.mp4")
@@ -155,7 +155,7 @@ def test_a_video_is_drawn_from_its_source(tmp_path: Path):
 
 @pytest.mark.parametrize(("name", "kind"), [("r.xyz", None), ("folder", None), ("r", "yaml")])
 def test_an_unknown_format_is_refused_with_those_there_are(result, tmp_path, name, kind):
-    with pytest.raises(UsageError, match="json, coco, csv, davis, mots, video"):
+    with pytest.raises(UsageError, match="video, json, jsonl, coco, mots, davis, csv, frames"):
         result.save(tmp_path / name, kind)
 
 

@@ -19,9 +19,11 @@ from vis.formats.ytvis import read_results
 from vis.inference.tracking import track
 from vis.jobs.saved_state import save_state, saved_states
 from vis.ops import rle
-from vis.outputs.append_only_file import Growing
+from vis.outputs.append_only_file import AppendOnlyFile
 from vis.outputs.encoding import encoded
-from vis.outputs.sinks import KINDS, Shown, Target, check_kinds, open_sinks, output_names
+from vis.outputs.frame_result import FrameResult
+from vis.outputs.sink import SinkContext
+from vis.outputs.sinks import KINDS, check_kinds, open_sinks, output_names
 from vis.outputs.summary import Summary, clock, rows
 from vis.records import Frame, FrameTracks, Identity, VideoInfo
 from vis.video import draw, open_video
@@ -31,11 +33,11 @@ INFO = VideoInfo(name="made", width=WIDTH, height=HEIGHT, time_base=Fraction(1, 
 CATS = {0: "cat", 1: "dog"}
 
 
-def target(folder: Path, info: VideoInfo = INFO, names=CATS, name: str = "made") -> Target:
-    return Target(folder=folder, name=name, info=info, names=names)
+def target(folder: Path, info: VideoInfo = INFO, names=CATS, name: str = "made") -> SinkContext:
+    return SinkContext(folder=folder, name=name, info=info, names=names, video_name=name)
 
 
-def shown(index: int, objects: dict[int, tuple[int, tuple[int, int, int, int]]]) -> Shown:
+def shown(index: int, objects: dict[int, tuple[int, tuple[int, int, int, int]]]) -> FrameResult:
     """A frame with objects, identity -> class and box in pixels; their masks fill their boxes."""
     masks = np.zeros((len(objects), HEIGHT, WIDTH), bool)
     boxes = np.array([box for _, box in objects.values()], np.float32).reshape(-1, 4)
@@ -51,7 +53,7 @@ def shown(index: int, objects: dict[int, tuple[int, tuple[int, int, int, int]]])
         masks=masks,
     )
     pixels = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    return Shown(Frame(index, tracks.time, pixels), tracks, INFO, CATS)
+    return FrameResult(Frame(index, tracks.time, pixels), tracks, INFO, CATS)
 
 
 def ended(identity: int, label: int) -> Identity:
@@ -67,9 +69,9 @@ def written(tmp_path_factory):
     kinds = [kind for kind in KINDS if kind != "video"]
     with track(str(source), Knowing(6), size=96, device="cpu") as tracking:
         sinks = open_sinks(kinds, target(folder, tracking.info, tracking.names, "numbered"))
-        for frame, tracks in tracking.shown():
+        for frame, tracks in tracking.with_frames():
             for sink in sinks.values():
-                sink.write(Shown(frame, tracks, tracking.info, tracking.names))
+                sink.write(FrameResult(frame, tracks, tracking.info, tracking.names))
             if tracking.at_edge:
                 told = tracking.ended()
                 for sink in sinks.values():
@@ -86,9 +88,8 @@ def written(tmp_path_factory):
 def test_the_result_list_equals_that_of_a_whole_result(written):
     folder, result = written
     streamed = json.loads((folder / "numbered.json").read_text())
-    ids = [one.pop("id") for one in streamed]
     assert streamed == result.to_ytvis()
-    assert ids == [track.id for track in result.tracks]
+    assert [one["id"] for one in streamed] == [track.id for track in result.tracks]
     (tracks,) = read_results(folder / "numbered.json").values()
     assert [track.masks for track in tracks] == [track.masks for track in result.tracks]
 
@@ -111,8 +112,8 @@ def test_mots_and_davis_are_read_as_masks_without_overlap(written):
     assert {one.label - 1 for one in mots} == set(whole)
     for one in mots:
         for frame, mask in one.masks.items():
-            painted, full = rle.decode(mask), rle.decode(whole[one.label - 1][frame])
-            assert not (painted & ~full).any()
+            index_map, full = rle.decode(mask), rle.decode(whole[one.label - 1][frame])
+            assert not (index_map & ~full).any()
     assert len(davis) == len(result.tracks)
     assert {len(one.masks) for one in davis} == {len(one.masks) for one in result.tracks}
 
@@ -266,16 +267,16 @@ def test_unknown_kinds_are_named():
 
 
 def test_a_growing_file_keeps_whole_records(tmp_path):
-    file = Growing(tmp_path / "file")
+    file = AppendOnlyFile(tmp_path / "file")
     places = [file.append(f"line {n}\n".encode()) for n in range(2000)]
     assert file.line_at(places[1234]) == b"line 1234"
     assert file.sync() == (tmp_path / "file").stat().st_size
     file.close()
-    again = Growing(tmp_path / "file", places[10])
+    again = AppendOnlyFile(tmp_path / "file", places[10])
     assert [line.decode() for line in again.lines()] == [f"line {n}" for n in range(10)]
     again.close()
     with pytest.raises(OutputError):
-        Growing(tmp_path / "missing" / "file")
+        AppendOnlyFile(tmp_path / "missing" / "file")
 
 
 def test_states_are_whole_or_passed_over(tmp_path):
@@ -312,6 +313,6 @@ def test_masks_are_encoded_once(tmp_path):
     assert frame.rles == encoded(frame.tracks, INFO)
     assert isinstance(frame.rles[0], records.RLE)
     assert frame.areas == [rle.area(mask) for mask in frame.rles]
-    assert frame.drawn is frame.drawn
+    assert frame.annotated is frame.annotated
     plain = draw(frame.frame, frame.tracks, names=frame.names)
-    assert (frame.drawn.pixels == plain.pixels).all()
+    assert (frame.annotated.pixels == plain.pixels).all()

@@ -14,6 +14,7 @@ from tests.weights.test_convert import published
 from vis import models, weights
 from vis.cli import main
 from vis.errors import DataError, InputError, UsageError
+from vis.inference.model_classes import load_model
 from vis.weights import catalogue, families, get
 from vis.weights.catalogue import Entry, entries, entry
 
@@ -197,9 +198,8 @@ def test_the_model_that_ships(table: dict, folder: Path) -> None:
     assert weights.load("default").class_names == ("cat", "dog")
     first = entries()[0]
     assert first.ships and first.name == "default" and get("default", accepted=False).is_file()
-    from vis.inference.resolved_options import opened
 
-    assert opened(None).class_names == ("cat", "dog")
+    assert load_model(None).class_names == ("cat", "dog")
 
 
 def test_half_precision_is_float32_in_use(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import re
 import sys
+import types
 import typing
 from argparse import ArgumentError, RawDescriptionHelpFormatter
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ import docstring_parser
 from jsonargparse import ArgumentParser
 
 from vis.errors import UsageError
+from vis.ops.field_help import field_help
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +30,8 @@ _SHORT = {"output": "-o", "config": "-c"}
 class Command:
     """A command: positional-only parameters are positional, keyword-only ones are options.
 
-    The function's docstring is the manual page: summary, description and one line per argument.
+    The function's docstring is the manual page: summary, description and one line per argument. A
+    parameter whose type is a dataclass gives an option for each field, with the text under it.
     """
 
     function: Callable[..., int]
@@ -68,14 +72,16 @@ def parse(command: Command, prog: str, arguments: list[str]) -> inspect.BoundArg
     if command.sheet is not None:
         arguments, settings = _divided(arguments)
     try:
-        found = vars(parser.parse_args(arguments))
+        values = vars(parser.parse_args(arguments))
     except ArgumentError as error:
         raise UsageError(_readable(str(error), parser), remedy=f"See {prog} --help") from error
     if command.sheet is not None:
-        found["settings"] = settings
+        values["settings"] = settings
     signature = inspect.signature(command.function)
+    for name, group in _groups(command).items():
+        values[name] = group(**{field.name: values.pop(field.name) for field in _flags(group)})
     positional = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_ONLY]
-    return signature.bind(*[found.pop(name) for name in positional], **found)
+    return signature.bind(*[values.pop(name) for name in positional], **values)
 
 
 def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -107,11 +113,64 @@ def _parser(command: Command, prog: str) -> ArgumentParser:
         allow_abbrev=False,
     )
     kinds = typing.get_type_hints(command.function)
+    groups = _groups(command)
     for name, parameter in inspect.signature(command.function).parameters.items():
         if name == "settings" and command.sheet is not None:
             continue
-        _add(parser, parameter, kinds[name], sentences[name])
+        if name in groups:
+            _add_group(parser, groups[name])
+        else:
+            _add(parser, parameter, kinds[name], sentences[name])
     return parser
+
+
+def _groups(command: Command) -> dict[str, type[Any]]:
+    """Parameters whose types are dataclasses."""
+    kinds = typing.get_type_hints(command.function)
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if name != "return" and dataclasses.is_dataclass(kind) and isinstance(kind, type)
+    }
+
+
+def _flags(group: type[Any]) -> list[dataclasses.Field[Any]]:
+    return [one for one in dataclasses.fields(group) if one.metadata.get("flag", True)]
+
+
+def _add_group(parser: ArgumentParser, group: type[Any]) -> None:
+    """An option for each field of a dataclass; for one that is on by default, `--no-NAME`."""
+    sentences = field_help(group)
+    # the types of fields without an option may be ones that need torch
+    kinds = {one.name: eval_type(one.type, group) for one in _flags(group)}
+    for field in _flags(group):
+        name = field.name
+        if kinds[name] is bool and field.default is True:
+            text = f"Turn off: {sentences[name]}".replace("%", "%%")
+            flag = f"--no-{name.replace('_', '-')}"
+            parser.add_argument(flag, dest=name, action="store_false", default=True, help=text)
+            continue
+        parameter = inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kinds[name]
+        )
+        _add(parser, parameter, kinds[name], sentences[name])
+
+
+def eval_type(kind: Any, group: type[Any]) -> Any:
+    """The type that an annotation names in the module of its class."""
+    reference = typing.ForwardRef(kind) if isinstance(kind, str) else kind
+    hints = typing.get_type_hints(
+        types.SimpleNamespace(__annotations__={"kind": reference}),
+        vars(sys.modules[group.__module__]),
+    )
+    return hints["kind"]
+
+
+def _words(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    """A list with commas; the parser asks a second time, with what the first call gave."""
+    if not isinstance(text, str):
+        return text
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _page(command: Command) -> docstring_parser.Docstring:
@@ -123,6 +182,8 @@ def _add(parser: ArgumentParser, parameter: inspect.Parameter, kind: Any, senten
         sentence = f"{sentence} (default: {parameter.default})"
     kind = next((k for k in typing.get_args(kind) if typing.get_origin(k) is list), kind)
     is_list = typing.get_origin(kind) is list
+    if any(typing.get_origin(one) is tuple for one in (kind, *typing.get_args(kind))):
+        kind = _words
     settings: dict[str, Any] = {"help": sentence.replace("%", "%%")}
     if kind is bool:
         settings["action"] = "store_true"
@@ -146,10 +207,10 @@ def _add(parser: ArgumentParser, parameter: inspect.Parameter, kind: Any, senten
 def _readable(message: str, parser: ArgumentParser) -> str:
     """The parser's complaint in one line, with the nearest option where one was misspelt."""
     line = " ".join(message.split())
-    known = [flag for action in parser._actions for flag in action.option_strings]
+    flags = [flag for action in parser._actions for flag in action.option_strings]
     for word in line.replace(":", " ").split():
-        near = difflib.get_close_matches(word, known, n=1) if word.startswith("--") else []
-        if near and word not in known:
+        near = difflib.get_close_matches(word, flags, n=1) if word.startswith("--") else []
+        if near and word not in flags:
             return f"{line}; did you mean {near[0]}?"
         if re.fullmatch(r"-[^-=]+\.\w+", word):
             return f"{line}; a file of that name is written ./{word}"

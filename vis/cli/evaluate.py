@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,17 +10,18 @@ from vis.cli.arguments import Command
 from vis.cli.saying import say, say_table
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 from vis.formats.whole_file import already_there
+from vis.inference.options import ModelOptions  # noqa: TC001  its fields become options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from vis.evaluation.distributed import Team
+    from vis.evaluation.distributed import DistributedContext
     from vis.evaluation.results import Evaluation
     from vis.formats.opening import DataSet
     from vis.records import Track
 
-    _Given = tuple[str | DataSet, str | dict[int, list[Track]], list[str]]
+    _TruthAndResults = tuple[str | DataSet, str | dict[int, list[Track]], list[str]]
 
 
 Protocol = Literal["semi-supervised", "unsupervised"]
@@ -43,12 +45,9 @@ def evaluate(
     videos: list[str] | None = None,
     key: str = "name",
     rename: list[str] | None = None,
-    window: int | None = None,
-    stride: int | None = None,
-    size: int | None = None,
+    model_options: ModelOptions,
     batch: int = 1,
     device: str = "auto",
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32",
     lenient: bool = False,
     overwrite: bool = False,
 ) -> int:
@@ -79,57 +78,73 @@ def evaluate(
         videos: Names or ids of the videos that the model looks at, instead of all.
         key: Entry of a category that names its class, if that is not its name.
         rename: Classes that the model calls otherwise, as two-wheeler=bicycle (data set=model).
-        window: Frames that the model sees at once.
-        stride: Frames from one window to the next.
-        size: Short side that the model sees in pixels.
+        model_options: How the model sees the videos.
         batch: Windows that the model sees side by side.
         device: Where the model computes: auto, cpu, cuda, cuda:1.
-        precision: Of the model's computing.
         lenient: Leave faulty results out and count them by kind; the exit code is then 1.
         overwrite: Replace files that are there.
     """
-    part: dict[str, Any] = {"videos": videos, "key": key, "frames": frames, "window": window}
-    part |= {"renamed": _renamed(rename or []), "stride": stride, "size": size, "batch": batch}
-    asked = {"threshold": threshold, "frames": frames, "lenient": lenient, "protocol": protocol}
-    given = _checked(truth=truth, results=results, model=model, data=data, save=save)
+    pair = _checked(truth=truth, results=results, model=model, data=data, save=save)
     written = _free(overwrite, json=json, save=save, report=report and f"{report}/report.html")
-    with _launched() as team:
+    with _launched() as processes:
         if model and data:
-            given = _predicted(model, data, team, device, precision=precision, **part)
-        if not team.first:
+            pair = _predicted(
+                model,
+                data,
+                processes,
+                device,
+                videos=videos,
+                frames=frames,
+                key=key,
+                renamed=_renamed(rename or []),
+                batch=batch,
+                **asdict(model_options),
+            )
+        if not processes.is_first:
             return EXIT_OK
-        found = _measured(given, metrics, bool(report), by_category=not any_category, **asked)
-        return _told(found, written, overwrite=overwrite, per_category=per_category)
+        evaluation = _measured(
+            pair,
+            metrics,
+            errors=bool(report),
+            by_category=not any_category,
+            threshold=threshold,
+            frames=frames,
+            lenient=lenient,
+            protocol=protocol,
+        )
+        return _report(evaluation, written, overwrite=overwrite, per_category=per_category)
 
 
-def _launched() -> AbstractContextManager[Team]:
+def _launched() -> AbstractContextManager[DistributedContext]:
     from vis.evaluation.distributed import launched
 
     return launched()
 
 
-def _predicted(model: str, data: str, team: Team, device: str, **settings: Any) -> _Given:
+def _predicted(
+    model: str, data: str, processes: DistributedContext, device: str, **settings: Any
+) -> _TruthAndResults:
     from vis.evaluation.distributed import own_device
     from vis.evaluation.evaluate import predict_set
 
-    place = own_device(device)
-    return predict_set(model, data, team=team, progress=True, device=place, **settings)
+    own = own_device(device)
+    return predict_set(model, data, distributed=processes, progress=True, device=own, **settings)
 
 
-def _measured(given: _Given, metrics: str, errors: bool, **asked: Any) -> Evaluation:
+def _measured(pair: _TruthAndResults, metrics: str, *, errors: bool, **settings: Any) -> Evaluation:
     from vis.evaluation.evaluate import evaluate as measure
 
     names = metrics.replace(" ", "").split(",") + ["errors"] * errors
-    truth, results, notes = given
-    return measure(truth, results, metrics=names, notes=notes, progress=True, **asked)
+    truth, results, notes = pair
+    return measure(truth, results, metrics=names, notes=notes, progress=True, **settings)
 
 
 def _checked(
     *, truth: str | None, results: str | None, model: str | None, data: str | None, save: str | None
-) -> _Given:
+) -> _TruthAndResults:
     """Truth and results, where these are named, not a model and its data set."""
-    named = [bool(name) for name in (truth, results, model, data)]
-    if named not in ([True, True, False, False], [False, False, True, True]):
+    stated = [bool(name) for name in (truth, results, model, data)]
+    if stated not in ([True, True, False, False], [False, False, True, True]):
         raise UsageError(
             "it is not said what to measure",
             remedy="Give --truth and --results, or --model and --data.",
@@ -159,36 +174,40 @@ def _renamed(pairs: list[str]) -> dict[str, str]:
     return table
 
 
-def _write(found: Evaluation, written: Mapping[str, str | None], overwrite: bool) -> None:
+def _write(evaluation: Evaluation, written: Mapping[str, str | None], overwrite: bool) -> None:
     if save := written["save"]:
-        found.save_results(save, overwrite=overwrite)
+        evaluation.save_results(save, overwrite=overwrite)
     if json := written["json"]:
-        found.save(json, overwrite=overwrite)
+        evaluation.save(json, overwrite=overwrite)
     if report := written["report"]:
-        found.report(Path(report).parent, overwrite=overwrite, progress=True)
+        evaluation.report(Path(report).parent, overwrite=overwrite, progress=True)
     for path in filter(None, written.values()):
         say(f"wrote {path}")
 
 
-def _told(
-    found: Evaluation, written: Mapping[str, str | None], *, overwrite: bool, per_category: bool
+def _report(
+    evaluation: Evaluation,
+    written: Mapping[str, str | None],
+    *,
+    overwrite: bool,
+    per_category: bool,
 ) -> int:
     """Write and print everything; the exit code."""
-    _write(found, written, overwrite)
-    for name, said in found.facts().items():
-        say(f"{name:<8} {said}")
-    for note in found.notes:
+    _write(evaluation, written, overwrite)
+    for name, text in evaluation.description().items():
+        say(f"{name:<8} {text}")
+    for note in evaluation.notes:
         say(f"note: {note}")
     say("")
-    say_table(list(found.table()))
+    say_table(list(evaluation.table()))
     if per_category:
         say("")
-        say_table([("category", "AP", "objects"), *found.categories()])
-    if found.skipped:
+        say_table([("category", "AP", "objects"), *evaluation.categories()])
+    if evaluation.skipped:
         say("")
-        say(f"skipped {sum(found.skipped.values())} faulty records")
-        say_table([(f"  {count}", kind) for kind, count in found.skipped.items()])
-    return EXIT_DAMAGED if found.skipped else EXIT_OK
+        say(f"skipped {sum(evaluation.skipped.values())} faulty records")
+        say_table([(f"  {count}", kind) for kind, count in evaluation.skipped.items()])
+    return EXIT_DAMAGED if evaluation.skipped else EXIT_OK
 
 
 COMMAND = Command(

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from vis.datasets.files import read_frames
 from vis.errors import InputError, UsageError, printable
 from vis.formats.whole_file import write_whole
-from vis.ops.shown import tracks_at
+from vis.ops.tracks_at import tracks_at
 from vis.records import Frame
 from vis.video import draw
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from vis.cli.arguments import Command
 from vis.cli.saying import say, say_table
 from vis.errors import EXIT_OK, UsageError, printable
+from vis.inference.options import TrackOptions  # noqa: TC001  its fields become options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vis.jobs.job import Outcome
+    from vis.jobs.job import JobResult
 
 _ROWS = 40
 """Objects of one video in the table."""
@@ -27,18 +27,8 @@ def track(
     output: str,
     model: str | None = None,
     save: list[str] | None = None,
-    classes: str | None = None,
-    threshold: float = 0.3,
-    window: int | None = None,
-    stride: int | None = None,
-    size: int | None = None,
+    options: TrackOptions,
     device: str = "auto",
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32",
-    linking: Literal["masks", "queries"] = "masks",
-    every: int = 1,
-    max_frames: int | None = None,
-    min_length: int | None = None,
-    no_cuts: bool = False,
     show: bool = False,
     overwrite: bool = False,
     resume: bool = False,
@@ -68,23 +58,8 @@ def track(
             line a frame), coco (CocoVID), mots (text), davis (PNGs of numbers), csv (a line for
             each object of a frame), frames (annotated PNGs). Without it: what the file's ending
             says, in a folder video json jsonl.
-        classes: Follow these classes alone, such as person,dog.
-        threshold: Leave out objects of a lower score. The score of an object is the highest mean
-            over its frames so far, so it never falls while the object is followed.
-        window: Frames that the model sees at once; without it, as many as it can.
-        stride: Frames from one window to the next; without it, three quarters of a window.
-        size: Pixels of the short side that the model sees; without it, those it was trained for.
+        options: How videos are tracked.
         device: auto, cpu, cuda, cuda:1, ...
-        precision: Of the model's numbers; half precision is faster on a GPU.
-        linking: By masks, objects are known again by where and what they are; by queries, by the
-            model's embeddings alone, wherever they are: that survives jumps (with --no-cuts also
-            cuts), but mixes up what looks alike, and needs a model that has embeddings.
-        every: Look at every n-th frame alone.
-        max_frames: Stop after so many frames.
-        min_length: Leave out objects that are seen in fewer frames; without it, 5 for models that
-            look at single frames, else 1.
-        no_cuts: Follow objects over hard cuts too; without it, no identity goes on in another shot,
-            as far as can be told: with --every above 2 it cannot.
         show: Show the frames in a window too; closing it stops.
         overwrite: Replace outputs that are there, and what an unfinished run left.
         resume: Go on with what an unfinished run left, if there is one.
@@ -92,104 +67,80 @@ def track(
         shard: Do part i of n of the sources, such as 0/4.
         on: local, or ray: the sources are shared among the machines of a Ray cluster.
     """
-    shown: dict[str, Any] = {"threshold": threshold, "min_length": min_length, "cuts": not no_cuts}
-    shown["classes"] = None if classes is None else _listed(classes)
-    looked: dict[str, Any] = {"window": window, "stride": stride, "size": size, "every": every}
-    looked |= {"precision": precision, "linking": linking, "max_frames": max_frames}
-    manner = {"device": device, "resume": resume, "overwrite": overwrite, "checkpoint": checkpoint}
-    asked = _Asked(sources, output, save, shard)
-    return _run(
-        asked, model, shown | looked, manner | {"progress": on == "local"}, show=show, on=on
-    )
-
-
-def _listed(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",") if name.strip())
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is to be made of what."""
-
-    sources: list[str]
-    output: str
-    save: list[str] | None
-    shard: str | None
-
-
-def _run(
-    asked: _Asked,
-    model: str | None,
-    how: dict[str, Any],
-    manner: dict[str, Any],
-    *,
-    show: bool,
-    on: str,
-) -> int:
-    from vis.jobs.job import Choices, Manner
-    from vis.jobs.many import planned, shard, track_all
+    from vis.jobs.job import RunOptions
+    from vis.jobs.many import plan_jobs, track_all
+    from vis.jobs.many import shard as shard_of
     from vis.jobs.ray_jobs import track_on_ray
-    from vis.outputs.preview_window import open_screen
+    from vis.outputs.preview_window import open_preview
 
-    choices, ready = Choices(**how), Manner(**manner)
     if show and on == "ray":
         raise UsageError("no window shows what other machines do", remedy="Leave --show out.")
-    wanted = shard(planned(asked.sources, asked.output, asked.save), asked.shard)
+    jobs = shard_of(plan_jobs(sources, output, save), shard)
     with ExitStack() as stack:
-        screen = open_screen() if show else None
-        if screen is not None:
-            stack.callback(screen.close)
+        preview = open_preview() if show else None
+        if preview is not None:
+            stack.callback(preview.close)
+        run_options = RunOptions(
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            checkpoint=checkpoint,
+            preview=preview,
+            progress=on == "local",
+        )
         run = track_on_ray if on == "ray" else track_all
-        ready = replace(ready, screen=screen)
-        return _told(run(wanted, model, choices=choices, manner=ready), len(wanted))
+        return _report(run(jobs, model, options=options, run_options=run_options), len(jobs))
 
 
-def _told(outcomes: Iterator[Outcome], count: int) -> int:
+def _report(job_results: Iterator[JobResult], count: int) -> int:
     """Say what became of each source; the exit code."""
-    failed: list[Outcome] = []
-    for number, outcome in enumerate(outcomes, 1):
-        if outcome.error is not None:
+    failed: list[JobResult] = []
+    for number, job_result in enumerate(job_results, 1):
+        if job_result.error is not None:
             if count == 1:
-                raise outcome.error
-            failed.append(outcome)
-            sys.stderr.write(f"vis: {printable(outcome.source.place)} failed\n")
+                raise job_result.error
+            failed.append(job_result)
+            sys.stderr.write(f"vis: {printable(job_result.source.place)} failed\n")
             continue
-        place = f"[{number}/{count}] " if count > 1 else ""
-        _say_outcome(outcome, place)
-    if failed:
-        say(f"{len(failed)} of {count} sources failed:")
-        for outcome in failed:
-            say(f"    {_named(outcome)}")
-        say("Run again with --resume: what is done is skipped, what was begun goes on.")
-        error = failed[0].error
-        assert error is not None
-        return error.exit_code
-    return EXIT_OK
+        progress = f"[{number}/{count}] " if count > 1 else ""
+        _say_result(job_result, progress)
+    return _report_failures(failed, count) if failed else EXIT_OK
 
 
-def _named(outcome: Outcome) -> str:
+def _report_failures(failed: list[JobResult], count: int) -> int:
+    """Name the sources that failed; the exit code of the first."""
+    say(f"{len(failed)} of {count} sources failed:")
+    for job_result in failed:
+        say(f"    {_error_of(job_result)}")
+    say("Run again with --resume: finished sources are skipped, unfinished ones go on.")
+    error = failed[0].error
+    assert error is not None
+    return error.exit_code
+
+
+def _error_of(job_result: JobResult) -> str:
     """The error with the name of its source, once."""
-    place, text = printable(outcome.source.place), str(outcome.error)
+    place, text = printable(job_result.source.place), str(job_result.error)
     return text if text.startswith(place) else f"{place}: {text}"
 
 
-def _say_outcome(outcome: Outcome, place: str) -> None:
+def _say_result(job_result: JobResult, progress: str) -> None:
     from vis.outputs.summary import by_class, rows
 
-    outputs = ", ".join(str(path) for path in outcome.outputs)
-    if outcome.skipped:
-        say(f"{place}{outcome.source.place}: done before ({outputs})")
+    outputs = ", ".join(str(path) for path in job_result.outputs)
+    if job_result.skipped:
+        say(f"{progress}{job_result.source.place}: done before ({outputs})")
         return
-    rate = f", {outcome.frames / outcome.seconds:.1f} frames/s" if outcome.seconds else ""
-    say(f"{place}wrote {outputs} ({outcome.frames} frames{rate})")
-    count = len(outcome.sightings)
+    rate = f", {job_result.frames / job_result.seconds:.1f} frames/s" if job_result.seconds else ""
+    say(f"{progress}wrote {outputs} ({job_result.frames} frames{rate})")
+    count = len(job_result.sightings)
     if not count:
         say("no objects were found")
         return
-    say_table(rows(outcome.sightings, outcome.names, most=_ROWS))
+    say_table(rows(job_result.sightings, job_result.names, most=_ROWS))
     if count > _ROWS:
         say(f"... and {count - _ROWS} more objects")
-    counts = by_class(outcome.sightings, outcome.names)
+    counts = by_class(job_result.sightings, job_result.names)
     say(", ".join(f"{number} x {name}" for name, number in counts.items()))
 
 

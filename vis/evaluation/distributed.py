@@ -1,4 +1,4 @@
-"""the processes that look at a data set together: each takes its videos, files carry results."""
+"""The processes that evaluate together: each takes its videos, files carry the results."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from vis.formats.ytvis_records import AnnotationSet, VideoEntry
     from vis.records import Track
 
-_PATIENCE = timedelta(days=7)
+_TIMEOUT = timedelta(days=7)
 """torchrun ends all processes when one of them fails, so that nobody waits in vain."""
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class DistributedContext:
     """This process among all; alone, nothing is written."""
 
     rank: int = 0
     world: int = 1
     folder: Path | None = None
     """That all processes see; it is needed where there are several."""
-    meet: Callable[[str], None] = lambda _: None
-    """Waits until all processes have come to the place of this name."""
+    barrier: Callable[[str], None] = lambda _: None
+    """Waits until all processes have come to the barrier of this name."""
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this process speaks for all."""
         return self.rank == 0
 
@@ -53,13 +53,13 @@ class Team:
             OutputError: the folder cannot be written.
         """
         if self.world == 1:
-            return {video_id: list(found) for video_id, found in tracks.items()}
+            return {video_id: list(of_video) for video_id, of_video in tracks.items()}
         assert self.folder is not None
         lengths = {video_id: video.length for video_id, video in truth.videos.items()}
         write_results(self._file(self.rank), tracks, lengths, overwrite=True)
-        self.meet("written")
+        self.barrier("written")
         parts = [read_results(self._file(rank), truth) for rank in range(self.world)]
-        self.meet("read")
+        self.barrier("read")
         # a video is one process's, the others have nothing of it
         return {
             video_id: next((part[video_id] for part in parts if part[video_id]), [])
@@ -82,7 +82,7 @@ def own_device(name: str) -> str:
 
 
 @contextmanager
-def launched(folder: Path | None = None) -> Iterator[Team]:
+def launched(folder: Path | None = None) -> Iterator[DistributedContext]:
     """This process among those that `torchrun` started, or alone.
 
     Args:
@@ -91,22 +91,22 @@ def launched(folder: Path | None = None) -> Iterator[Team]:
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Team()
+        yield DistributedContext()
         return
     from torch.distributed.rendezvous import rendezvous
 
-    store, rank, world = next(rendezvous("env://", timeout=_PATIENCE))
+    store, rank, world = next(rendezvous("env://", timeout=_TIMEOUT))
     if rank == 0:
         store.set("folder", tempfile.mkdtemp(prefix="vis-evaluate-", dir=folder))
     shared = Path(store.get("folder").decode())
 
-    def meet(place: str) -> None:
-        store.set(f"{place}-{rank}", "")
-        store.wait([f"{place}-{other}" for other in range(world)], _PATIENCE)
+    def barrier(name: str) -> None:
+        store.set(f"{name}-{rank}", "")
+        store.wait([f"{name}-{other}" for other in range(world)], _TIMEOUT)
 
     try:
-        yield Team(rank, world, shared, meet)
-        meet("end")
+        yield DistributedContext(rank, world, shared, barrier)
+        barrier("end")
     finally:
         if rank == 0:
             shutil.rmtree(shared, ignore_errors=True)

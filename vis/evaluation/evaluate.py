@@ -13,39 +13,39 @@ from vis.evaluation.average_precision import evaluate_tracks
 from vis.evaluation.bootstrap import bootstrap
 from vis.evaluation.error_split import error_split
 from vis.evaluation.given_results import is_numbered, is_path, read_given
-from vis.evaluation.metrics import MEASURES, Asked
+from vis.evaluation.metrics import OTHER_METRICS, MetricRequest
 from vis.evaluation.picture_numbers import (
     is_of_pictures,
     picture_numbers,
     picture_results,
     tracks_of,
 )
-from vis.evaluation.predicting import chosen, predict, shared_classes
+from vis.evaluation.predicting import OPTIONS, predict, select_videos, shared_classes
 from vis.evaluation.report.summary import surest
 from vis.evaluation.results import Evaluation
 from vis.formats.opening import DataSet, open_set
 from vis.formats.reading import kinds_of
 from vis.formats.ytvis_records import AnnotationSet
-from vis.inference.resolved_options import opened
+from vis.inference.model_classes import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vis.evaluation.average_precision import AveragePrecision
-    from vis.evaluation.distributed import Team
-    from vis.evaluation.given_results import Given, Results
+    from vis.evaluation.distributed import DistributedContext
+    from vis.evaluation.given_results import AnyResults, Results
     from vis.evaluation.metrics import Protocol
     from vis.evaluation.predicting import Shared
     from vis.models import Model
     from vis.records import Track
 
-METRICS = ("ap", *MEASURES, "errors")
-"""What can be measured; AP always is. All but `errors` look at the results that are sure enough."""
+METRICS = ("ap", *OTHER_METRICS, "errors")
+"""AP is always measured. The others but `errors` count results of a high enough score alone."""
 
 
 def evaluate(
     truth: str | Path | DataSet | AnnotationSet,
-    results: Given,
+    results: AnyResults,
     *,
     metrics: Sequence[str] = ("ap",),
     by_category: bool = True,
@@ -79,29 +79,35 @@ def evaluate(
         InputError: a file cannot be read.
         DataError: truth or results are faulty, or do not belong together.
     """
-    paired = _checked(metrics, protocol, results)
-    data, wanted = _opened(truth, frames)
+    protocol = _checked(metrics, protocol, results)
+    data, annotations = _opened(truth, frames)
     faults: list[DataError] = []
     caught = faults if lenient else None
     pictures = is_of_pictures(data)
-    listed = picture_results(results, wanted, caught) if pictures and is_path(results) else None
-    found = read_given(results, wanted, caught) if listed is None else tracks_of(listed, wanted)
-    precision = evaluate_tracks(wanted, found, by_category=by_category, progress=progress)
+    in_pictures = (
+        picture_results(results, annotations, caught) if pictures and is_path(results) else None
+    )
+    tracks = (
+        read_given(results, annotations, caught)
+        if in_pictures is None
+        else tracks_of(in_pictures, annotations)
+    )
+    precision = evaluate_tracks(annotations, tracks, by_category=by_category, progress=progress)
     least = _least(precision, data) if threshold is None else threshold
-    asked = Asked(wanted, _sure(found, least), paired, progress)
-    measured = {name: measure(asked) for name, measure in MEASURES.items() if name in metrics}
+    request = MetricRequest(annotations, _above(tracks, least), protocol, progress)
+    others = {name: OTHER_METRICS[name](request) for name in OTHER_METRICS if name in metrics}
     return Evaluation(
-        truth=wanted,
-        results=found,
+        truth=annotations,
+        results=tracks,
         precision=precision,
         interval=bootstrap(precision),
         threshold=least,
-        pictures=picture_numbers(wanted, found, listed, by_category) if pictures else {},
-        others={name: one.numbers for name, one in measured.items()},
-        parts={name: one.parts for name, one in measured.items()},
+        pictures=picture_numbers(annotations, tracks, in_pictures, by_category) if pictures else {},
+        others={name: one.numbers for name, one in others.items()},
+        parts={name: one.parts for name, one in others.items()},
         frames=data.frames if data else None,
-        sources=(_called(truth), _called(results)),
-        errors=error_split(wanted, found, progress=progress) if "errors" in metrics else None,
+        sources=(_base_name(truth), _base_name(results)),
+        errors=error_split(annotations, tracks, progress=progress) if "errors" in metrics else None,
         skipped=kinds_of(faults),
         notes=tuple(notes),
     )
@@ -115,7 +121,9 @@ def predict_set(
     frames: str | Path | None = None,
     key: str = "name",
     renamed: Mapping[str, str] | None = None,
-    team: Team | None = None,
+    distributed: DistributedContext | None = None,
+    device: str = "auto",
+    batch: int = 1,
     progress: bool = False,
     **settings: Any,
 ) -> tuple[DataSet, dict[int, list[Track]], list[str]]:
@@ -128,9 +136,11 @@ def predict_set(
         frames: the folder of the frames, where it is not found by itself.
         key: which entry of a category names its class: `name`, or another that the file has.
         renamed: what the data set calls a class -> what the model calls it.
-        team: the processes that share the videos; all get all results.
+        distributed: the processes that share the videos; all get all results.
+        device: as for `vis.track`.
+        batch: as for `vis.track`.
         progress: show a bar of videos where standard error is a terminal.
-        settings: further ones of `vis.track`.
+        **settings: fields of `TrackOptions` that differ from `vis.evaluation.predicting.OPTIONS`.
 
     Raises:
         UsageError: a setting is wrong.
@@ -138,14 +148,23 @@ def predict_set(
         DataError: a file is faulty, or the data set has no class of the model.
     """
     opened_set = data if isinstance(data, DataSet) else open_set(data, frames)
-    network = opened(model)
-    part = chosen(opened_set.annotations, videos)
+    network = load_model(model)
+    part = select_videos(opened_set.annotations, videos)
     try:
         shared = shared_classes(part, network, key=key, renamed=renamed)
     except DataError as error:
         raise error.at(str(opened_set.path)) from None
-    found = predict(network, opened_set, shared, team=team, progress=progress, **settings)
-    return replace(opened_set, annotations=shared.truth), found, _left_out(shared, part)
+    tracks = predict(
+        network,
+        opened_set,
+        shared,
+        distributed=distributed,
+        options=OPTIONS.updated(settings),
+        device=device,
+        batch=batch,
+        progress=progress,
+    )
+    return replace(opened_set, annotations=shared.truth), tracks, _left_out(shared, part)
 
 
 def evaluate_model(
@@ -154,7 +173,7 @@ def evaluate_model(
     *,
     videos: Sequence[str] | int | None = None,
     metrics: Sequence[str] = ("ap",),
-    team: Team | None = None,
+    distributed: DistributedContext | None = None,
     **settings: Any,
 ) -> dict[str, float]:
     """The numbers of a model in the midst of training, on a data set or a part of it.
@@ -166,8 +185,8 @@ def evaluate_model(
         data: a data set with its frames; opened once, it need not be read each time.
         videos: names or ids of those that are looked at, or how many, spread evenly; None for all.
         metrics: any of `METRICS`.
-        team: the processes that share the videos; all get the numbers.
-        settings: further ones of `predict_set`.
+        distributed: the processes that share the videos; all get the numbers.
+        **settings: further ones of `predict_set`.
 
     Returns:
         All numbers by their names, -1 or NaN where there is nothing to take them from.
@@ -176,17 +195,17 @@ def evaluate_model(
         UsageError, InputError, DataError: as `predict_set`.
     """
     place = str(next(model.parameters()).device)
-    with _mode_kept(model):
-        part, found, _ = predict_set(
-            model, data, videos=videos, team=team, **({"device": place} | settings)
+    with _same_mode_after(model):
+        part, tracks, _ = predict_set(
+            model, data, videos=videos, distributed=distributed, **({"device": place} | settings)
         )
-    evaluation = evaluate(part, found, metrics=metrics)
+    evaluation = evaluate(part, tracks, metrics=metrics)
     groups = [evaluation.precision.numbers, *evaluation.others.values()]
     return {name: float(value) for numbers in groups for name, value in numbers.items()}
 
 
 @contextmanager
-def _mode_kept(model: Model[Any]) -> Iterator[None]:
+def _same_mode_after(model: Model[Any]) -> Iterator[None]:
     """Every part is in its own mode afterwards: frozen ones may be in another than the rest."""
     modes = [(part, part.training) for part in model.modules()]
     try:
@@ -206,18 +225,18 @@ def _opened(
     return data, data.annotations
 
 
-def _least(found: AveragePrecision, data: DataSet | None) -> float:
-    """Score from which results are looked at where nobody says."""
+def _least(precision: AveragePrecision, data: DataSet | None) -> float:
+    """Score from which results count where nobody says."""
     if data is not None and data.kind == "semantic":
         return 0.0  # every pixel has a class, however unsure
-    return surest(found.matches)
+    return surest(precision.matches)
 
 
-def _sure(results: Results, least: float) -> Results:
+def _above(results: Results, least: float) -> Results:
     return {key: [t for t in tracks if t.score >= least] for key, tracks in results.items()}
 
 
-def _checked(metrics: Sequence[str], asked: Protocol | None, results: Given) -> Protocol:
+def _checked(metrics: Sequence[str], protocol: Protocol | None, results: AnyResults) -> Protocol:
     """How J and F pair results with objects.
 
     Raises:
@@ -228,12 +247,12 @@ def _checked(metrics: Sequence[str], asked: Protocol | None, results: Given) -> 
     if "jf" not in metrics:
         return "unsupervised"
     numbered = is_numbered(results)
-    if asked == "semi-supervised" and not numbered and not isinstance(results, Mapping):
+    if protocol == "semi-supervised" and not numbered and not isinstance(results, Mapping):
         raise UsageError(
             "these results have no numbers of objects, which semi-supervised results follow",
             remedy="Give a DAVIS or MOTS folder, or leave --protocol out.",
         )
-    return asked or ("semi-supervised" if numbered else "unsupervised")
+    return protocol or ("semi-supervised" if numbered else "unsupervised")
 
 
 def _left_out(shared: Shared, part: AnnotationSet) -> list[str]:
@@ -242,14 +261,14 @@ def _left_out(shared: Shared, part: AnnotationSet) -> list[str]:
     before, after = (
         sum(map(len, annotations.tracks.values())) for annotations in (part, shared.truth)
     )
-    named = ", ".join(shared.unknown[:12]) + (", ..." if len(shared.unknown) > 12 else "")
+    some = ", ".join(shared.unknown[:12]) + (", ..." if len(shared.unknown) > 12 else "")
     return [
         f"The model does not know {len(shared.unknown)} of {len(part.categories)} categories "
-        f"({named}): their {before - after} objects are left out."
+        f"({some}): their {before - after} objects are left out."
     ]
 
 
-def _called(source: object) -> str:
+def _base_name(source: object) -> str:
     """The name alone: a report is passed on, and the folders of a machine are nobody's business."""
     if isinstance(source, DataSet):
         return source.path.name

@@ -1,4 +1,4 @@
-"""results in whatever form they are given, as tracks by id of the truth's videos."""
+"""Results in whatever form they are given, as tracks by id of the truth's videos."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vis.records import Track
 
     Results = Mapping[int, Sequence[Track]]
-    Given = str | Path | Results | Result | Sequence[Result]
+    AnyResults = str | Path | Results | Result | Sequence[Result]
 
 
 def is_path(source: object) -> TypeIs[str | Path]:
@@ -33,7 +33,7 @@ def is_path(source: object) -> TypeIs[str | Path]:
     return isinstance(source, str | Path)
 
 
-def is_numbered(results: Given) -> bool:
+def is_numbered(results: AnyResults) -> bool:
     """Whether results are a DAVIS or MOTS folder, or a MOTS text file: objects have numbers."""
     if not is_path(results):
         return False
@@ -41,7 +41,9 @@ def is_numbered(results: Given) -> bool:
     return path.is_dir() or path.suffix.lower() == ".txt"
 
 
-def read_given(results: Given, truth: AnnotationSet, faults: list[DataError] | None) -> Results:
+def read_given(
+    results: AnyResults, truth: AnnotationSet, faults: list[DataError] | None
+) -> Results:
     """The tracks of results, by the truth's ids of videos and categories.
 
     Raises:
@@ -67,17 +69,17 @@ def _of_folder(
     An object of the truth's number has its id too. What is marked as not judged is no result.
     """
     opened = open_set(path, faults=faults)
-    given = opened.annotations
+    annotations = opened.annotations
     reading = Reading(str(path), faults)
     names = {video.name: video for video in truth.videos.values()}
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in truth.videos}
     new = count(max((track.id for one in truth.tracks.values() for track in one), default=0) + 1)
-    for video in given.videos.values():
+    for video in annotations.videos.values():
         try:
             entry = _same(names, video.name)
             frames = _frames(video, entry, whole=opened.kind == "davis")
             numbers = _known_numbers(truth, entry.id)
-            for track, key in _labelled(given, video.id, truth):
+            for track, key in _labelled(annotations, video.id, truth):
                 track_id = numbers[key] if key in numbers else next(new)
                 masks = {frames[frame]: mask for frame, mask in track.masks.items()}
                 tracks[entry.id].append(replace(track, id=track_id, label=key[0], masks=masks))
@@ -121,14 +123,14 @@ def _frames(video: VideoEntry, entry: VideoEntry, *, whole: bool) -> list[int]:
 
 
 def _labelled(
-    given: AnnotationSet, video_id: int, truth: AnnotationSet
+    annotations: AnnotationSet, video_id: int, truth: AnnotationSet
 ) -> Iterator[tuple[Track, tuple[int, int]]]:
     """Each object with the truth's category and its number in the video."""
     labels = {category.name: category.id for category in truth.categories.values()}
-    objects = [track for track in given.tracks[video_id] if not track.crowd]
-    numbers = object_numbers(objects, given.track_extra)
+    objects = [track for track in annotations.tracks[video_id] if not track.crowd]
+    numbers = object_numbers(objects, annotations.track_extra)
     for track in objects:
-        name = given.categories[track.label].name
+        name = annotations.categories[track.label].name
         if name not in labels:
             raise DataError(
                 f"the truth has no category {name!r}",

@@ -1,4 +1,4 @@
-"""the metrics beside AP, each by its name: means for the table, and all that they are made of."""
+"""The metrics beside AP, each by its name: means for the table, and all that they are made of."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Protocol = Literal["semi-supervised", "unsupervised"]
 """Of DAVIS: whether the objects were shown to who followed them."""
-MOST_FOLLOWED = 20
+MAX_PROPOSALS = 20
 """Results of a video that DAVIS compares with its objects where nobody showed them."""
 
 
@@ -35,8 +35,8 @@ class Measured(NamedTuple):
     """What they are made of, as a JSON file holds it but for NaN."""
 
 
-class Asked(NamedTuple):
-    """What is measured, and how."""
+class MetricRequest(NamedTuple):
+    """Truth and results of one metric, and how they are compared."""
 
     truth: AnnotationSet
     results: Results
@@ -47,29 +47,29 @@ class Asked(NamedTuple):
     """Whether bars are shown."""
 
 
-def _identity(asked: Asked) -> Measured:
-    found = identity(asked.truth, asked.results, progress=asked.progress)
-    each = {str(label): dict(numbers) for label, numbers in found.per_category.items()}
-    return Measured(found.numbers, {"per_category": each})
+def _identity(request: MetricRequest) -> Measured:
+    identities = identity(request.truth, request.results, progress=request.progress)
+    each = {str(label): dict(numbers) for label, numbers in identities.per_category.items()}
+    return Measured(identities.numbers, {"per_category": each})
 
 
-def _regions(asked: Asked) -> Measured:
-    if asked.protocol == "semi-supervised":
-        found = semi_supervised(asked.truth, asked.results, progress=asked.progress)
+def _regions(request: MetricRequest) -> Measured:
+    if request.protocol == "semi-supervised":
+        regions = semi_supervised(request.truth, request.results, progress=request.progress)
     else:
         best = {
-            key: sorted(tracks, key=lambda track: -track.score)[:MOST_FOLLOWED]
-            for key, tracks in asked.results.items()
+            key: sorted(tracks, key=lambda track: -track.score)[:MAX_PROPOSALS]
+            for key, tracks in request.results.items()
         }
-        found = unsupervised(asked.truth, best, progress=asked.progress)
-    objects = _objects(found, asked.truth)
-    return Measured(found.numbers, {"protocol": asked.protocol, "objects": objects})
+        regions = unsupervised(request.truth, best, progress=request.progress)
+    objects = _objects(regions, request.truth)
+    return Measured(regions.numbers, {"protocol": request.protocol, "objects": objects})
 
 
-def _objects(found: Regions, truth: AnnotationSet) -> list[dict[str, Any]]:
+def _objects(regions: Regions, truth: AnnotationSet) -> list[dict[str, Any]]:
     """How each object of each video is followed, frame by frame."""
     rows = []
-    for video_id, fits in found.objects.items():
+    for video_id, fits in regions.objects.items():
         objects = [track for track in truth.tracks.get(video_id, []) if not track.crowd]
         numbers = object_numbers(objects, truth.track_extra)
         for track_id, fit in fits.items():
@@ -82,14 +82,14 @@ def _followed(fit: Fit) -> dict[str, Any]:
     return {"result": fit.result, **fit.numbers(), "J": fit.j.tolist(), "F": fit.f.tolist()}
 
 
-def _classes(asked: Asked) -> Measured:
-    found = semantic_tracks(asked.truth, asked.results, progress=asked.progress)
-    names = ["background", *map(str, sorted(asked.truth.categories))]
-    each = dict(zip(names, np.asarray(found.iou).tolist(), strict=True))
-    return Measured(found.numbers, {"IoU_per_category": each})
+def _classes(request: MetricRequest) -> Measured:
+    classes = semantic_tracks(request.truth, request.results, progress=request.progress)
+    names = ["background", *map(str, sorted(request.truth.categories))]
+    each = dict(zip(names, np.asarray(classes.iou).tolist(), strict=True))
+    return Measured(classes.numbers, {"IoU_per_category": each})
 
 
-MEASURES: Mapping[str, Callable[[Asked], Measured]] = {
+OTHER_METRICS: Mapping[str, Callable[[MetricRequest], Measured]] = {
     "identity": _identity,
     "jf": _regions,
     "miou": _classes,

@@ -64,13 +64,13 @@ def picture_numbers(
 
     Args:
         truth: pictures as videos of one frame.
-        tracks: what was found.
+        tracks: the results.
         results: the same as a COCO file has it, whose boxes are then compared.
         by_category: whether a result must name the right category.
     """
-    found = list(results_of_tracks(tracks)) if results is None else results
+    in_pictures = list(results_of_tracks(tracks)) if results is None else results
     numbers = {}
-    if all(result.mask is not None for result in found):
-        numbers["segm"] = evaluate_pictures(truth, found, "segm", by_category=by_category)
-    numbers["bbox"] = evaluate_pictures(truth, found, "bbox", by_category=by_category)
+    if all(result.mask is not None for result in in_pictures):
+        numbers["segm"] = evaluate_pictures(truth, in_pictures, "segm", by_category=by_category)
+    numbers["bbox"] = evaluate_pictures(truth, in_pictures, "bbox", by_category=by_category)
     return numbers

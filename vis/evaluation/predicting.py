@@ -1,4 +1,4 @@
-"""a model over the videos of a data set, on the same road as `vis.track`."""
+"""A model over the videos of a data set, on the same road as `vis.track`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from vis.datasets.classes import classes_of
 from vis.errors import DataError, InputError, UsageError, VisError
-from vis.evaluation.distributed import Team
+from vis.evaluation.distributed import DistributedContext
 from vis.formats.places import film_of, inside
 from vis.formats.ytvis_records import AnnotationSet, Category
-from vis.inference.resolved_options import names_of
+from vis.inference.model_classes import names_of
+from vis.inference.options import TrackOptions
 from vis.inference.tracking import track
 from vis.tracking import Config
 
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from vis.outputs.result import Result
     from vis.records import Track
 
-THRESHOLD = 0.001
-TRACKER = Config(threshold=0.05, weakest=0.02, presence=0.02, min_length=1)
-"""All far lower than for looking at: AP also asks what is found at last. Videos of data sets are
-single shots, perhaps of sparse frames, so no cuts are looked for."""
-MOST = 100
-"""Results of a video that count."""
+OPTIONS = TrackOptions(
+    threshold=0.001,
+    tracker=Config(threshold=0.05, weakest=0.02, presence=0.02, min_length=1),
+    cuts=False,
+)
+"""Scores far lower than for watching: AP also counts what ranks last. Videos of data sets are
+single shots, perhaps of sparse frames, so that every cut would be a wrong one."""
+MAX_DETECTIONS = 100
+"""Results of a video that count, as in COCO's and YouTube-VIS' evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def shared_classes(
     return Shared(truth, ids, unknown)
 
 
-def chosen(annotations: AnnotationSet, videos: Sequence[str] | int | None) -> AnnotationSet:
+def select_videos(annotations: AnnotationSet, videos: Sequence[str] | int | None) -> AnnotationSet:
     """The named videos, or as many as are asked for, spread evenly over the data set.
 
     Raises:
@@ -99,15 +103,17 @@ def chosen(annotations: AnnotationSet, videos: Sequence[str] | int | None) -> An
         return annotations
     if isinstance(videos, int):
         count = min(videos, len(table))
-        kept = [list(table)[n * len(table) // count] for n in range(count)] if count > 0 else []
+        video_ids = (
+            [list(table)[n * len(table) // count] for n in range(count)] if count > 0 else []
+        )
     else:
-        kept = [id_ for id_, video in table.items() if {video.name, str(id_)} & set(videos)]
-        known = {name for id_ in kept for name in (table[id_].name, str(id_))}
-        if missing := [name for name in videos if name not in known]:
+        video_ids = [id_ for id_, video in table.items() if {video.name, str(id_)} & set(videos)]
+        named_videos = {name for id_ in video_ids for name in (table[id_].name, str(id_))}
+        if missing := [name for name in videos if name not in named_videos]:
             raise UsageError(f"there is no video {missing[0]!r}", remedy="Give names or ids.")
-    if not kept:
+    if not video_ids:
         raise UsageError("no video is left", remedy="Choose one at least.")
-    return annotations.of(kept)
+    return annotations.of(video_ids)
 
 
 def predict(
@@ -115,19 +121,23 @@ def predict(
     data: DataSet,
     shared: Shared,
     *,
-    team: Team | None = None,
+    distributed: DistributedContext | None = None,
+    options: TrackOptions = OPTIONS,
+    device: str = "auto",
+    batch: int = 1,
     progress: bool = False,
-    **settings: Any,
 ) -> dict[int, list[Track]]:
-    """What a model finds in the videos of `shared.truth`, by id of the video.
+    """What a model detects in the videos of `shared.truth`, by id of the video.
 
     Args:
         model: as for `vis.track`.
         data: where the frames are: folders of pictures, or video files of their names.
         shared: the videos, and the classes.
-        team: the processes that share the videos; all get all results.
+        distributed: the processes that share the videos; all get all results.
         progress: show a bar of videos where standard error is a terminal.
-        settings: further ones of `vis.track`.
+        options: how they are tracked.
+        device: as for `vis.track`.
+        batch: as for `vis.track`.
 
     Raises:
         InputError: the frames were not found.
@@ -139,45 +149,44 @@ def predict(
             where=str(data.path),
             remedy="Give the folder that the file names are relative to as frames (--frames).",
         )
-    team = team or Team()
-    found: dict[int, list[Track]] = {}
-    hidden = None if progress and team.first else True
-    for video in tqdm(team.share(shared.truth.videos.values()), "videos", disable=hidden):
+    distributed = distributed or DistributedContext()
+    tracks: dict[int, list[Track]] = {}
+    hidden = None if progress and distributed.is_first else True
+    for video in tqdm(distributed.share(shared.truth.videos.values()), "videos", disable=hidden):
         try:
-            result = _tracked(model, data.frames, video, settings)
-            found[video.id] = _tracks(result, video, shared.ids)
+            source = _source(data.frames, video)
+            # a picture is a clip of one frame
+            alone = {"window": 1, "stride": 1} if video.length == 1 else {}
+            one = options.updated(alone)
+            with track(source, model, options=one, device=device, batch=batch) as tracking:
+                result = tracking.collect()
+            tracks[video.id] = _tracks(result, video, shared.ids)
         except VisError as error:
             raise error.at(f"{data.path}: video {video.id} ({video.name})") from error
-    return _numbered(team.gather(found, shared.truth), shared.truth)
+    return _numbered(distributed.gather(tracks, shared.truth), shared.truth)
 
 
-def _tracked(
-    model: Model[Any], frames: Path, video: VideoEntry, settings: Mapping[str, Any]
-) -> Result:
-    film = film_of(frames, video)
-    source = film or [inside(frames, name) for name in video.file_names]
-    alone = {"window": 1, "stride": 1} if video.length == 1 else {}
-    asked = {"threshold": THRESHOLD, "tracker": TRACKER, "cuts": False, **settings, **alone}
-    with track(source, model, **asked) as tracking:
-        return tracking.collect()
+def _source(frames: Path, video: VideoEntry) -> Path | list[Path]:
+    """A video file of the name of the record, or the pictures that it lists."""
+    return film_of(frames, video) or [inside(frames, name) for name in video.file_names]
 
 
 def _tracks(result: Result, video: VideoEntry, ids: Mapping[int, int]) -> list[Track]:
     """The best of a video's results, by the ids of the data set."""
     stated = (video.width, video.height, video.length)
-    seen = (result.info.width, result.info.height, result.length)
-    if seen != stated:
-        said = ["{} x {}, {} frames".format(*shape) for shape in (seen, stated)]
+    actual = (result.info.width, result.info.height, result.length)
+    if actual != stated:
+        shapes = ["{} x {}, {} frames".format(*shape) for shape in (actual, stated)]
         raise DataError(
-            f"the video is {said[0]}, its record says {said[1]}",
+            f"the video is {shapes[0]}, its record says {shapes[1]}",
             remedy="Correct the record, or fetch the video again.",
         )
-    known = [
+    of_classes = [
         replace(one, label=ids[one.label], score=float(result.identities[one.id].mean))
         for one in result.tracks
         if one.label in ids
     ]
-    best = heapq.nlargest(MOST, known, key=lambda one: one.score)
+    best = heapq.nlargest(MAX_DETECTIONS, of_classes, key=lambda one: one.score)
     # by id, as a file of them would give them back
     return sorted(best, key=lambda one: one.id)
 

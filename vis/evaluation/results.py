@@ -1,4 +1,4 @@
-"""all numbers of one evaluation: as a table, as JSON, as a report."""
+"""All numbers of one evaluation: as a table, as JSON, as a report."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Evaluation:
             interval=(self.interval.low, self.interval.high) if self.interval.draws else None,
             errors=self._error_rows(),
             others={**self.pictures, **self.others},
-            facts=self.facts(),
+            facts=self.description(),
             notes=[*self.notes, *skipped],
         )
         return write_report(
@@ -176,18 +176,18 @@ class Evaluation:
         lost = self.errors.lost if self.errors else {}
         return [ErrorRow(name, value, MEANINGS[name]) for name, value in lost.items()]
 
-    def facts(self) -> dict[str, str]:
+    def description(self) -> dict[str, str]:
         """What was measured, in words."""
         frames = sum(video.length for video in self.truth.videos.values())
-        objects, found = (
+        objects, tracks_count = (
             sum(map(len, tracks.values())) for tracks in (self.truth.tracks, self.results)
         )
         videos = "" if self.pictures else f"{len(self.truth.videos)} videos, "
-        seen = "pictures" if self.pictures else "frames"
-        counts = f"{videos}{frames} {seen}, {objects} objects"
+        unit = "pictures" if self.pictures else "frames"
+        counts = f"{videos}{frames} {unit}, {objects} objects"
         truth, results = (f"{name}: " if name else "" for name in self.sources)
         classes = f"{len(self.truth.categories)} classes"
-        said = "boxes alone" if self.boxes_alone else f"{found} tracks"
+        said = "boxes alone" if self.boxes_alone else f"{tracks_count} tracks"
         return {"truth": f"{truth}{counts}, {classes}", "results": f"{results}{said}"}
 
 

@@ -69,30 +69,30 @@ class CutDetector:
     def step(self, small: Tensor) -> bool:
         """Take the next frame, `[3 h w]` uint8, and say whether it begins a new shot."""
         look = FrameLook.of(small)
-        known, _, skipped, bright = self.memory
-        flashes = bool(known) and bright < REMEMBERED - 1 and look.flashes(known[-1])
+        looks, _, skipped, bright = self.memory
+        flashes = bool(looks) and bright < REMEMBERED - 1 and look.flashes(looks[-1])
         if look.is_plain or flashes:
             most = min(skipped + 1, REMEMBERED)
             self.memory = self.memory._replace(skipped=most, bright=bright + flashes)
             return False
         forgiven = _RESTLESS + _MISSED * skipped
         bound = THRESHOLD + forgiven * max(self.memory.changes, default=_USUAL)
-        change = _least(look, known, bound)
+        change = _least(look, looks, bound)
         if change > bound:
             self.memory = Memory((look,))
             return True
-        changes = (*self.memory.changes, change) if known else ()
-        self.memory = Memory((*known[1 - REMEMBERED :], look), changes[1 - REMEMBERED :])
+        changes = (*self.memory.changes, change) if looks else ()
+        self.memory = Memory((*looks[1 - REMEMBERED :], look), changes[1 - REMEMBERED :])
         return False
 
 
-def _least(look: FrameLook, known: tuple[FrameLook, ...], bound: float) -> float:
+def _least(look: FrameLook, before: tuple[FrameLook, ...], bound: float) -> float:
     """Unlikeness to the first, from the newest on, that is within the bound, or the least."""
-    if not known:
+    if not before:
         return 0.0
     least = 1.0
-    for one in reversed(known):
+    for one in reversed(before):
         least = min(least, unlikeness(look, one))
         if least <= bound:
             return least
-    return min(least, unlikeness_in_light(look, known[-1]))
+    return min(least, unlikeness_in_light(look, before[-1]))

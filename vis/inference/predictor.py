@@ -1,4 +1,4 @@
-"""A model at work on windows: size, device, precision, and what to do when memory ends."""
+"""A model at work on windows: size, device, precision, and less at once when memory ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from vis.datasets.footage import footage, resized
 from vis.datasets.transforms import size_for
-from vis.errors import DeviceError, UsageError, VisWarning
+from vis.errors import DeviceError, VisWarning
 from vis.records import Clip, ClipPredictions
 from vis.video.pool import Pool
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from vis.records import Pixels
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-_THRIFT = 4
+_CHUNK_DIVISOR = 4
 """How many times less a model computes at once after its memory ended."""
 
 
-class Looker:
+class Predictor:
     """Frames to predictions.
 
     Windows of one batch share nothing: what is said of one does not depend on the others.
@@ -56,11 +56,11 @@ class Looker:
         self._model = model.eval().to(device)
         self._length, self._short, self._longest = length, short, longest
         self._device, self._dtype = device, PRECISIONS[precision]
-        self._most = sys.maxsize  # windows at once
+        self._max_batch = sys.maxsize
         self._pool = Pool(2 * length)
         self._frames = torch.empty(0)
 
-    def small(self, pixels: Pixels) -> Tensor:
+    def resize(self, pixels: Pixels) -> Tensor:
         """`[H W 3]` -> `[3 h w]` uint8 as training showed them: bilinear, antialiased."""
         owned = pixels if pixels.flags.writeable else pixels.copy()
         frames = torch.from_numpy(owned).permute(2, 0, 1)[None]
@@ -70,7 +70,7 @@ class Looker:
         room = torch.from_numpy(self._pool.empty((*small.shape[1:], 3))).permute(2, 0, 1)
         return room.copy_(small)
 
-    def look(self, windows: Sequence[Window]) -> list[ClipPredictions]:
+    def predict(self, windows: Sequence[Window]) -> list[ClipPredictions]:
         """What the model says of each window, its masks over all `length` frames.
 
         Where the GPU's memory ends, the same is computed in smaller parts, with a warning.
@@ -78,13 +78,13 @@ class Looker:
         Raises:
             DeviceError: its memory does not suffice for one window in the smallest parts.
         """
-        while len(windows) <= self._most:
+        while len(windows) <= self._max_batch:
             predictions = self._attempt(windows)
             # not in `except`: its traceback would hold all that the failed forward computed
             if not isinstance(predictions, torch.OutOfMemoryError):
                 return predictions
             self._compute_less(windows, predictions)
-        return [one for window in windows for one in self.look([window])]
+        return [one for window in windows for one in self.predict([window])]
 
     def _attempt(self, windows: Sequence[Window]) -> list[ClipPredictions] | torch.OutOfMemoryError:
         try:
@@ -94,12 +94,12 @@ class Looker:
 
     def _compute_less(self, windows: Sequence[Window], error: torch.OutOfMemoryError) -> None:
         if len(windows) > 1:
-            self._most = 1
-            _say(f"{len(windows)} windows at once", "from here on they are looked at one by one")
-        elif in_smaller_parts(self._model):
-            _say("a window", "it is looked at again in smaller parts")
+            self._max_batch = 1
+            _warn(f"{len(windows)} windows at once", "from here on they go one by one")
+        elif reduce_chunk(self._model):
+            _warn("a window", "it is computed again in smaller parts")
         else:
-            height, width = windows[0].seen[0].small.shape[1:]
+            height, width = windows[0].frames[0].small.shape[1:]
             raise DeviceError(
                 f"the memory of {self._device} ended at a window of {self._length} frames of"
                 f" {width} x {height}",
@@ -113,8 +113,8 @@ class Looker:
         sizes = torch.tensor([frames.shape[-2:]] * len(windows))
         clip = Clip(frames, sizes.to(self._device))
         with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
-            found = self._model.predictions(self._model(clip), clip)
-        return [_plain(one) for one in found]
+            predictions = self._model.predictions(self._model(clip), clip)
+        return [_in_single_precision(one) for one in predictions]
 
     def _gathered(self, windows: Sequence[Window]) -> Tensor:
         """`[B T 3 h w]` 0..1, in memory that the next windows use again."""
@@ -123,13 +123,14 @@ class Looker:
         if self._frames.shape[1:] != shape[1:] or len(self._frames) < len(windows):
             self._frames = torch.empty(shape, device=self._device)
         frames = self._frames[: len(windows)]
-        for place, one in zip(frames.flatten(0, 1), small, strict=True):
-            torch.div(one.to(self._device), 255, out=place)
+        for frame, one in zip(frames.flatten(0, 1), small, strict=True):
+            # bytes cross to the device, a quarter of what floats would be
+            torch.div(one.to(self._device), 255, out=frame)
         return frames
 
     def _padded(self, window: Window) -> list[Tensor]:
         """`T` times `[3 h w]`."""
-        small = [seen.small for seen in window.seen]
+        small = [frame.small for frame in window.frames]
         return small + small[-1:] * (self._length - len(small))
 
 
@@ -152,7 +153,7 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def in_smaller_parts(model: Model[Any]) -> bool:
+def reduce_chunk(model: Model[Any]) -> bool:
     """Make the model compute less at once, with the same results; whether that can be.
 
     It is changed in place: a second one would need the memory that has just ended.
@@ -160,28 +161,18 @@ def in_smaller_parts(model: Model[Any]) -> bool:
     chunk = getattr(model.config, "chunk", 1)
     if chunk <= 1:
         return False
-    model.set_chunk(max(1, chunk // _THRIFT))
+    model.set_chunk(max(1, chunk // _CHUNK_DIVISOR))
     return True
 
 
-def check_precision(name: str) -> None:
-    """Refuse an unknown precision.
-
-    Raises:
-        UsageError: naming those that there are.
-    """
-    if name not in PRECISIONS:
-        raise UsageError(f"no precision {name!r}", remedy=f"One of: {', '.join(PRECISIONS)}.")
-
-
-def _plain(found: ClipPredictions) -> ClipPredictions:
+def _in_single_precision(predictions: ClipPredictions) -> ClipPredictions:
     """In single precision, as the tracker and all that follows expect."""
-    values = {field.name: getattr(found, field.name) for field in fields(found)}
+    values = {field.name: getattr(predictions, field.name) for field in fields(predictions)}
     for name, value in values.items():
         if value is not None and value.is_floating_point():
             values[name] = value.float()
     return ClipPredictions(**values)
 
 
-def _say(what: str, done: str) -> None:
+def _warn(what: str, done: str) -> None:
     warnings.warn(f"the GPU's memory ended at {what}; {done}", VisWarning, stacklevel=4)

@@ -1,40 +1,36 @@
-"""What is asked of tracking, checked and filled in: the model, its classes, windows and size."""
+"""Options of tracking for one model: classes as indices, windows and sizes as numbers."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from vis import weights
 from vis.datasets.config import Resize
 from vis.errors import UsageError
 from vis.inference.cuts import CutDetector, Memory
-from vis.inference.predictor import Looker, check_precision, device_of
-from vis.inference.session import Linker
-from vis.models import Model
+from vis.inference.model_classes import indices_of, names_of
+from vis.inference.predictor import Predictor, device_of
+from vis.inference.session import TrackerSession
 from vis.tracking import Config
-from vis.tracking.config import Linking
 from vis.tracking.windows import check_plan
-from vis.weights.catalogue import shipped_file
-from vis.weights.classes import numbered
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-SHORTEST = 5
-"""Frames that an object must be seen in, where a model looks at single frames: its mistakes are
+    from vis.inference.options import Linking, TrackOptions
+    from vis.models import Model
+
+MIN_LENGTH_OF_FRAMES = 5
+"""Frames that an object must be detected in, where a model sees single frames: its mistakes are
 brief, those of a model of clips are not."""
-FARTHEST = 2
-"""Frames from one that is looked at to the next, up to which a cut is told from motion."""
+MAX_EVERY_OF_CUTS = 2
+"""Frames from one that is seen to the next, up to which a cut is told from motion."""
 _SHORT, _LONGEST = Resize().short[0], Resize().longest or 640
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ResolvedOptions:
     """All on which the tracks depend, beside the model and the frames."""
 
     window: int
@@ -46,46 +42,46 @@ class Plan:
     short: int
     """Pixels of the short side that the model sees."""
     longest: int
+    """Pixels that the long side may have at most."""
+    precision: str
+    """Of the model's numbers."""
     every: int
     threshold: float
     classes: tuple[int, ...] | None
-    """Indices of those that are shown; None for all."""
+    """Indices of those that are written; None for all."""
     tracker: Config
-    regions: bool = False
+    is_semantic: bool = False
     """Whether the model says regions of classes, not objects."""
     cuts: bool = True
-    """Whether hard cuts are looked for and end all identities; a region's is its class, always."""
+    """Whether hard cuts end all identities; that of a region is its class, always."""
 
-    def looker(self, model: Model[Any], *, device: str, precision: str) -> Looker:
-        """The model at work as planned.
+    def predictor(self, model: Model[Any], *, device: str) -> Predictor:
+        """The model at work with these options.
 
         Raises:
             DeviceError: there is no such device.
-            UsageError: there is no such precision.
         """
-        check_precision(precision)
-        return Looker(
+        return Predictor(
             model,
             length=self.window,
             short=self.short,
             longest=self.longest,
             device=device_of(device),
-            precision=precision,
+            precision=self.precision,
         )
 
     def detector(self, memory: Memory = Memory()) -> CutDetector | None:  # noqa: B008  frozen
         """What finds cuts, going on from a memory; None where none are looked for."""
         return CutDetector(memory) if self.cuts else None
 
-    def linker(self, classes: int) -> Linker:
-        """A fresh tracker of as many classes, and what is shown of it."""
-        wanted = None if self.classes is None else frozenset(self.classes)
-        return Linker(
+    def session(self, num_classes: int) -> TrackerSession:
+        """A fresh tracker, and what is written of its tracks."""
+        return TrackerSession(
             self.tracker,
-            classes=classes,
-            regions=self.regions,
+            num_classes=num_classes,
+            is_semantic=self.is_semantic,
             threshold=self.threshold,
-            wanted=wanted,
+            classes=None if self.classes is None else frozenset(self.classes),
         )
 
     def state(self) -> dict[str, Any]:
@@ -107,122 +103,54 @@ class Plan:
                 )
 
 
-def plan_for(
-    model: Model[Any],
-    *,
-    classes: Sequence[str] | None,
-    threshold: float,
-    window: int | None,
-    stride: int | None,
-    size: int | None,
-    every: int,
-    tracker: Config | None,
-    linking: Linking = "masks",
-    min_length: int | None = None,
-    cuts: bool = True,
-) -> Plan:
-    """The plan for a model: what is None is chosen.
+def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
+    """The options for a model, with numbers where they leave the choice.
 
     Raises:
-        UsageError: a value cannot be; says what can.
+        UsageError: the model cannot do that; says what it can.
     """
-    length = model.frames if window is None else window
-    stride = max(1, 3 * length // 4) if stride is None else stride
-    check_plan(window=length, stride=stride)
-    if length > model.frames:
+    window = model.frames if options.window is None else options.window
+    stride = max(1, 3 * window // 4) if options.stride is None else options.stride
+    check_plan(window=window, stride=stride)
+    if window > model.frames:
         raise UsageError(
-            f"a window of {length} frames is too long for this model",
+            f"a window of {window} frames is too long for this model",
             remedy=f"It sees at most {model.frames}.",
         )
-    short = size if size is not None else model.size or _SHORT
-    _check_numbers(threshold, size=short, every=every, min_length=min_length)
-    _check_linking(linking, model, tracker)
-    config = tracker or tracker_for(threshold, linking)
-    usual = SHORTEST if length == 1 and not model.regions else 1
-    return Plan(
-        window=length,
+    short = options.size or model.size or _SHORT
+    _check_linking(options, model)
+    config = options.tracker or tracker_for(options.threshold, options.linking)
+    usual = MIN_LENGTH_OF_FRAMES if window == 1 and not model.regions else 1
+    classes = options.classes
+    return ResolvedOptions(
+        window=window,
         stride=stride,
         short=short,
         longest=round(short * _LONGEST / _SHORT),
-        every=every,
-        threshold=threshold,
+        precision=options.precision,
+        every=options.every,
+        threshold=options.threshold,
         classes=None if classes is None else indices_of(classes, names_of(model)),
-        tracker=replace(config, min_length=min_length or config.min_length or usual),
-        regions=model.regions,
-        cuts=cuts and every <= FARTHEST and not model.regions,
+        tracker=replace(config, min_length=options.min_length or config.min_length or usual),
+        is_semantic=model.regions,
+        cuts=options.cuts and options.every <= MAX_EVERY_OF_CUTS and not model.regions,
     )
 
 
-def _check_numbers(threshold: float, **positive: int | None) -> None:
-    for name, value in positive.items():
-        if value is not None and value < 1:
-            raise UsageError(f"{name} is {value}, it must be at least 1")
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"threshold is {threshold}, it must be within 0..1")
-
-
-def _check_linking(linking: str, model: Model[Any], tracker: Config | None) -> None:
-    if linking not in get_args(Linking):
-        raise UsageError(
-            f"nothing is linked by {linking!r}", remedy=f"One of: {', '.join(get_args(Linking))}."
-        )
-    if linking == "queries" and tracker is not None:
+def _check_linking(options: TrackOptions, model: Model[Any]) -> None:
+    if options.linking == "queries" and options.tracker is not None:
         raise UsageError(
             "linking and a tracker are given",
             remedy="Give one of them; Config.by_queries makes such a tracker.",
         )
-    if linking == "queries" and model.regions:
+    if options.linking == "queries" and model.regions:
         raise UsageError(
             "the model says regions of classes, nothing is linked", remedy="Leave linking out."
         )
 
 
 def tracker_for(threshold: float, linking: Linking = "masks") -> Config:
-    """The usual settings; where weaker objects are to be shown, weaker ones are followed too."""
+    """The usual settings; where weaker objects are to be written, weaker ones are followed too."""
     usual = Config.by_queries() if linking == "queries" else Config()
     share = min(1.0, threshold / usual.threshold)
     return replace(usual, threshold=usual.threshold * share, weakest=usual.weakest * share)
-
-
-def opened(model: Model[Any] | str | os.PathLike[str] | None) -> Model[Any]:
-    """A model as it is, that of a weight file, or the one that ships with the package.
-
-    Raises:
-        UsageError: None was named and none ships.
-        InputError, DataError: as `vis.load`.
-    """
-    if isinstance(model, Model):
-        return model
-    if model is not None:
-        return weights.load(model if isinstance(model, str) else Path(model))
-    if not shipped_file().is_file():
-        raise UsageError(
-            "no model is named, and this installation comes without one",
-            remedy="Give a weight file, or the name of one in the folder of weights.",
-        )
-    return weights.load(shipped_file())
-
-
-def names_of(model: Model[Any]) -> dict[int, str]:
-    """The name of each class index; classes that nobody has named are numbered."""
-    return dict(enumerate(model.class_names or numbered(model.config.classes)))
-
-
-def indices_of(classes: Sequence[str], names: Mapping[int, str]) -> tuple[int, ...]:
-    """The indices of the classes that are named.
-
-    Raises:
-        UsageError: there is no class of a name; says which is nearest.
-    """
-    if not classes or isinstance(classes, str):
-        raise UsageError("no list of classes is given", remedy="Leave it out to see all.")
-    known = {name: index for index, name in names.items()}
-    for name in classes:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            there = f"There are: {', '.join(list(known)[:20])}{', ...' * (len(known) > 20)}."
-            raise UsageError(
-                f"the model has no class {name!r}",
-                remedy=f"Did you mean {near[0]!r}?" if near else there,
-            )
-    return tuple(sorted(known[name] for name in classes))

@@ -1,4 +1,4 @@
-"""Predictions of windows to the tracks that are shown: the tracker behind the user's choices."""
+"""Predictions of windows to the tracks that are written: the tracker behind the user's options."""
 
 from __future__ import annotations
 
@@ -20,39 +20,40 @@ if TYPE_CHECKING:
     from vis.tracking import Config
 
 
-class Linker:
-    """A tracker, and of what it says the part that is wanted.
+class TrackerSession:
+    """A tracker, and of its tracks those that the options ask for.
 
     Args:
         config: of the tracker.
-        classes: how many the model has.
-        regions: whether what it says are regions of classes, not objects; then nothing is linked.
+        num_classes: of the model.
+        is_semantic: whether predictions are regions of classes; then nothing is linked.
         threshold: an object is left out until its score reaches it; the score never falls.
-        wanted: indices of the classes that are shown; None for all.
+        classes: indices of the classes that are written; None for all.
     """
 
     def __init__(
         self,
         config: Config,
         *,
-        classes: int,
-        regions: bool = False,
+        num_classes: int,
+        is_semantic: bool = False,
         threshold: float,
-        wanted: frozenset[int] | None,
+        classes: frozenset[int] | None,
     ) -> None:
-        self._tracker: Tracker | ByClass = Tracker(config, classes=classes)
-        if regions:
-            self._tracker = ByClass(classes=classes)
+        self._tracker: Tracker | ByClass = Tracker(config, classes=num_classes)
+        if is_semantic:
+            self._tracker = ByClass(classes=num_classes)
         self._confirmation = Confirmation(config.min_length or 1)
-        self._threshold, self._wanted = threshold, wanted
-        self._shown: dict[int, int] = {}  # to the last class; of live objects alone, so bounded
+        self._threshold, self._classes = threshold, classes
+        # identity -> class as last written; of active tracks alone, so bounded
+        self._written: dict[int, int] = {}
 
     @property
-    def held(self) -> int:
+    def waiting(self) -> int:
         """How many frames wait for an object to be confirmed: the last before the next window."""
         return len(self._confirmation.frames)
 
-    def first_held(self, following: int) -> int:
+    def first_waiting(self, following: int) -> int:
         """Index of the first frame that waits; `following` where none does."""
         frames = self._confirmation.frames
         return frames[0].index if frames else following
@@ -69,7 +70,7 @@ class Linker:
         assert [tracks.index for tracks in frames] == [
             stamp.index for stamp in window.stamps[: window.settled]
         ]
-        ready += [self._wanted_of(tracks) for tracks in self._confirmation.add(frames)]
+        ready += [self._selected(tracks) for tracks in self._confirmation.add(frames)]
         self._confirmation.end(self._tracker.ended())
         return ready
 
@@ -77,11 +78,11 @@ class Linker:
         """The frames that still wait, at a cut or after the last window; all identities end."""
         frames = self._confirmation.flush()
         self._confirmation.end([*self._tracker.ended(), *self._tracker.finish()])
-        return [self._wanted_of(tracks) for tracks in frames]
+        return [self._selected(tracks) for tracks in frames]
 
     def ended(self) -> list[Identity]:
-        """Objects that were shown and are forgotten now, each once."""
-        return self._told(self._confirmation.ended())
+        """Objects that were written and are forgotten now, each once."""
+        return self._as_written(self._confirmation.ended())
 
     def finish(self) -> list[Identity]:
         """All that are left, after the last window; frames that still wait are dropped."""
@@ -94,28 +95,32 @@ class Linker:
         return {
             "tracker": self._tracker.state_dict(),
             "confirmation": self._confirmation.state_dict(),
-            "shown": [list(pair) for pair in sorted(self._shown.items())],
+            "written": [list(pair) for pair in sorted(self._written.items())],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was asked."""
         self._tracker.load_state_dict(state["tracker"])
         self._confirmation.load_state_dict(state["confirmation"])
-        self._shown = dict(state["shown"])
+        self._written = dict(state["written"])
 
-    def _wanted_of(self, tracks: FrameTracks) -> FrameTracks:
+    def _selected(self, tracks: FrameTracks) -> FrameTracks:
         rows = tracks.scores >= self._threshold
-        if self._wanted is not None:
-            rows &= np.isin(tracks.labels, sorted(self._wanted))
+        if self._classes is not None:
+            rows &= np.isin(tracks.labels, sorted(self._classes))
         if not rows.all():
             tracks = rows_of(tracks, rows)
-        self._shown.update(zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True))
+        self._written.update(zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True))
         return tracks
 
-    def _told(self, identities: list[Identity]) -> list[Identity]:
-        """Those that were shown; by a class that was asked for, even if the last is none."""
-        shown = [(one, self._shown.pop(one.id)) for one in identities if one.id in self._shown]
+    def _as_written(self, identities: list[Identity]) -> list[Identity]:
+        """Those that were written; of a class among the options, even if the last is none of it."""
+        written = [
+            (one, self._written.pop(one.id)) for one in identities if one.id in self._written
+        ]
         return [
-            one if self._wanted is None or one.label in self._wanted else replace(one, label=label)
-            for one, label in shown
+            one
+            if self._classes is None or one.label in self._classes
+            else replace(one, label=label)
+            for one, label in written
         ]

@@ -1,4 +1,4 @@
-"""how fast a model looks at video on this machine."""
+"""How many frames a second a model sees on this machine."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vis.inference.resolved_options import plan_for
-from vis.inference.tracking import THRESHOLD
-from vis.inference.windows import Seen, Window
+from vis.inference.options import TrackOptions
+from vis.inference.resolved_options import resolve
+from vis.inference.windows import ResizedFrame, Window
 from vis.tracking import Stamp
 
 if TYPE_CHECKING:
     from vis.models import Model
 
 _LONG = 5.0
-"""Seconds from which a window is not looked at twice."""
+"""Seconds from which a window is not computed twice."""
 
 
 def frames_per_second(model: Model[Any], *, device: str = "auto") -> float:
@@ -32,32 +32,23 @@ def frames_per_second(model: Model[Any], *, device: str = "auto") -> float:
     Raises:
         DeviceError: there is no such device, or its memory does not suffice.
     """
-    plan = plan_for(
-        model,
-        classes=None,
-        threshold=THRESHOLD,
-        window=None,
-        stride=None,
-        size=None,
-        every=1,
-        tracker=None,
-    )
-    looker = plan.looker(model, device=device, precision="fp32")
+    options = resolve(TrackOptions(), model)
+    predictor = options.predictor(model, device=device)
     draw = torch.Generator().manual_seed(0)
-    shape = (3, plan.short, plan.longest)
-    seen = [
-        Seen(
+    shape = (3, options.short, options.longest)
+    frames = [
+        ResizedFrame(
             Stamp(index, Fraction(index)),
             torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8),
             None,
         )
-        for index in range(plan.window)
+        for index in range(options.window)
     ]
     seconds = _LONG
     for _ in range(2):  # the first is slower: memory is taken, kernels are chosen
         begin = time.perf_counter()
-        looker.look([Window(tuple(seen), plan.stride, plan.stride)])
+        predictor.predict([Window(tuple(frames), options.stride, options.stride)])
         seconds = time.perf_counter() - begin
         if seconds > _LONG:
             break
-    return plan.stride / seconds
+    return options.stride / seconds

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vis.inference.windows import Seen, Window, Windows, windows_of
+from vis.inference.windows import ResizedFrame, Window, Windows, windows_of
 from vis.records import ClipPredictions
 from vis.tracking import Stamp
 from vis.video.ahead import Ahead
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vis.inference.cuts import CutDetector
-    from vis.inference.predictor import Looker
-    from vis.inference.resolved_options import Plan
-    from vis.inference.windows import Chosen
+    from vis.inference.predictor import Predictor
+    from vis.inference.resolved_options import ResolvedOptions
+    from vis.inference.windows import FrameSampler
     from vis.records import Frame
 
-Look = tuple[Window, ClipPredictions]
+Prediction = tuple[Window, ClipPredictions]
 
 
-class Stages(Iterator[Look]):
-    """Windows with what the model says of them.
+class Stages(Iterator[Prediction]):
+    """Windows with the model's predictions.
 
     While one window is taken, the model works at the next, and the frames of the one after are
     decoded and made small.
 
     Args:
         frames: of the source.
-        looker: the model at work.
-        plan: of the windows.
+        predictor: the model at work.
+        options: of the windows.
         batch: windows that the model sees side by side.
         pixels: whether the windows keep the frames' pixels.
-        detector: finds cuts; None where none are looked for.
+        detector: of cuts; None where cuts do not count.
     """
 
     def __init__(
         self,
-        frames: Chosen,
-        looker: Looker,
-        plan: Plan,
+        frames: FrameSampler,
+        predictor: Predictor,
+        options: ResolvedOptions,
         batch: int,
         *,
         pixels: bool,
@@ -52,43 +52,49 @@ class Stages(Iterator[Look]):
     ) -> None:
         self.pixels = pixels
         info = frames.info
-        depth = frames_ahead(plan.stride * batch, info.width, info.height)
-        self._seen = Ahead(see(frames, looker, detector, pixels=pixels), depth=depth)
-        windows = Windows(plan.window, plan.stride)
-        self._looks = Ahead(look(self._seen, looker, windows, batch), depth=1)
+        depth = frames_ahead(options.stride * batch, info.width, info.height)
+        self._resized = Ahead(resize(frames, predictor, detector, pixels=pixels), depth=depth)
+        windows = Windows(options.window, options.stride)
+        self._predictions = Ahead(predict(self._resized, predictor, windows, batch), depth=1)
 
-    def __next__(self) -> Look:
-        return next(self._looks)
+    def __next__(self) -> Prediction:
+        return next(self._predictions)
 
     def close(self) -> None:
         """Stop the threads."""
-        self._seen.close()
-        self._looks.close()
+        self._resized.close()
+        self._predictions.close()
 
 
-def see(
-    frames: Iterable[Frame], looker: Looker, detector: CutDetector | None, *, pixels: bool
-) -> Iterator[Seen]:
-    """Frames as the road carries them."""
+def resize(
+    frames: Iterable[Frame], predictor: Predictor, detector: CutDetector | None, *, pixels: bool
+) -> Iterator[ResizedFrame]:
+    """Frames at the model's size."""
     for frame in frames:
-        yield seen_of(frame, looker, detector, pixels=pixels)
+        yield resized_frame(frame, predictor, detector, pixels=pixels)
         del frame
 
 
-def seen_of(frame: Frame, looker: Looker, detector: CutDetector | None, *, pixels: bool) -> Seen:
+def resized_frame(
+    frame: Frame, predictor: Predictor, detector: CutDetector | None, *, pixels: bool
+) -> ResizedFrame:
     """One frame made small, and whether a new shot begins with it."""
-    stamp, small = Stamp(frame.index, frame.time), looker.small(frame.pixels)
+    stamp, small = Stamp(frame.index, frame.time), predictor.resize(frame.pixels)
     cut = detector is not None and detector.step(small)
     memory = None if detector is None else detector.memory
-    return Seen(stamp, small, frame if pixels else None, cut, memory)
+    return ResizedFrame(stamp, small, frame if pixels else None, cut, memory)
 
 
-def look(stream: Iterable[Seen], looker: Looker, windows: Windows, batch: int) -> Iterator[Look]:
+def predict(
+    stream: Iterable[ResizedFrame], predictor: Predictor, windows: Windows, batch: int
+) -> Iterator[Prediction]:
     """Windows with predictions; what was handed out is not held any more."""
     ready = windows_of(stream, windows)
     while several := list(islice(ready, batch)):
-        found = looker.look(several)
-        pairs = deque(zip((window.looked_at() for window in several), found, strict=True))
-        del several, found
+        predictions = predictor.predict(several)
+        pairs = deque(
+            zip((window.without_inputs() for window in several), predictions, strict=True)
+        )
+        del several, predictions
         while pairs:
             yield pairs.popleft()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Self
 from vis.errors import UsageError
 from vis.inference.cuts import Memory
 from vis.inference.stages import Stages
-from vis.inference.windows import Chosen
-from vis.records import FrameTracks
+from vis.inference.windows import FrameSampler
+from vis.outputs.encoding import encoded
+from vis.outputs.frame_result import CompressedFrame
+from vis.outputs.result import Result
+from vis.records import FrameTracks, Track
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from vis.inference.predictor import Looker
-    from vis.inference.resolved_options import Plan
-    from vis.outputs.result import Result
-    from vis.records import Frame, Identity, VideoInfo
+    from vis.inference.predictor import Predictor
+    from vis.inference.resolved_options import ResolvedOptions
+    from vis.records import RLE, Frame, Identity, VideoInfo
     from vis.video import VideoReader
     from vis.video.damage import ReadReport
 
@@ -36,31 +38,31 @@ class Tracking(Iterator[FrameTracks]):
     def __init__(
         self,
         reader: VideoReader,
-        looker: Looker,
+        predictor: Predictor,
         names: Mapping[int, str],
         *,
-        plan: Plan,
+        options: ResolvedOptions,
         batch: int = 1,
-        most: int | None = None,
+        max_frames: int | None = None,
         state: Mapping[str, Any] | None = None,
     ) -> None:
         self.info: VideoInfo = reader.info
         """What the source says of itself."""
         self.names = dict(names)
         """Class index -> name."""
-        self.plan = plan
-        """What was asked for, filled in."""
-        self._reader, self._looker, self._batch, self._most = reader, looker, batch, most
-        self._linker = plan.linker(len(self.names))
-        self._emitted = self._following = self._held = 0
+        self.options = options
+        """As they were resolved for the model."""
+        self._reader, self._predictor, self._batch = reader, predictor, batch
+        self._session = options.session(len(self.names))
+        self._emitted = self._following = self._waiting = 0
         self._memory = Memory()
         first = 0 if state is None else self._go_on(state)
-        left = None if most is None else max(0, most - self._emitted)
-        self._chosen = Chosen(reader, every=plan.every, first=first, most=left)
+        left = None if max_frames is None else max(0, max_frames - self._emitted)
+        self._sampler = FrameSampler(reader, every=options.every, first=first, max_frames=left)
         self._stages: Stages | None = None
         self._settled: deque[FrameTracks] = deque()
         self._frames: dict[int, Frame] = {}
-        self._over = self._finished = self._looked = False
+        self._over = self._finished = self._exhausted = False
 
     @property
     def report(self) -> ReadReport:
@@ -70,7 +72,7 @@ class Tracking(Iterator[FrameTracks]):
     @property
     def length(self) -> int:
         """Frames of the source as far as it was read."""
-        return self._chosen.read
+        return self._sampler.read
 
     @property
     def at_edge(self) -> bool:
@@ -86,7 +88,7 @@ class Tracking(Iterator[FrameTracks]):
     def __next__(self) -> FrameTracks:
         return self._next(pixels=False)[0]
 
-    def shown(self) -> Iterator[tuple[Frame, FrameTracks]]:
+    def with_frames(self) -> Iterator[tuple[Frame, FrameTracks]]:
         """The same with the pixels of the frames, to draw on; they are held until they come out.
 
         Raises:
@@ -103,24 +105,23 @@ class Tracking(Iterator[FrameTracks]):
     def ended(self) -> list[Identity]:
         """What is finally known of the objects that left for good since the last call.
 
-        After the last frame, of all that are left. Each object that was shown is told of once, with
-        the score of the last frame that showed it; where its class turned out to be none of those
-        that were asked for, by the one that it was shown as.
+        After the last frame, of all that are left. Each object that was written comes once, with
+        the score of the last frame that had it; where its class turned out to be none of those
+        that were asked for, by the one that it was written as.
         """
-        ended = self._linker.ended()
+        ended = self._session.ended()
         if self._over and not self._finished:
             self._finished = True
-            ended += self._linker.finish()
+            ended += self._session.finish()
         return ended
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on later, as plain values and tensors; see `vis.track`.
 
         `emitted` is how many frames came out. `following` is the index of the first frame that the
-        next window looks at. Of those before it, the last `held` have not come out: they wait for
-        an object to be confirmed, are part of the state, and only their pixels are read again, from
-        the index `first` on. Objects that left and were not asked for by `ended` yet are part of
-        it.
+        next window begins with. Of those before it, the last `waiting` have not come out: they wait
+        for an object to be confirmed, are part of the state, and only their pixels are read again,
+        from the index `first` on. So are objects that left and that `ended` has not given yet.
 
         Raises:
             UsageError: some frames of a window were taken and others not, see `at_edge`.
@@ -131,20 +132,41 @@ class Tracking(Iterator[FrameTracks]):
                 remedy="Ask where `at_edge` is true.",
             )
         return {
-            "plan": self.plan.state(),
+            "options": self.options.state(),
             "following": self._following,
             "emitted": self._emitted,
-            "held": self._linker.held,
-            "first": self._linker.first_held(self._following),
+            "waiting": self._session.waiting,
+            "first": self._session.first_waiting(self._following),
             "memory": self._memory.state(),
-            "linker": self._linker.state_dict(),
+            "session": self._session.state_dict(),
         }
 
     def collect(self) -> Result:
-        """Run to the end and keep all tracks, as run lengths at the video's size."""
-        from vis.outputs.result import collected
+        """Run to the end and keep all tracks, as run lengths at the video's size.
 
-        return collected(self)
+        Memory grows with the video, by run lengths alone.
+        """
+        masks: dict[int, dict[int, RLE]] = defaultdict(dict)
+        frames: list[CompressedFrame] = []
+        identities: dict[int, Identity] = {}
+        for tracks in self:
+            rles = encoded(tracks, self.info)
+            frames.append(CompressedFrame.of(tracks, rles))
+            for identity, mask in zip(tracks.ids.tolist(), rles, strict=True):
+                if mask is not None:
+                    masks[identity][tracks.index] = mask
+            identities |= {one.id: one for one in self.ended()}
+        identities |= {one.id: one for one in self.ended()}
+        ended = [identities[key] for key in sorted(masks) if key in identities]
+        return Result(
+            tracks=[Track(one.id, one.label, float(one.score), masks[one.id]) for one in ended],
+            info=self.info,
+            names=self.names,
+            frames=tuple(frames),
+            length=self.length,
+            identities={one.id: one for one in ended},
+            report=self.report,
+        )
 
     def close(self) -> None:
         """Stop the work and free the source."""
@@ -170,52 +192,54 @@ class Tracking(Iterator[FrameTracks]):
         """Take a state; the index of the first frame to be read."""
         if self.info.live:
             raise UsageError("a live source cannot go on", where=self.info.name)
-        self.plan.check_same(state["plan"])
-        self._linker.load_state_dict(state["linker"])
+        self.options.check_same(state["options"])
+        self._session.load_state_dict(state["session"])
         self._emitted, self._following = state["emitted"], state["following"]
-        self._held, self._memory = state["held"], Memory.of(state["memory"])
+        self._waiting, self._memory = state["waiting"], Memory.of(state["memory"])
         return int(state["first"])
 
     def _next(self, *, pixels: bool) -> tuple[FrameTracks, Frame | None]:
         if self._over:
             raise StopIteration
         if self._stages is None:
-            self._stages = self._begun(pixels=pixels)
+            self._stages = self._start_stages(pixels=pixels)
         if pixels and not self._stages.pixels:
-            raise UsageError("frames were taken without pixels before", remedy="Begin with shown.")
+            raise UsageError(
+                "frames were taken without pixels before", remedy="Begin with with_frames."
+            )
         while not self._settled:
             self._step(self._stages)
         tracks = self._settled.popleft()
         return tracks, self._frames.pop(tracks.index, None)
 
-    def _begun(self, *, pixels: bool) -> Stages:
-        # frames that wait were looked at before the state was saved
-        for frame in islice(self._chosen, self._held):
+    def _start_stages(self, *, pixels: bool) -> Stages:
+        # frames that wait went through the model before the state was saved
+        for frame in islice(self._sampler, self._waiting):
             if pixels:
                 self._frames[frame.index] = frame
         return Stages(
-            self._chosen,
-            self._looker,
-            self.plan,
+            self._sampler,
+            self._predictor,
+            self.options,
             self._batch,
             pixels=pixels,
-            detector=self.plan.detector(self._memory),
+            detector=self.options.detector(self._memory),
         )
 
     def _step(self, stages: Stages) -> None:
-        if self._looked:
+        if self._exhausted:
             self._over = True
             raise StopIteration
         try:
             window, predictions = next(stages)
         except StopIteration:
-            self._looked = True
-            self._emit(self._linker.end_shot())
+            self._exhausted = True
+            self._emit(self._session.end_shot())
             return
-        for seen in window.seen[: window.settled]:
-            if seen.frame is not None:
-                self._frames[seen.stamp.index] = seen.frame
-        self._emit(self._linker.step(window, predictions))
+        for resized in window.frames[: window.settled]:
+            if resized.frame is not None:
+                self._frames[resized.stamp.index] = resized.frame
+        self._emit(self._session.step(window, predictions))
         self._following = window.following
         self._memory = window.memory or self._memory
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from vis.errors import UsageError
 from vis.inference.cuts import Memory
-from vis.inference.resolved_options import names_of, opened, plan_for
-from vis.inference.stages import seen_of
-from vis.inference.tracking import THRESHOLD
-from vis.inference.windows import Seen, Window, Windows
+from vis.inference.model_classes import load_model, names_of
+from vis.inference.options import TrackOptions
+from vis.inference.resolved_options import resolve
+from vis.inference.stages import resized_frame
+from vis.inference.windows import ResizedFrame, Window, Windows
 from vis.records import Frame
 from vis.tracking import Stamp
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from vis.models import Model
     from vis.records import FrameTracks, Identity, Pixels
-    from vis.tracking import Config
-    from vis.tracking.config import Linking
 
 
 class VideoTracker:
@@ -39,9 +38,11 @@ class VideoTracker:
                 ...
 
     Args:
-        model, classes, threshold, window, stride, size, device, precision, linking, tracker,
-            min_length, cuts: as `vis.track` takes them.
-        frame_rate: of frames that come as arrays, without a time.
+        model: as `vis.track` takes it.
+        options: how it is tracked; the settings change single ones, as those of `vis.track`. Every
+            frame is seen: `every` and `max_frames` are the caller's.
+        device: as `vis.track` takes it.
+        frame_rate: of frames that come as arrays, without a time, in frames per second.
 
     Raises:
         As `vis.track`.
@@ -51,39 +52,25 @@ class VideoTracker:
         self,
         model: Model[Any] | str | os.PathLike[str] | None = None,
         *,
-        classes: Sequence[str] | None = None,
-        threshold: float = THRESHOLD,
-        window: int | None = None,
-        stride: int | None = None,
-        size: int | None = None,
+        options: TrackOptions = TrackOptions(),  # noqa: B008  frozen
         device: str = "auto",
-        precision: str = "fp32",
-        linking: Linking = "masks",
-        tracker: Config | None = None,
-        min_length: int | None = None,
-        cuts: bool = True,
         frame_rate: Fraction | float = 25,
+        **settings: Any,
     ) -> None:
-        model = opened(model)
-        self.plan = plan_for(
-            model,
-            classes=classes,
-            threshold=threshold,
-            window=window,
-            stride=stride,
-            size=size,
-            every=1,
-            tracker=tracker,
-            linking=linking,
-            min_length=min_length,
-            cuts=cuts,
-        )
-        self.names = names_of(model)
+        options = options.updated(settings)
+        if options.every != 1 or options.max_frames is not None:
+            raise UsageError(
+                "a camera loop chooses its frames itself", remedy="Leave every and max_frames out."
+            )
+        network = load_model(model)
+        self.options = resolve(options, network)
+        """As they were resolved for the model."""
+        self.names = names_of(network)
         """Class index -> name."""
-        self._looker = self.plan.looker(model, device=device, precision=precision)
-        self._linker = self.plan.linker(len(self.names))
-        self._windows = Windows(self.plan.window, self.plan.stride)
-        self._detector = self.plan.detector()
+        self._predictor = self.options.predictor(network, device=device)
+        self._session = self.options.session(len(self.names))
+        self._windows = Windows(self.options.window, self.options.stride)
+        self._detector = self.options.detector()
         self._rate = Fraction(frame_rate).limit_denominator(1_000_000)
         self._last: Stamp | None = None
         self._over = False
@@ -100,23 +87,24 @@ class VideoTracker:
         frame = frame if isinstance(frame, Frame) else self._numbered(frame)
         self._check(frame)
         self._last = Stamp(frame.index, frame.time)
-        seen = seen_of(frame, self._looker, self._detector, pixels=False)
-        if self._windows.held and self._windows.held[-1].small.shape != seen.small.shape:
+        resized = resized_frame(frame, self._predictor, self._detector, pixels=False)
+        buffer = self._windows.buffer
+        if buffer and buffer[-1].small.shape != resized.small.shape:
             raise UsageError("the frame has another size than those before it")
-        return self._linked(self._windows.add(seen))
+        return self._linked(self._windows.add(resized))
 
     def finish(self) -> list[FrameTracks]:
         """The frames that are left after the last; `ended` then tells of all objects left."""
         self._over = True
         last = self._windows.finish()
-        return self._linked([] if last is None else [last]) + self._linker.end_shot()
+        return self._linked([] if last is None else [last]) + self._session.end_shot()
 
     def ended(self) -> list[Identity]:
         """What is finally known of the objects that left for good since the last call.
 
         After `finish`, of all that are left.
         """
-        return self._linker.ended() + (self._linker.finish() if self._over else [])
+        return self._session.ended() + (self._session.finish() if self._over else [])
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on later with the next frame, as plain values and tensors.
@@ -124,13 +112,13 @@ class VideoTracker:
         The frames that are held, less than a window, are part of it at the model's size; those
         that wait for an object in them with their objects.
         """
-        held = self._windows.held
+        buffer = self._windows.buffer
         return {
-            "plan": self.plan.state(),
-            "linker": self._linker.state_dict(),
-            "small": [seen.small for seen in held],
-            "stamps": [_plain(seen.stamp) for seen in held],
-            "cuts": [seen.cut for seen in held],
+            "options": self.options.state(),
+            "session": self._session.state_dict(),
+            "small": [frame.small for frame in buffer],
+            "stamps": [_plain(frame.stamp) for frame in buffer],
+            "cuts": [frame.cut for frame in buffer],
             "memory": None if self._detector is None else self._detector.memory.state(),
             "last": None if self._last is None else _plain(self._last),
         }
@@ -141,21 +129,21 @@ class VideoTracker:
         Raises:
             UsageError: the settings are others than they were.
         """
-        self.plan.check_same(state["plan"])
-        self._linker.load_state_dict(state["linker"])
+        self.options.check_same(state["options"])
+        self._session.load_state_dict(state["session"])
         rows = zip(state["stamps"], state["small"], state["cuts"], strict=True)
-        held = [Seen(_stamp(plain), small, None, cut) for plain, small, cut in rows]
+        buffer = [ResizedFrame(_stamp(plain), small, None, cut) for plain, small, cut in rows]
         if state["memory"] is not None:
-            self._detector = self.plan.detector(Memory.of(state["memory"]))
-        self._windows = Windows(self.plan.window, self.plan.stride, held)
+            self._detector = self.options.detector(Memory.of(state["memory"]))
+        self._windows = Windows(self.options.window, self.options.stride, buffer)
         self._last = None if state["last"] is None else _stamp(state["last"])
         self._over = False
 
     def _linked(self, windows: Sequence[Window]) -> list[FrameTracks]:
-        found: list[FrameTracks] = []
+        ready: list[FrameTracks] = []
         for window in windows:
-            found += self._linker.step(window, self._looker.look([window])[0])
-        return found
+            ready += self._session.step(window, self._predictor.predict([window])[0])
+        return ready
 
     def _numbered(self, pixels: Pixels) -> Frame:
         index = 0 if self._last is None else self._last.index + 1

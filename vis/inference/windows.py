@@ -1,4 +1,4 @@
-"""Frames on their way to a model: small ones for its eyes, gathered into overlapping windows."""
+"""Frames at a model's size, gathered into overlapping windows."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from vis.video import VideoReader
 
 
-class Seen(NamedTuple):
-    """One frame as the road carries it."""
+class ResizedFrame(NamedTuple):
+    """One frame at the model's size."""
 
     stamp: Stamp
     small: Tensor
@@ -29,14 +29,14 @@ class Seen(NamedTuple):
     cut: bool = False
     """Whether a new shot begins with it."""
     memory: Memory | None = None
-    """By which cuts after it are found; None where none are looked for."""
+    """By which cuts after it are detected; None where none are looked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
     """One clip's worth of frames."""
 
-    seen: tuple[Seen, ...]
+    frames: tuple[ResizedFrame, ...]
     """At least one; fewer than a whole window only where the stream ends here."""
     settled: int
     """How many of the first frames no later window repeats."""
@@ -46,22 +46,22 @@ class Window:
     @property
     def cut(self) -> bool:
         """Whether a new shot begins with it."""
-        return self.seen[0].cut
+        return self.frames[0].cut
 
     @property
     def memory(self) -> Memory | None:
-        """By which cuts are found from `following` on."""
-        return self.seen[self.settled - 1].memory
+        """By which cuts are detected from `following` on."""
+        return self.frames[self.settled - 1].memory
 
     @property
     def stamps(self) -> list[Stamp]:
         """Of its frames."""
-        return [seen.stamp for seen in self.seen]
+        return [frame.stamp for frame in self.frames]
 
-    def looked_at(self) -> Window:
+    def without_inputs(self) -> Window:
         """The same without what the model alone needs."""
-        nothing = self.seen[0].small.new_empty(0)
-        return replace(self, seen=tuple(seen._replace(small=nothing) for seen in self.seen))
+        nothing = self.frames[0].small.new_empty(0)
+        return replace(self, frames=tuple(frame._replace(small=nothing) for frame in self.frames))
 
 
 class Windows:
@@ -74,48 +74,48 @@ class Windows:
     Args:
         length: frames of a window.
         stride: frames from the start of one window to that of the next.
-        held: frames of a window that was begun before.
+        buffer: frames of a window that began before.
 
     Raises:
         UsageError: the stride leaves frames out, or a number is not positive.
     """
 
-    def __init__(self, length: int, stride: int, held: Sequence[Seen] = ()) -> None:
+    def __init__(self, length: int, stride: int, buffer: Sequence[ResizedFrame] = ()) -> None:
         check_plan(window=length, stride=stride)
         self._length, self._stride = length, stride
-        self.held = list(held)
+        self.buffer = list(buffer)
         """Frames of the window that is not whole yet."""
 
-    def add(self, seen: Seen) -> list[Window]:
+    def add(self, frame: ResizedFrame) -> list[Window]:
         """Take a frame; the windows that are now ready: two at most, often none."""
-        ready = self.finish() if seen.cut else None
-        if len(self.held) == self._length:
+        ready = self.finish() if frame.cut else None
+        if len(self.buffer) == self._length:
             ready = self._next()
         windows = [] if ready is None else [ready]
-        self.held.append(seen)
-        if self._stride == self._length == len(self.held):
+        self.buffer.append(frame)
+        if self._stride == self._length == len(self.buffer):
             windows.append(self._next())
         return windows
 
     def finish(self) -> Window | None:
         """The last window, where frames are left that were in none."""
-        if not self.held:
+        if not self.buffer:
             return None
-        window = Window(tuple(self.held), len(self.held), self.held[-1].stamp.index + 1)
-        self.held = []
+        window = Window(tuple(self.buffer), len(self.buffer), self.buffer[-1].stamp.index + 1)
+        self.buffer = []
         return window
 
     def _next(self) -> Window:
-        whole, self.held = tuple(self.held), self.held[self._stride :]
-        following = self.held[0].stamp.index if self.held else whole[-1].stamp.index + 1
+        whole, self.buffer = tuple(self.buffer), self.buffer[self._stride :]
+        following = self.buffer[0].stamp.index if self.buffer else whole[-1].stamp.index + 1
         return Window(whole, self._stride, following)
 
 
-def windows_of(stream: Iterable[Seen], windows: Windows) -> Iterator[Window]:
+def windows_of(stream: Iterable[ResizedFrame], windows: Windows) -> Iterator[Window]:
     """All windows of a stream that ends."""
-    for seen in stream:
-        ready = windows.add(seen)
-        del seen  # its pixels must not outlive their window while the next frame is awaited
+    for frame in stream:
+        ready = windows.add(frame)
+        del frame  # its pixels must not outlive their window while the next frame is awaited
         while ready:
             yield ready.pop(0)
     last = windows.finish()
@@ -123,26 +123,26 @@ def windows_of(stream: Iterable[Seen], windows: Windows) -> Iterator[Window]:
         yield last
 
 
-class Chosen:
-    """The frames of a reader that are looked at, in order.
+class FrameSampler:
+    """The frames of a reader that the model sees, in order.
 
     Args:
         reader: of all frames; what lies before the first is decoded and dropped, which is right on
             every file, as going to a place by its time is not on a damaged one.
         every: frames are taken whose index is a multiple of it.
         first: index of the first one that may be taken.
-        most: how many are taken; None for all.
+        max_frames: how many are taken; None for all.
     """
 
     def __init__(
-        self, reader: VideoReader, *, every: int = 1, first: int = 0, most: int | None = None
+        self, reader: VideoReader, *, every: int = 1, first: int = 0, max_frames: int | None = None
     ) -> None:
-        self._reader, self._every, self._first, self._left = reader, every, first, most
+        self._reader, self._every, self._first, self._left = reader, every, first, max_frames
         self.info = reader.info
         self.read = 0
         """Length of the source as far as it was read: one more than the last frame's index."""
 
-    def __iter__(self) -> Chosen:
+    def __iter__(self) -> FrameSampler:
         return self
 
     def __next__(self) -> Frame:

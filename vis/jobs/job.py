@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis import __version__
 from vis.errors import UsageError
-from vis.inference.tracking import THRESHOLD
+from vis.inference.options import check_positive
 from vis.jobs.part_folder import PartFolder
-from vis.jobs.runner import Work
+from vis.jobs.runner import JobRunner
 from vis.outputs.sinks import output_names
 from vis.video import open_video
 
 if TYPE_CHECKING:
     from vis.errors import VisError
+    from vis.inference.options import TrackOptions
     from vis.jobs.sources import Source
     from vis.models import Model
-    from vis.outputs.preview_window import Screen
+    from vis.outputs.preview_window import PreviewWindow
     from vis.outputs.summary import Sighting
-    from vis.tracking.config import Linking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """How sources are tracked, see `vis.track`; another choice is another output."""
-
-    classes: tuple[str, ...] | None = None
-    threshold: float = THRESHOLD
-    window: int | None = None
-    stride: int | None = None
-    size: int | None = None
-    precision: str = "fp32"
-    linking: Linking = "masks"
-    every: int = 1
-    max_frames: int | None = None
-    min_length: int | None = None
-    cuts: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that cannot be.
-
-        Raises:
-            UsageError: `every` is less than 1.
-        """
-        _check_positive("every", self.every)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class RunOptions:
     """How a run goes; nothing in it changes what the outputs hold."""
 
     device: str = "auto"
@@ -59,7 +34,7 @@ class Manner:
     """Whether outputs that are there are replaced."""
     checkpoint: int = 32
     """Windows from one saved state to the next."""
-    screen: Screen | None = None
+    preview: PreviewWindow | None = None
     """Shows the drawn frames."""
     progress: bool = False
     """Whether a bar shows it, where standard error is a terminal."""
@@ -70,23 +45,25 @@ class Manner:
         Raises:
             UsageError: `checkpoint` is less than 1.
         """
-        _check_positive("checkpoint", self.checkpoint)
+        check_positive("checkpoint", self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Job:
     """The outputs of one source."""
 
     source: Source
     folder: Path
     kinds: tuple[str, ...]
     """As `vis.outputs.sinks.check_kinds` gives them."""
-    film: str = ".mp4"
-    """Ending of the video."""
+    video_name: str
+    """Of the video inside files, which are perhaps called otherwise."""
+    video_suffix: str = ".mp4"
+    """Ending of the annotated video."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class JobResult:
     """What became of one source."""
 
     source: Source
@@ -106,16 +83,16 @@ class Outcome:
 
 
 def run(
-    wanted: Wanted, model: Model[Any], sha256: str, *, choices: Choices, manner: Manner
-) -> Outcome:
+    job: Job, model: Model[Any], sha256: str, *, options: TrackOptions, run_options: RunOptions
+) -> JobResult:
     """Track one source and write its outputs; they get their names when all are whole.
 
     Args:
-        wanted: source and outputs.
+        job: source and outputs.
         model: what looks at it.
         sha256: of the model, by which a later run knows it again.
-        choices: how it is tracked.
-        manner: how the run goes.
+        options: how it is tracked.
+        run_options: how the run goes.
 
     Raises:
         InputError, VideoError: the source cannot be read.
@@ -124,44 +101,37 @@ def run(
             would replace the source.
     """
     part = PartFolder(
-        wanted.folder,
-        wanted.source.name,
-        outputs=output_names(wanted.kinds, wanted.source.name, wanted.film),
-        settings=_settings(wanted, sha256, choices),
-        overwrite=manner.overwrite,
+        job.folder,
+        job.source.name,
+        outputs=output_names(job.kinds, job.source.name, job.video_suffix),
+        settings=_settings(job, sha256, options),
+        overwrite=run_options.overwrite,
     )
-    _check_apart(wanted.source, part)
-    if part.is_done() and not manner.overwrite:
+    _check_apart(job.source, part)
+    if part.is_done() and not run_options.overwrite:
         part.sweep()
-        return Outcome(wanted.source, part.outputs, skipped=True)
-    with part.owned(resume=manner.resume) as goes_on:
+        return JobResult(job.source, part.outputs, skipped=True)
+    with part.owned(resume=run_options.resume) as goes_on:
         if goes_on and part.is_finished:
             part.publish()
-            return Outcome(wanted.source, part.outputs, skipped=True)
-        work = Work(wanted, part, manner)
+            return JobResult(job.source, part.outputs, skipped=True)
+        runner = JobRunner(job, part, run_options)
         try:
-            with open_video(wanted.source.opened_as()) as reader:
-                work.run(reader, model, choices, goes_on=goes_on)
+            with open_video(job.source.opened_as()) as reader:
+                runner.run(reader, model, options, goes_on=goes_on)
         except BaseException:
-            if not work.frames and not goes_on:
+            if not runner.frames and not goes_on:
                 part.discard()
             raise
-    return Outcome(
-        wanted.source,
+    return JobResult(
+        job.source,
         part.outputs,
-        frames=work.frames,
-        seconds=work.seconds,
-        sightings=list(work.summary.sightings.values()),
-        names=work.names,
-        stopped=work.stopped,
+        frames=runner.frames,
+        seconds=runner.seconds,
+        sightings=list(runner.summary.sightings.values()),
+        names=runner.names,
+        stopped=runner.stopped,
     )
-
-
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise UsageError(
-            f"{name} is {value}, it must be at least 1", remedy=f"Leave {name} out, or raise it."
-        )
 
 
 def _check_apart(source: Source, part: PartFolder) -> None:
@@ -177,8 +147,7 @@ def _check_apart(source: Source, part: PartFolder) -> None:
             )
 
 
-def _settings(wanted: Wanted, sha256: str, choices: Choices) -> dict[str, Any]:
-    chosen = asdict(choices)
-    chosen["classes"] = None if choices.classes is None else list(choices.classes)
-    source = {"source": wanted.source.facts(), "model": sha256}
-    return {**source, **chosen, "save": list(wanted.kinds), "film": wanted.film, "vis": __version__}
+def _settings(job: Job, sha256: str, options: TrackOptions) -> dict[str, Any]:
+    source = {"source": job.source.facts(), "model": sha256}
+    outputs = {"save": list(job.kinds), "video_suffix": job.video_suffix, "vis": __version__}
+    return {**source, **options.plain(), **outputs}

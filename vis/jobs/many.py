@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from vis.errors import UsageError, VisError
-from vis.inference.predictor import check_precision, device_of
-from vis.inference.resolved_options import opened, plan_for
-from vis.jobs.job import Choices, Manner, Outcome, Wanted, run
-from vis.jobs.sources import FILMS as SOURCES
-from vis.jobs.sources import Source, found_sources
+from vis.inference.model_classes import load_model
+from vis.inference.options import TrackOptions
+from vis.inference.predictor import device_of
+from vis.inference.resolved_options import resolve
+from vis.jobs.job import Job, JobResult, RunOptions, run
+from vis.jobs.sources import VIDEO_SUFFIXES, Source, list_sources
 from vis.ops.pictures import SUFFIXES as PICTURES
-from vis.outputs.sinks import KINDS, check_kinds
+from vis.outputs.sinks import check_kinds
+from vis.outputs.video_name import plain
 from vis.video.writer_film import FILMS
 
 if TYPE_CHECKING:
@@ -26,20 +27,20 @@ if TYPE_CHECKING:
     from vis.models import Model
 
 IN_FOLDER = ("video", "json", "jsonl")
-"""What is saved in a folder where nobody says otherwise."""
+"""Kinds that are saved in a folder where nobody says otherwise."""
 _LONE = {".coco.json": "coco", ".json": "json", ".jsonl": "jsonl", ".csv": "csv"}
 """Ending of a lone output that is no video -> its kind."""
-_REFUSED = (SOURCES | PICTURES | {".txt", ".xml", ".zip"}) - FILMS.keys()
+_REFUSED = (VIDEO_SUFFIXES | PICTURES | {".txt", ".xml", ".zip"}) - FILMS.keys()
 """Endings of files that are not written; who gives one does not mean a folder."""
 
 
-def planned(
+def plan_jobs(
     sources: Sequence[str], output: str | os.PathLike[str], save: Sequence[str] | None = None
-) -> list[Wanted]:
+) -> list[Job]:
     """What is to be made of which source.
 
     Args:
-        sources: files, folders, globs, cameras, URLs; see `found_sources`.
+        sources: files, folders, globs, cameras, URLs; see `list_sources`.
         output: a file name (.mp4 .mov .mkv .webm .gif, or .json .coco.json .jsonl .csv) for one
             source, whose other outputs get the same name with their own endings; else a folder, in
             which outputs have the names of their sources.
@@ -49,17 +50,17 @@ def planned(
         UsageError: there is no source, or several for one file; or an unknown kind or ending.
         InputError: a folder holds no videos.
     """
-    found = found_sources(sources)
-    if not found:
+    videos = list_sources(sources)
+    if not videos:
         raise UsageError("there are no videos", where=", ".join(sources), remedy="Check the names.")
     path = Path(output)
-    ending, kind = _meant(os.fspath(output))
+    ending, kind = _ending_and_kind(os.fspath(output))
     if kind is None:
         kinds = check_kinds(IN_FOLDER if save is None else save)
-        return [Wanted(source, path, kinds) for source in found]
-    if len(found) > 1:
+        return [Job(source, path, kinds, plain(source.name)) for source in videos]
+    if len(videos) > 1:
         raise UsageError(
-            f"{len(found)} videos do not go into one file",
+            f"{len(videos)} videos do not go into one file",
             where=os.fspath(output),
             remedy="Name a folder.",
         )
@@ -69,46 +70,48 @@ def planned(
             f"{path.name} is to be written, but {kind} is not among what is saved",
             remedy=f"Add {kind}, or name a folder.",
         )
-    film = ending if kind == "video" else ".mp4"
-    name = path.name.removesuffix(ending)
-    return [Wanted(Source(found[0].place, name), path.parent, kinds, film)]
+    suffix = ending if kind == "video" else ".mp4"
+    [video] = videos
+    target = Source(video.place, path.name.removesuffix(ending))
+    return [Job(target, path.parent, kinds, plain(video.name), suffix)]
 
 
 def track_all(
-    wanted: Sequence[Wanted],
+    jobs: Sequence[Job],
     model: Model[Any] | str | os.PathLike[str] | None = None,
     *,
-    choices: Choices = Choices(),  # noqa: B008 - frozen
-    manner: Manner = Manner(),  # noqa: B008 - frozen
-) -> Iterator[Outcome]:
+    options: TrackOptions = TrackOptions(),  # noqa: B008 - frozen
+    run_options: RunOptions = RunOptions(),  # noqa: B008 - frozen
+) -> Iterator[JobResult]:
     """Track each source; what became of it, as soon as that is known.
 
     A source that fails does not stop the others. A live one that the user ends is the last.
 
     Args:
-        wanted: see `planned`.
+        jobs: see `plan_jobs`.
         model: as `vis.track` takes it; loaded once.
-        choices: how they are tracked.
-        manner: how the run goes.
+        options: how they are tracked.
+        run_options: how the run goes.
 
     Raises:
         InputError, DataError, UsageError: the model cannot be had.
         UsageError, DeviceError: a choice cannot be.
     """
-    seeing = opened(model)
-    _check(seeing, choices, manner)
-    sha256 = model_sha256(seeing)
-    for one in wanted:
+    network = load_model(model)
+    device_of(run_options.device)
+    resolve(options, network)  # what would fail with every source fails once
+    sha256 = model_sha256(network)
+    for job in jobs:
         try:
-            outcome = run(one, seeing, sha256, choices=choices, manner=manner)
+            job_result = run(job, network, sha256, options=options, run_options=run_options)
         except VisError as error:
-            outcome = Outcome(one.source, error=error)
-        yield outcome
-        if outcome.stopped:
+            job_result = JobResult(job.source, error=error)
+        yield job_result
+        if job_result.stopped:
             return
 
 
-def shard(wanted: Sequence[Wanted], part: str | None) -> list[Wanted]:
+def shard(jobs: Sequence[Job], part: str | None) -> list[Job]:
     """The part of a list that is this process's: `i/n`, from 0, or that of its rank.
 
     Under `torchrun`, each rank takes every n-th source; nothing is sent between them, so that one
@@ -126,10 +129,10 @@ def shard(wanted: Sequence[Wanted], part: str | None) -> list[Wanted]:
         index, count = int(first), int(second)
     if not 0 <= index < count:
         raise UsageError(f"there is no part {index} of {count}", remedy="Count from 0.")
-    return list(wanted[index::count])
+    return list(jobs[index::count])
 
 
-def _meant(output: str) -> tuple[str, str | None]:
+def _ending_and_kind(output: str) -> tuple[str, str | None]:
     """Ending and kind of a file that is to be written; no kind where a folder is meant."""
     path = Path(output)
     if path.is_dir() or output.endswith(("/", os.sep)):
@@ -149,23 +152,8 @@ def _meant(output: str) -> tuple[str, str | None]:
 
 def model_sha256(model: Model[Any]) -> str:
     """A number for weights, classes and settings together; equal where the model is."""
-    told = hashlib.sha256(f"{model.name} {model.config} {model.class_names}".encode())
+    digest = hashlib.sha256(f"{model.name} {model.config} {model.class_names}".encode())
     for name, tensor in sorted(model.state_dict().items()):
-        told.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        told.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return told.hexdigest()
-
-
-def _check(model: Model[Any], choices: Choices, manner: Manner) -> None:
-    """Refuse what would fail with every source."""
-    check_precision(choices.precision)
-    device_of(manner.device)
-    asked = asdict(choices)
-    most = choices.max_frames
-    del asked["precision"], asked["max_frames"]
-    plan_for(model, **asked, tracker=None)
-    if most is not None and most < 1:
-        raise UsageError(f"{most} frames are none", remedy="Leave max_frames out.")
-
-
-__all__ = ["IN_FOLDER", "KINDS", "model_sha256", "planned", "shard", "track_all"]
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -60,9 +60,9 @@ class PartFolder:
 
     def is_done(self) -> bool:
         """Whether all outputs are there, made with these very settings of this very source."""
-        told = _read(self._done)
+        record = _read(self._done)
         there = all(path.exists() for path in self.outputs)
-        return there and told is not None and told.get("settings") == self._settings
+        return there and record is not None and record.get("settings") == self._settings
 
     @contextmanager
     def owned(self, *, resume: bool) -> Iterator[bool]:
@@ -79,12 +79,12 @@ class PartFolder:
         with output_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            begun = self._check_begun(resume)
+            exists = self._check_begun(resume)
             with output_errors(self.path):
                 self.path.mkdir(exist_ok=True)
-            if begun and not resume:
+            if exists and not resume:
                 self._clear()
-            goes_on = begun and resume and self._check_same()
+            goes_on = exists and resume and self._check_same()
             if not goes_on:
                 write_whole(self.path / RUN, _text(self._settings), overwrite=True)
             yield goes_on
@@ -95,8 +95,8 @@ class PartFolder:
 
     def _check_begun(self, resume: bool) -> bool:
         """Whether an unfinished run is there; refuse what may not be replaced."""
-        begun = self.path.exists()
-        if begun and not resume and not self._overwrite:
+        exists = self.path.exists()
+        if exists and not resume and not self._overwrite:
             raise OutputExistsError(
                 "an unfinished run is there already",
                 where=str(self.path),
@@ -105,25 +105,25 @@ class PartFolder:
             )
         if not (resume and (self.path / FINISHED).exists()):
             self._check_free()
-        return begun
+        return exists
 
     @property
     def is_finished(self) -> bool:
         """Whether all outputs were whole and only some names were missing."""
         return (self.path / FINISHED).exists()
 
-    def finish(self, told: Mapping[str, Any]) -> None:
+    def finish(self, facts: Mapping[str, Any]) -> None:
         """Say that all outputs in the folder are whole, then give them their final names.
 
         Args:
-            told: what to keep of the run beside its settings.
+            facts: what to keep of the run beside its settings.
 
         Raises:
             OutputExistsError: a name was taken meanwhile.
             OutputError: the names cannot be given.
         """
         self._check_free()
-        content = {**told, "settings": self._settings, "outputs": list(self._outputs.values())}
+        content = {**facts, "settings": self._settings, "outputs": list(self._outputs.values())}
         write_whole(self.path / FINISHED, _text(content), overwrite=True)
         self.publish()
 
@@ -173,14 +173,14 @@ class PartFolder:
 
     def _check_same(self) -> bool:
         """Refuse to go on with other settings; False where the run had not even begun."""
-        told = _read(self.path / RUN)
-        if told is None:
+        settings = _read(self.path / RUN)
+        if settings is None:
             return False
         for key, value in self._settings.items():
-            if told.get(key) != value:
+            if settings.get(key) != value:
                 raise UsageError(
                     f"{key} is {_short(value)}, but the run that is to go on has"
-                    f" {_short(told.get(key))}",
+                    f" {_short(settings.get(key))}",
                     where=str(self.path),
                     remedy="Give the same settings, or begin anew (--overwrite).",
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -11,27 +11,30 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from vis.errors import DataError, UsageError, VisError
-from vis.inference.resolved_options import names_of
+from vis.inference.model_classes import names_of
 from vis.inference.tracking import track
 from vis.jobs.saved_state import forget_states_after, save_state, saved_states
-from vis.outputs.sinks import Shown, Target, open_sinks
+from vis.outputs.frame_result import FrameResult
+from vis.outputs.sink import SinkContext
+from vis.outputs.sinks import open_sinks
 from vis.outputs.summary import Summary
 from vis.video.ahead import Ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vis.inference.options import TrackOptions
     from vis.inference.stream import Tracking
-    from vis.jobs.job import Choices, Manner, Wanted
+    from vis.jobs.job import Job, RunOptions
     from vis.jobs.part_folder import PartFolder
     from vis.models import Model
-    from vis.outputs.sinks import Sink
+    from vis.outputs.sink import Sink
     from vis.records import Identity
     from vis.video import VideoReader
 
 _AHEAD = 3
 """Frames between two stages."""
-_ENCODED, _PAINTED, _DRAWN = {"json", "jsonl", "coco"}, {"mots", "davis"}, {"video", "frames"}
+_RLES, _INDEX_MAP, _ANNOTATED = {"json", "jsonl", "coco"}, {"mots", "davis"}, {"video", "frames"}
 """Kinds of outputs that need the same of a frame."""
 
 
@@ -39,22 +42,22 @@ _ENCODED, _PAINTED, _DRAWN = {"json", "jsonl", "coco"}, {"mots", "davis"}, {"vid
 class _Item:
     """What the stages hand on: a frame, or after the last one nothing but what ended then."""
 
-    shown: Shown | None
+    frame_result: FrameResult | None
     ended: list[Identity]
     state: dict[str, Any] | None = None
 
 
-class Work:
+class JobRunner:
     """Frames of one source into its sinks.
 
     Args:
-        wanted: source and outputs.
+        job: source and outputs.
         part: where they grow.
         manner: how the run goes.
     """
 
-    def __init__(self, wanted: Wanted, part: PartFolder, manner: Manner) -> None:
-        self._wanted, self._part, self._manner = wanted, part, manner
+    def __init__(self, job: Job, part: PartFolder, run_options: RunOptions) -> None:
+        self._job, self._part, self._run_options = job, part, run_options
         self._sinks: dict[str, Sink] = {}
         self._last = -1
         self.summary = Summary()
@@ -67,7 +70,7 @@ class Work:
         """Whether the user ended a live source."""
 
     def run(
-        self, reader: VideoReader, model: Model[Any], choices: Choices, *, goes_on: bool
+        self, reader: VideoReader, model: Model[Any], options: TrackOptions, *, goes_on: bool
     ) -> None:
         """Track until the source ends, then give the outputs their names.
 
@@ -76,7 +79,7 @@ class Work:
         Raises:
             InputError, VideoError, OutputError, UsageError, DeviceError: as `vis.jobs.job`.
         """
-        began = monotonic()
+        start = monotonic()
         self.names = names_of(model)
         if goes_on and reader.info.live:
             raise UsageError(
@@ -86,10 +89,13 @@ class Work:
                 remedy="Begin anew (--overwrite), or choose another output.",
             )
         state = self._open(reader, goes_on=goes_on)
-        asked = asdict(choices) | {"device": self._manner.device, "state": state}
+        device = self._run_options.device
         try:
-            with track(reader, model, **asked) as tracking, self._taken(tracking) as items:
-                self._write_all(items, tracking, choices)
+            with (
+                track(reader, model, options=options, device=device, state=state) as tracking,
+                self._prepared(tracking) as items,
+            ):
+                self._write_all(items, tracking, options)
                 length = max(tracking.length, self._last + 1)
             self._finish(length)
         except BaseException as error:
@@ -99,38 +105,39 @@ class Work:
                 self._keep()
                 self._explain(error)
                 raise
-        self.seconds = monotonic() - began
+        self.seconds = monotonic() - start
 
     def _open(self, reader: VideoReader, *, goes_on: bool) -> dict[str, Any] | None:
         """Open the sinks at the newest state that all of them can go on from."""
-        source = self._wanted.source.place
+        source = self._job.source.place
         sound = source if reader.info.audio_streams and Path(source).is_file() else None
-        target = Target(
+        context = SinkContext(
             folder=self._part.path,
-            name=self._wanted.source.name,
+            name=self._job.source.name,
             info=reader.info,
             names=self.names,
-            film=self._wanted.film,
+            video_name=self._job.video_name,
+            video_suffix=self._job.video_suffix,
             audio_from=sound,
         )
-        kinds = self._wanted.kinds
+        kinds = self._job.kinds
         for number, state in saved_states(self._part.path) if goes_on else ():
             with suppress(DataError):
-                self._sinks = open_sinks(kinds, target, state["sinks"])
+                self._sinks = open_sinks(kinds, context, state["sinks"])
                 forget_states_after(self._part.path, number)
                 self.summary = Summary(state["summary"])
                 self.frames, self._last = number, state["last"]
                 tracking: dict[str, Any] = state["tracking"]
                 return tracking
         forget_states_after(self._part.path, -1)
-        self._sinks = open_sinks(kinds, target)
+        self._sinks = open_sinks(kinds, context)
         return None
 
     @contextmanager
-    def _taken(self, tracking: Tracking) -> Iterator[Iterator[_Item]]:
+    def _prepared(self, tracking: Tracking) -> Iterator[Iterator[_Item]]:
         """What the tracking gives, drawn and encoded ahead, each in a thread of its own."""
         with ExitStack() as stack:
-            ready = Ahead(self._given(tracking), depth=_AHEAD)
+            ready = Ahead(self._frames(tracking), depth=_AHEAD)
             stack.callback(ready.close)
             for stage in (self._encode, self._draw):
                 ready = Ahead(map(stage, ready), depth=_AHEAD)
@@ -139,60 +146,60 @@ class Work:
             stack.callback(tracking.close)
             yield ready
 
-    def _given(self, tracking: Tracking) -> Iterator[_Item]:
+    def _frames(self, tracking: Tracking) -> Iterator[_Item]:
         edges = 0
-        for frame, tracks in tracking.shown():
-            shown = Shown(frame, tracks, tracking.info, self.names)
+        for frame, tracks in tracking.with_frames():
+            frame_result = FrameResult(frame, tracks, tracking.info, self.names)
             if not tracking.at_edge:
-                yield _Item(shown, [])
+                yield _Item(frame_result, [])
                 continue
             edges += 1
-            due = _is_due(edges, self._manner.checkpoint) and not tracking.info.live
+            due = _is_due(edges, self._run_options.checkpoint) and not tracking.info.live
             ended = tracking.ended()
-            yield _Item(shown, ended, tracking.state_dict() if due else None)
+            yield _Item(frame_result, ended, tracking.state_dict() if due else None)
         yield _Item(None, tracking.ended())
 
     def _encode(self, item: _Item) -> _Item:
         """Make what the sinks and the table ask of the masks here, beside them."""
-        if item.shown is not None:
-            _ = item.shown.areas
-            if _ENCODED & set(self._wanted.kinds):
-                _ = item.shown.rles
-            if _PAINTED & set(self._wanted.kinds):
-                _ = item.shown.painted
+        if item.frame_result is not None:
+            _ = item.frame_result.areas
+            if _RLES & set(self._job.kinds):
+                _ = item.frame_result.rles
+            if _INDEX_MAP & set(self._job.kinds):
+                _ = item.frame_result.index_map
         return item
 
     def _draw(self, item: _Item) -> _Item:
         """Make the picture, where one is asked for."""
-        wanted = _DRAWN & set(self._wanted.kinds) or self._manner.screen is not None
-        if item.shown is not None and wanted:
-            _ = item.shown.drawn
+        is_drawn = _ANNOTATED & set(self._job.kinds) or self._run_options.preview is not None
+        if item.frame_result is not None and is_drawn:
+            _ = item.frame_result.annotated
         return item
 
-    def _write_all(self, items: Iterator[_Item], tracking: Tracking, choices: Choices) -> None:
+    def _write_all(self, items: Iterator[_Item], tracking: Tracking, options: TrackOptions) -> None:
         with tqdm(
-            desc=self._wanted.source.name,
-            total=_expected(tracking, choices),
+            desc=self._job.source.name,
+            total=_expected(tracking, options),
             initial=self.frames,
             unit=" frames",
-            disable=None if self._manner.progress else True,
+            disable=None if self._run_options.progress else True,
         ) as bar:
             for item in items:
-                if item.shown is not None:
-                    self._write(item.shown)
+                if item.frame_result is not None:
+                    self._write(item.frame_result)
                     bar.update()
                 self._end(item.ended)
                 if item.state is not None:
                     self._save(item.state)
 
-    def _write(self, shown: Shown) -> None:
+    def _write(self, frame_result: FrameResult) -> None:
         for sink in self._sinks.values():
-            sink.write(shown)
-        self.summary.add(shown)
+            sink.write(frame_result)
+        self.summary.add(frame_result)
         self.frames += 1
-        self._last = shown.tracks.index
-        if self._manner.screen is not None:
-            self._manner.screen.show(shown.drawn)
+        self._last = frame_result.tracks.index
+        if self._run_options.preview is not None:
+            self._run_options.preview.show(frame_result.annotated)
 
     def _end(self, ended: list[Identity]) -> None:
         self.summary.end(ended)
@@ -246,13 +253,13 @@ class Work:
         """Say in the error what was kept and how to go on."""
         if not self.frames:
             return
-        kept = f"The {self.frames} frames so far are kept in {self._part.path}"
+        so_far = f"The {self.frames} frames so far are kept in {self._part.path}"
         way = "Go on with the same command and --resume"
         if isinstance(error, VisError):
-            error.done = kept
+            error.done = so_far
             error.remedy = ". ".join(part.rstrip(".") for part in (error.remedy, way) if part)
         else:
-            error.add_note(f"{kept}. {way}")
+            error.add_note(f"{so_far}. {way}")
 
 
 def _is_due(windows: int, every: int) -> bool:
@@ -261,10 +268,10 @@ def _is_due(windows: int, every: int) -> bool:
     return windows % every == 0 or (early and windows < every)
 
 
-def _expected(tracking: Tracking, choices: Choices) -> int | None:
+def _expected(tracking: Tracking, options: TrackOptions) -> int | None:
     """Frames that will come, as far as the source's header is right."""
     stated = tracking.info.frames
     if stated is None and tracking.info.duration and tracking.info.frame_rate:
         stated = round(tracking.info.duration * tracking.info.frame_rate)
-    frames = [choices.max_frames, None if stated is None else -(-stated // choices.every)]
+    frames = [options.max_frames, None if stated is None else -(-stated // options.every)]
     return min((number for number in frames if number is not None), default=None)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-KEPT = 4
+MAX_STATES = 4
 """States that stay: the newest may tell of frames that the encoder still held back."""
 _NAME = re.compile(r"state-(\d{8,})\.json")
 _TENSOR = "tensor of this state"
@@ -45,17 +45,17 @@ def save_state(folder: Path, number: int, value: dict[str, Any]) -> None:
     sealed = {"value": plain, "json": _sha(text.encode()), "tensors": _sha(content)}
     write_whole(path.with_suffix(".safetensors"), content, overwrite=True)
     write_whole(path, json.dumps(sealed, allow_nan=False).encode(), overwrite=True)
-    _forget(_named(folder)[:-KEPT])
+    _forget(_states_in(folder)[:-MAX_STATES])
 
 
 def forget_states_after(folder: Path, number: int) -> None:
     """Delete those newer than the one that is gone on from."""
-    _forget([one for one in _named(folder) if one[0] > number])
+    _forget([one for one in _states_in(folder) if one[0] > number])
 
 
 def saved_states(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and value of each state that is whole, the newest first."""
-    for number, path in reversed(_named(folder)):
+    for number, path in reversed(_states_in(folder)):
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError):
             sealed = json.loads(path.read_bytes())
             content = path.with_suffix(".safetensors").read_bytes()
@@ -65,9 +65,9 @@ def saved_states(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield number, _within(plain, load(content))
 
 
-def _named(folder: Path) -> list[tuple[int, Path]]:
-    found = ((_NAME.fullmatch(path.name), path) for path in folder.glob("state-*.json"))
-    return sorted((int(match[1]), path) for match, path in found if match)
+def _states_in(folder: Path) -> list[tuple[int, Path]]:
+    matches = ((_NAME.fullmatch(path.name), path) for path in folder.glob("state-*.json"))
+    return sorted((int(match[1]), path) for match, path in matches if match)
 
 
 def _forget(states: Iterable[tuple[int, Path]]) -> None:

@@ -18,7 +18,7 @@ from vis.video.live import URL_SCHEMES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FILMS = frozenset(
+VIDEO_SUFFIXES = frozenset(
     (
         ".mp4",
         ".m4v",
@@ -69,7 +69,7 @@ class Source:
         return {"name": _plain(self.place)}
 
 
-def found_sources(named: Sequence[str]) -> list[Source]:
+def list_sources(sources: Sequence[str]) -> list[Source]:
     """The videos that are meant, in order, each with a name of its own.
 
     A folder of pictures is one video; a folder of videos, or of folders of pictures, is each of
@@ -77,51 +77,51 @@ def found_sources(named: Sequence[str]) -> list[Source]:
     not there is listed too: opening it tells what is wrong.
 
     Args:
-        named: files, folders, globs, camera numbers or devices, URLs.
+        sources: files, folders, globs, camera numbers or devices, URLs.
 
     Raises:
         InputError: a folder holds no videos, or videos beside pictures.
     """
-    places = [place for one in named for place in _expanded(one)]
+    places = [place for source in sources for place in _expanded(source)]
     return [Source(*pair) for pair in zip(places, _names(places), strict=True)]
 
 
-def _expanded(named: str) -> Iterator[str]:
-    path = Path(named)
-    if _camera(named) is not None or _is_url(named) or path.is_file():
-        yield named
+def _expanded(source: str) -> Iterator[str]:
+    path = Path(source)
+    if _camera(source) is not None or _is_url(source) or path.is_file():
+        yield source
     elif path.is_dir():
         yield from _of_folder(path)
-    elif any(sign in named for sign in "*?["):
-        yield from _of_glob(named)
+    elif any(sign in source for sign in "*?["):
+        yield from _of_glob(source)
     else:
-        yield named
+        yield source
 
 
 def _of_folder(folder: Path) -> Iterator[str]:
     entries = sorted(folder.iterdir(), key=lambda entry: natural(entry.name))
     entries = [entry for entry in entries if not entry.name.startswith(".")]
-    films = [str(entry) for entry in entries if entry.suffix.lower() in FILMS]
+    videos = [str(entry) for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES]
     pictures = any(entry.suffix.lower() in PICTURES for entry in entries)
     inner = [str(entry) for entry in entries if entry.is_dir() and _holds_pictures(entry)]
-    if films and pictures:
+    if videos and pictures:
         raise InputError(
             "the folder holds videos beside pictures",
             where=str(folder),
             remedy="Say which are meant, such as 'folder/*.mp4'.",
         )
-    if not (films or pictures or inner):
+    if not (videos or pictures or inner):
         raise InputError("the folder holds no videos", where=str(folder), remedy="Check the path.")
-    yield from [str(folder)] if pictures else films + inner
+    yield from [str(folder)] if pictures else videos + inner
 
 
 def _of_glob(pattern: str) -> Iterator[str]:
-    found = sorted((Path(one) for one in glob.glob(pattern)), key=lambda one: natural(str(one)))  # noqa: PTH207
-    if all(one.suffix.lower() in PICTURES for one in found):
+    paths = sorted((Path(one) for one in glob.glob(pattern)), key=lambda one: natural(str(one)))  # noqa: PTH207
+    if all(one.suffix.lower() in PICTURES for one in paths):
         yield pattern  # one video, or nothing, of which opening it tells
         return
-    for one in found:
-        if one.suffix.lower() in FILMS or (one.is_dir() and _holds_pictures(one)):
+    for one in paths:
+        if one.suffix.lower() in VIDEO_SUFFIXES or (one.is_dir() and _holds_pictures(one)):
             yield str(one)
 
 
@@ -138,11 +138,11 @@ def _names(places: Sequence[str]) -> list[str]:
             _short(place, depth) if count[name] > 1 else name
             for place, name in zip(places, names, strict=True)
         ]
-    seen: Counter[str] = Counter()
+    uses: Counter[str] = Counter()
     unique = []
     for name in names:
-        seen[name] += 1
-        unique.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+        uses[name] += 1
+        unique.append(name if uses[name] == 1 else f"{name}-{uses[name]}")
     return unique
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Growing:
+class AppendOnlyFile:
     """A file of records; a record is there whole or not at all, even when the disk is full.
 
     Args:
@@ -72,7 +72,7 @@ class Growing:
                 yield line.rstrip(b"\n")
 
     def sync(self) -> int:
-        """Bring all to the disk; returns the size, for a later `Growing` to go on from.
+        """Bring all to the disk; returns the size, for a later `AppendOnlyFile` to go on from.
 
         Raises:
             OutputError: the disk refuses.

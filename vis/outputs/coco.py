@@ -6,70 +6,68 @@ import json
 from typing import TYPE_CHECKING
 
 from vis.ops.rle import area, box, to_coco
-from vis.outputs.append_only_file import Growing
-from vis.outputs.deferred_labels import FinalLabels
-from vis.outputs.sink import State, Target, category_id
+from vis.outputs.append_only_file import AppendOnlyFile
+from vis.outputs.deferred_labels import DeferredLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vis.outputs.frame_result import Shown
+    from vis.outputs.frame_result import FrameResult
+    from vis.outputs.sink import SinkContext, State
     from vis.records import Identity
 
-_VIDEO = 1
 
-
-class Coco:
+class CocoSink:
     """Annotations as `vis.formats.coco_video` reads them, with a `score` each.
 
     Args:
-        target: where to.
+        context: where to.
         state: of an earlier sink of this kind, to go on from.
     """
 
     suffix = ".coco.json"
 
-    def __init__(self, target: Target, state: State | None = None) -> None:
-        self._target = target
-        self.path = target.folder / f"{target.name}{self.suffix}"
-        self._images = Growing(
-            target.folder / "coco-images.txt", 0 if state is None else state["images"]
+    def __init__(self, context: SinkContext, state: State | None = None) -> None:
+        self._context = context
+        self.path = context.folder / f"{context.name}{self.suffix}"
+        self._images = AppendOnlyFile(
+            context.folder / "coco-images.txt", 0 if state is None else state["images"]
         )
-        self._objects = FinalLabels(
-            target.folder / "coco-objects.txt", None if state is None else state["objects"]
+        self._objects = DeferredLabels(
+            context.folder / "coco-objects.txt", None if state is None else state["objects"]
         )
         self._count = 0 if state is None else int(state["count"])
 
-    def write(self, shown: Shown) -> None:
+    def write(self, frame_result: FrameResult) -> None:
         """Keep the frame and its objects."""
         self._count += 1
-        width, height = shown.size
-        index = shown.tracks.index
+        width, height = frame_result.size
+        index = frame_result.tracks.index
         image = {
             "id": self._count,
-            "file_name": f"{self._target.name}/{index:06d}.jpg",
+            "file_name": f"{self._context.video_name}/{index:06d}.jpg",
             "width": width,
             "height": height,
-            "video_id": _VIDEO,
+            "video_id": self._context.video_id,
             "frame_id": index,
         }
         self._images.append(_compact(image) + b"\n")
-        for row, mask in enumerate(shown.rles):
+        for row, mask in enumerate(frame_result.rles):
             edges = None if mask is None else box(mask)
             if mask is None or edges is None:
                 continue
             x0, y0, x1, y1 = edges
-            found = {
+            annotation = {
                 "image_id": self._count,
-                "video_id": _VIDEO,
-                "instance_id": int(shown.tracks.ids[row]),
+                "video_id": self._context.video_id,
+                "instance_id": int(frame_result.tracks.ids[row]),
                 "iscrowd": 0,
-                "score": round(float(shown.tracks.scores[row]), 6),
+                "score": round(float(frame_result.tracks.scores[row]), 6),
                 "bbox": [float(side) for side in (x0, y0, x1 - x0, y1 - y0)],
                 "area": area(mask),
                 "segmentation": to_coco(mask),
             }
-            self._objects.add(int(shown.tracks.ids[row]), _compact(found))
+            self._objects.add(int(frame_result.tracks.ids[row]), _compact(annotation))
 
     def end(self, identities: Sequence[Identity]) -> None:
         """Take the classes of objects that will not come again."""
@@ -86,12 +84,13 @@ class Coco:
     def finish(self, length: int) -> None:
         """Put all into one file, each object with the class that it turned out to be of."""
         categories = [
-            {"id": category_id(label), "name": name} for label, name in self._target.names.items()
+            {"id": self._context.category_id(label), "name": name}
+            for label, name in self._context.names.items()
         ]
-        info = self._target.info
-        video = {"id": _VIDEO, "name": self._target.name, "length": length}
-        video |= {"width": info.width, "height": info.height}
-        whole = Growing(self.path)
+        info = self._context.info
+        video = {"id": self._context.video_id, "name": self._context.video_name}
+        video |= {"length": length, "width": info.width, "height": info.height}
+        whole = AppendOnlyFile(self.path)
         try:
             head = _compact({"videos": [video], "categories": categories})
             whole.append(head[:-1] + b',\n"images":[')
@@ -99,8 +98,11 @@ class Coco:
                 whole.append((b",\n" if number else b"\n") + line)
             whole.append(b'],\n"annotations":[')
             for number, (_, label, rest) in enumerate(self._objects.labelled()):
-                told = b'{"id":%d,"category_id":%d,' % (number + 1, category_id(label))
-                whole.append((b",\n" if number else b"\n") + told + rest[1:])
+                head_fields = b'{"id":%d,"category_id":%d,' % (
+                    number + 1,
+                    self._context.category_id(label),
+                )
+                whole.append((b",\n" if number else b"\n") + head_fields + rest[1:])
             whole.append(b"]}\n")
             whole.sync()
         finally:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from vis.errors import DataError, InputError, UsageError, VisWarning
 from vis.formats.ytvis import AnnotationSet, VideoEntry, read_tracks, read_videos
-from vis.ops.shown import tracks_at
+from vis.ops.tracks_at import tracks_at
 from vis.video import DEFAULT, DrawStyle, VideoWriter, draw, open_video
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from vis.records import Track, VideoInfo
-
-__all__ = ["Drawing", "draw_results", "tracks_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +73,11 @@ def draw_results(
         UsageError: it is not clear which of the file's videos is meant.
         OutputError: the video cannot be written.
     """
-    known = None if truth is None else read_videos(Path(truth))
-    found = read_tracks(Path(results), known)
-    names = {category.id: category.name for category in found.categories.values()}
+    videos = None if truth is None else read_videos(Path(truth))
+    annotations = read_tracks(Path(results), videos)
+    names = {category.id: category.name for category in annotations.categories.values()}
     drawings = []
-    for job in _jobs(Path(video), found, Path(output), entry, str(results)):
+    for job in _jobs(Path(video), annotations, Path(output), entry, str(results)):
         tracks = [track for track in job.tracks if track.score >= threshold]
         with open_video(job.source, frame_rate=frame_rate) as reader:
             _check_sizes(tracks, reader.info, str(results))
@@ -110,38 +108,38 @@ class _Job:
 
 
 def _jobs(
-    video: Path, found: AnnotationSet, output: Path, entry: str | None, results: str
+    video: Path, annotations: AnnotationSet, output: Path, entry: str | None, results: str
 ) -> Iterator[_Job]:
     """What is to be drawn: one video, or each whose frames lie in the folder `video`."""
-    if not found.videos:
-        yield _nameless(video, found, output, entry, results)
+    if not annotations.videos:
+        yield _nameless(video, annotations, output, entry, results)
         return
-    chosen = [one for one in found.videos.values() if entry in (None, one.name, str(one.id))]
-    if len(chosen) > 1:
-        chosen = [one for one in chosen if one.name in (video.stem, video.name)] or chosen
-    if not chosen or (len(chosen) > 1 and not video.is_dir()):
-        raise _unclear([one.name for one in found.videos.values()], entry, results)
-    for one in chosen:
-        target = output / f"{one.name}.mp4" if len(chosen) > 1 else output
+    entries = [one for one in annotations.videos.values() if entry in (None, one.name, str(one.id))]
+    if len(entries) > 1:
+        entries = [one for one in entries if one.name in (video.stem, video.name)] or entries
+    if not entries or (len(entries) > 1 and not video.is_dir()):
+        raise _unclear([one.name for one in annotations.videos.values()], entry, results)
+    for one in entries:
+        target = output / f"{one.name}.mp4" if len(entries) > 1 else output
         source = _frames_of(one, video) if video.is_dir() else video
-        yield _Job(one.name, source, one.length, found.tracks.get(one.id, []), target)
+        yield _Job(one.name, source, one.length, annotations.tracks.get(one.id, []), target)
 
 
 def _nameless(
-    video: Path, found: AnnotationSet, output: Path, entry: str | None, results: str
+    video: Path, annotations: AnnotationSet, output: Path, entry: str | None, results: str
 ) -> _Job:
     """A results file without a truth: its videos are numbers."""
-    ids = [i for i in found.tracks if entry in (None, str(i))]
-    if len(ids) != 1 and (found.tracks or entry is not None):
-        raise _unclear([str(i) for i in found.tracks], entry, results)
-    tracks = found.tracks[ids[0]] if ids else []
+    ids = [i for i in annotations.tracks if entry in (None, str(i))]
+    if len(ids) != 1 and (annotations.tracks or entry is not None):
+        raise _unclear([str(i) for i in annotations.tracks], entry, results)
+    tracks = annotations.tracks[ids[0]] if ids else []
     return _Job(video.name, video, None, tracks, output)
 
 
 def _unclear(names: Sequence[str], entry: str | None, results: str) -> UsageError:
     what = f"no video {entry!r} in it" if entry is not None else f"{len(names)} videos in it"
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    remedy = f"Name the one that is meant by entry (--entry): {shown}"
+    some = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    remedy = f"Name the one that is meant by entry (--entry): {some}"
     return UsageError(what, where=results, remedy=remedy)
 
 

@@ -24,14 +24,15 @@ def encoded(tracks: FrameTracks, info: VideoInfo) -> list[RLE | None]:
 
 def run_lengths(cutouts: Iterable[Cutout | None], width: int, height: int) -> list[RLE | None]:
     """The mask of each cutout over the whole frame; None where there is none."""
+    # one page for all masks, cleared where each was: a new one costs more than the encoding
     page = np.zeros((height, width), np.bool_)
     masks: list[RLE | None] = []
-    for found in cutouts:
-        if found is None:
+    for cutout in cutouts:
+        if cutout is None:
             masks.append(None)
             continue
-        x0, y0, x1, y1 = found.box
-        page[y0:y1, x0:x1] = found.inside
+        x0, y0, x1, y1 = cutout.box
+        page[y0:y1, x0:x1] = cutout.inside
         masks.append(rle.encode(page))
         page[y0:y1, x0:x1] = False
     return masks

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vis.ops.rle import to_coco
-from vis.outputs.append_only_file import Growing
-from vis.outputs.sink import State, Target, category_id
+from vis.outputs.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from vis.outputs.frame_result import Shown
+    from vis.outputs.frame_result import FrameResult
+    from vis.outputs.sink import SinkContext, State
     from vis.records import Identity
 
 COLUMNS = ("frame", "time", "id", "class", "score", "x", "y", "w", "h", "area")
@@ -28,26 +28,27 @@ class Lines(ABC):
     """A text file that is whole after every frame.
 
     Args:
-        target: where to.
+        context: where to.
         state: of an earlier sink of this kind, to go on from.
     """
 
     suffix: str
     head: bytes = b""
 
-    def __init__(self, target: Target, state: State | None = None) -> None:
-        self.path = target.folder / f"{target.name}{self.suffix}"
-        self._file = Growing(self.path, 0 if state is None else state["size"])
+    def __init__(self, context: SinkContext, state: State | None = None) -> None:
+        self._context = context
+        self.path = context.folder / f"{context.name}{self.suffix}"
+        self._file = AppendOnlyFile(self.path, 0 if state is None else state["size"])
         if state is None:
             self._file.append(self.head)
 
     @abstractmethod
-    def text(self, shown: Shown) -> str:
+    def text(self, frame_result: FrameResult) -> str:
         """The lines of one frame."""
 
-    def write(self, shown: Shown) -> None:
+    def write(self, frame_result: FrameResult) -> None:
         """Add the frame's lines."""
-        self._file.append(self.text(shown).encode())
+        self._file.append(self.text(frame_result).encode())
 
     def end(self, identities: Sequence[Identity]) -> None:  # noqa: ARG002 - nothing to take
         """Nothing: lines tell what was known at their frame."""
@@ -66,7 +67,7 @@ class Lines(ABC):
         self._file.close()
 
 
-class JsonLines(Lines):
+class JsonLinesSink(Lines):
     """`{"index": 3, "time": 0.12, "objects": [{"id", "label", "score", "box", "rle", ...}]}`.
 
     A box is [x, y, width, height] in pixels; time is in seconds; `rle` is COCO's, at the size of
@@ -75,47 +76,47 @@ class JsonLines(Lines):
 
     suffix = ".jsonl"
 
-    def text(self, shown: Shown) -> str:
+    def text(self, frame_result: FrameResult) -> str:
         """One line."""
-        tracks = shown.tracks
+        tracks = frame_result.tracks
         objects = [
             {
                 "id": int(tracks.ids[row]),
-                "label": shown.names.get(label, f"class {label}"),
-                "category_id": category_id(label),
+                "label": frame_result.names.get(label, f"class {label}"),
+                "category_id": self._context.category_id(label),
                 "score": round(float(tracks.scores[row]), 6),
-                "box": pixel_box(shown, row),
+                "box": pixel_box(frame_result, row),
                 "rle": None if mask is None else to_coco(mask),
             }
             for row, (label, mask) in enumerate(
-                zip(tracks.labels.tolist(), shown.rles, strict=True)
+                zip(tracks.labels.tolist(), frame_result.rles, strict=True)
             )
         ]
-        value = {"index": tracks.index, "time": seconds(shown), "objects": objects}
+        value = {"index": tracks.index, "time": seconds(frame_result), "objects": objects}
         return json.dumps(value, allow_nan=False, separators=(",", ":")) + "\n"
 
 
-class Csv(Lines):
+class CsvSink(Lines):
     """A table: frame, time, id, class, score, x, y, w, h, area; of boxes and masks in pixels."""
 
     suffix = ".csv"
     head = (",".join(COLUMNS) + "\n").encode()
 
-    def text(self, shown: Shown) -> str:
+    def text(self, frame_result: FrameResult) -> str:
         """A line for each object."""
-        tracks = shown.tracks
+        tracks = frame_result.tracks
         rows: Iterable[tuple[Any, ...]] = (
             (
                 tracks.index,
-                seconds(shown),
+                seconds(frame_result),
                 int(tracks.ids[row]),
-                shown.names.get(label, f"class {label}"),
+                frame_result.names.get(label, f"class {label}"),
                 round(float(tracks.scores[row]), 6),
-                *pixel_box(shown, row),
+                *pixel_box(frame_result, row),
                 area,
             )
             for row, (label, area) in enumerate(
-                zip(tracks.labels.tolist(), shown.areas, strict=True)
+                zip(tracks.labels.tolist(), frame_result.areas, strict=True)
             )
         )
         out = io.StringIO()
@@ -123,15 +124,15 @@ class Csv(Lines):
         return out.getvalue()
 
 
-def seconds(shown: Shown) -> float:
+def seconds(frame_result: FrameResult) -> float:
     """The frame's time, to a microsecond."""
-    return round(float(shown.tracks.time), 6)
+    return round(float(frame_result.tracks.time), 6)
 
 
-def pixel_box(shown: Shown, row: int) -> list[float]:
+def pixel_box(frame_result: FrameResult, row: int) -> list[float]:
     """[x, y, width, height] of an object in pixels, to a hundredth."""
-    width, height = shown.size
-    box = np.nan_to_num(shown.tracks.boxes[row]).clip(0, 1)
+    width, height = frame_result.size
+    box = np.nan_to_num(frame_result.tracks.boxes[row]).clip(0, 1)
     x0, y0, x1, y1 = (float(side) for side in box)
     sides = (x0 * width, y0 * height, max(0.0, x1 - x0) * width, max(0.0, y1 - y0) * height)
     return [round(side, 2) for side in sides]

@@ -8,43 +8,43 @@ from typing import TYPE_CHECKING
 from vis.errors import VisWarning
 from vis.formats.index_pictures import layers
 from vis.formats.mots_text import PER_CLASS
-from vis.outputs.append_only_file import Growing
-from vis.outputs.deferred_labels import FinalLabels
-from vis.outputs.sink import State, Target, category_id
+from vis.outputs.append_only_file import AppendOnlyFile
+from vis.outputs.deferred_labels import DeferredLabels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vis.outputs.frame_result import Shown
+    from vis.outputs.frame_result import FrameResult
+    from vis.outputs.sink import SinkContext, State
     from vis.records import Identity
 
 
-class Mots:
-    """`NAME.mots/instances_txt/NAME.txt` and the names of the classes in `labels.txt`.
+class MotsSink:
+    """`NAME.mots/instances_txt/VIDEO.txt` and the names of the classes in `labels.txt`.
 
     The file holds an object's class and its number within the class, at most 999 of each; those
     that come later are left out, with a warning.
 
     Args:
-        target: where to.
+        context: where to.
         state: of an earlier sink of this kind, to go on from.
     """
 
     suffix = ".mots"
 
-    def __init__(self, target: Target, state: State | None = None) -> None:
-        self._target = target
-        self.path = target.folder / f"{target.name}{self.suffix}"
-        self._lines = FinalLabels(target.folder / "mots-lines.txt", state)
+    def __init__(self, context: SinkContext, state: State | None = None) -> None:
+        self._context = context
+        self.path = context.folder / f"{context.name}{self.suffix}"
+        self._lines = DeferredLabels(context.folder / "mots-lines.txt", state)
 
-    def write(self, shown: Shown) -> None:
+    def write(self, frame_result: FrameResult) -> None:
         """Keep the lines of the frame."""
-        if not len(shown.tracks):
+        if not len(frame_result.tracks):
             return
-        for row, mask in layers(shown.painted).items():
+        for row, mask in layers(frame_result.index_map).items():
             sides = f"{mask.height} {mask.width} ".encode()
-            line = f"{shown.tracks.index} ".encode() + sides + mask.counts
-            self._lines.add(int(shown.tracks.ids[row - 1]), line)
+            line = f"{frame_result.tracks.index} ".encode() + sides + mask.counts
+            self._lines.add(int(frame_result.tracks.ids[row - 1]), line)
 
     def end(self, identities: Sequence[Identity]) -> None:
         """Take the classes of objects that will not come again."""
@@ -58,12 +58,12 @@ class Mots:
         """Number the objects of each class and write the folder."""
         folder = self.path / "instances_txt"
         folder.mkdir(parents=True, exist_ok=True)
-        names = "".join(f"{' '.join(name.split())}\n" for name in self._target.names.values())
+        names = "".join(f"{' '.join(name.split())}\n" for name in self._context.names.values())
         for name, content in (
             ("labels.txt", iter([names.encode()])),
-            (f"{self._target.name}.txt", self._numbered()),
+            (f"{self._context.video_name}.txt", self._numbered()),
         ):
-            file = Growing(folder / name)
+            file = AppendOnlyFile(folder / name)
             try:
                 for line in content:
                     file.append(line)
@@ -88,9 +88,9 @@ class Mots:
             if identity in left_out:
                 continue
             frame, _, mask = rest.partition(b" ")
-            category = category_id(label)
+            category = self._context.category_id(label)
             number = category * PER_CLASS + numbers[identity]
             yield b"%s %d %d %s\n" % (frame, number, category, mask)
         if left_out:
             what = f"MOTS counts to {PER_CLASS - 1} in a class; {len(left_out)} are left out"
-            warnings.warn(VisWarning(f"{self._target.name}: {what}"), stacklevel=3)
+            warnings.warn(VisWarning(f"{self._context.video_name}: {what}"), stacklevel=3)

@@ -11,14 +11,15 @@ from PIL import Image
 
 from vis.errors import VisError
 from vis.ops import rle
-from vis.outputs.drawing import tracks_at
+from vis.ops.tracks_at import tracks_at
 from vis.records import Frame
 from vis.video import draw, open_video
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from fractions import Fraction
 
-    from vis.outputs.result import Result
+    from vis.outputs.tracked_video import TrackedVideo
     from vis.records import Track
 
 _ROWS = 50
@@ -29,24 +30,25 @@ _WIDTH = 320
 _HEADS = ("id", "class", "score", "first", "last", "frames", "share of picture")
 
 
-def page(result: Result) -> str:
+def page(result: TrackedVideo) -> str:
     """HTML that stands alone; whatever comes from a file is escaped."""
     surest = sorted(result.tracks, key=lambda track: (-track.score, track.id))[:_ROWS]
-    rows = "".join(_row(track, result) for track in surest)
+    times = result.times
+    rows = "".join(_row(track, result, times) for track in surest)
     heads = "".join(f"<th>{head}</th>" for head in _HEADS)
     left = len(result.tracks) - len(surest)
     more = f"<p>and {left} more</p>" if left else ""
-    count = f"{len(result.tracks)} objects in {len(result.times)} frames"
+    count = f"{len(result.tracks)} objects in {len(times)} frames"
     title = f"<b>{html.escape(result.info.name)}</b>: {count}"
     table = f"<table><tr>{heads}</tr>{rows}</table>"
     return f"<div><p>{title}</p><p>{_sheet(result)}</p>{table}{more}</div>"
 
 
-def _row(track: Track, result: Result) -> str:
+def _row(track: Track, result: TrackedVideo, times: Mapping[int, Fraction]) -> str:
     pixels = result.info.width * result.info.height
     share = sum(rle.area(mask) for mask in track.masks.values()) / len(track.masks) / pixels
     name = result.names.get(track.label, f"class {track.label}")
-    first, last = (float(result.times[pick(track.masks)]) for pick in (min, max))
+    first, last = (float(times[pick(track.masks)]) for pick in (min, max))
     cells = (
         str(track.id),
         html.escape(name),
@@ -59,9 +61,9 @@ def _row(track: Track, result: Result) -> str:
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _sheet(result: Result) -> str:
+def _sheet(result: TrackedVideo) -> str:
     """Pictures, or why there are none: a result outlives its video."""
-    if result.info.live or not result.times:
+    if result.info.live or not result.frames:
         return ""
     try:
         return " ".join(_picture(frame, result) for frame in _frames(result))
@@ -69,18 +71,19 @@ def _sheet(result: Result) -> str:
         return html.escape(f"no pictures: {error}")
 
 
-def _frames(result: Result) -> Iterator[Frame]:
-    looked = list(result.times)
-    most = min(_PICTURES, len(looked))
-    indices = [looked[(2 * place + 1) * len(looked) // (2 * most)] for place in range(most)]
+def _frames(result: TrackedVideo) -> Iterator[Frame]:
+    times = result.times
+    frames, count = list(times), min(_PICTURES, len(times))
+    # the middles of equal parts: neither the first nor the last frame, which are often black
+    indices = [frames[(2 * part + 1) * len(frames) // (2 * count)] for part in range(count)]
     with open_video(result.info.name, ahead=1) as reader:
         for index, pixels in zip(indices, reader.clip(indices), strict=True):
-            yield Frame(index, result.times[index], pixels)
+            yield Frame(index, times[index], pixels)
 
 
-def _picture(frame: Frame, result: Result) -> str:
-    drawn = draw(frame, tracks_at(frame, result.tracks), names=result.names)
-    picture = Image.fromarray(drawn.pixels)
+def _picture(frame: Frame, result: TrackedVideo) -> str:
+    annotated = draw(frame, tracks_at(frame, result.tracks), names=result.names)
+    picture = Image.fromarray(annotated.pixels)
     picture.thumbnail((_WIDTH, _WIDTH))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80)

@@ -13,7 +13,7 @@ from PIL import Image
 from vis.errors import VisWarning
 from vis.formats.davis import UNJUDGED
 from vis.formats.index_pictures import palette_png
-from vis.outputs.append_only_file import Growing
+from vis.outputs.append_only_file import AppendOnlyFile
 from vis.video.pictures import TIMES
 from vis.video.writer_place import output_errors
 
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vis.outputs.frame_result import Shown
-    from vis.outputs.sink import State, Target
+    from vis.outputs.frame_result import FrameResult
+    from vis.outputs.sink import SinkContext, State
     from vis.records import Identity
 
 
-class Frames:
+class FramesSink:
     """`NAME.frames/000000.png`, ... and their exact times, so that the folder is a video too.
 
     Args:
-        target: where to.
+        context: where to.
         state: of an earlier sink of this kind, to go on from.
     """
 
     suffix = ".frames"
 
-    def __init__(self, target: Target, state: State | None = None) -> None:
-        self.path = target.folder / f"{target.name}{self.suffix}"
+    def __init__(self, context: SinkContext, state: State | None = None) -> None:
+        self.path = context.folder / f"{context.name}{self.suffix}"
         with output_errors(self.path):
             self.path.mkdir(exist_ok=True)
         size = 0 if state is None else state["size"]
-        self._times = Growing(target.folder / "frames-times.txt", size)
+        self._times = AppendOnlyFile(context.folder / "frames-times.txt", size)
 
-    def write(self, shown: Shown) -> None:
+    def write(self, frame_result: FrameResult) -> None:
         """Write the drawn frame."""
         buffer = io.BytesIO()
-        Image.fromarray(shown.drawn.pixels).save(buffer, "PNG", compress_level=1)
-        write_picture(self.path / f"{shown.tracks.index:06d}.png", buffer.getvalue())
-        time = shown.tracks.time
+        Image.fromarray(frame_result.annotated.pixels).save(buffer, "PNG", compress_level=1)
+        write_picture(self.path / f"{frame_result.tracks.index:06d}.png", buffer.getvalue())
+        time = frame_result.tracks.time
         self._times.append(f"[{time.numerator}, {time.denominator}]\n".encode())
 
     def end(self, identities: Sequence[Identity]) -> None:
@@ -68,34 +68,34 @@ class Frames:
         self._times.close()
 
 
-class Davis:
-    """`NAME.davis/Annotations/NAME/00000.png`: a pixel's number is that of its object.
+class DavisSink:
+    """`NAME.davis/Annotations/VIDEO/00000.png`: a pixel's number is that of its object.
 
     Numbers are given in the order of appearance, at most 254 of them; objects that come later are
     left out, with a warning.
 
     Args:
-        target: where to.
+        context: where to.
         state: of an earlier sink of this kind, to go on from.
     """
 
     suffix = ".davis"
 
-    def __init__(self, target: Target, state: State | None = None) -> None:
-        self.path = target.folder / f"{target.name}{self.suffix}"
-        self._folder = self.path / "Annotations" / target.name
+    def __init__(self, context: SinkContext, state: State | None = None) -> None:
+        self.path = context.folder / f"{context.name}{self.suffix}"
+        self._folder = self.path / "Annotations" / context.video_name
         with output_errors(self.path):
             self._folder.mkdir(parents=True, exist_ok=True)
         self._numbers: dict[int, int] = dict(state["numbers"]) if state else {}
         self._full = bool(state and state["full"])
 
-    def write(self, shown: Shown) -> None:
+    def write(self, frame_result: FrameResult) -> None:
         """Write the numbers of the frame's objects."""
-        table = np.zeros(len(shown.tracks) + 1, np.uint16)
-        for row, identity in enumerate(shown.tracks.ids.tolist()):
+        table = np.zeros(len(frame_result.tracks) + 1, np.uint16)
+        for row, identity in enumerate(frame_result.tracks.ids.tolist()):
             table[row + 1] = self._number(identity)
-        picture = palette_png(table[shown.painted])
-        write_picture(self._folder / f"{shown.tracks.index:05d}.png", picture)
+        picture = palette_png(table[frame_result.index_map])
+        write_picture(self._folder / f"{frame_result.tracks.index:05d}.png", picture)
 
     def end(self, identities: Sequence[Identity]) -> None:
         """Nothing: DAVIS knows no classes."""

@@ -17,7 +17,7 @@ _TITLE = "vis track"
 _REMEDY = "Leave --show out, and look at the video that is written"
 
 
-class Screen(Protocol):
+class PreviewWindow(Protocol):
     """Where frames are shown."""
 
     def show(self, frame: Frame) -> None:
@@ -31,7 +31,7 @@ class Screen(Protocol):
         """Close the window."""
 
 
-def open_screen() -> Screen:
+def open_preview() -> PreviewWindow:
     """A window, by Tk.
 
     Raises:
@@ -45,12 +45,12 @@ def open_screen() -> Screen:
     except ImportError:
         raise DeviceError("Python has no Tk here", remedy=f"Install it. {_REMEDY}") from None
     try:
-        return _TkScreen()
+        return _TkWindow()
     except tkinter.TclError as error:
         raise DeviceError(f"no window can be opened ({error})", remedy=_REMEDY) from None
 
 
-class _TkScreen:
+class _TkWindow:
     def __init__(self) -> None:
         import tkinter
 

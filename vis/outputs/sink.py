@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from vis.outputs.frame_result import Shown
+    from vis.outputs.frame_result import FrameResult
     from vis.records import Identity, VideoInfo
 
 State = dict[str, Any]
@@ -17,34 +17,43 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class SinkContext:
     """The outputs of one source, while they are made."""
 
     folder: Path
     """Where they grow."""
     name: str
-    """That all of them begin with."""
+    """Beginning of the names of all outputs."""
     info: VideoInfo
     names: Mapping[int, str]
     """Class index -> name."""
-    film: str = ".mp4"
-    """Ending of the video."""
+    video_name: str
+    """Name of the video inside files, whatever these are called."""
+    video_id: int = 1
+    """Of the video in the formats that number videos."""
+    category_ids: Sequence[int] | None = None
+    """Category id of each class index; None for one more than the index, as data sets count."""
+    video_suffix: str = ".mp4"
+    """Ending of the annotated video."""
     audio_from: str | None = None
     """The file whose sound the video gets."""
-    live: bool = False
+
+    def category_id(self, label: int) -> int:
+        """Category id of a class index in files."""
+        return label + 1 if self.category_ids is None else self.category_ids[label]
 
 
 class Sink(Protocol):
-    """What takes frames with their objects and makes one kind of output.
+    """Takes frames with their objects and makes one kind of output.
 
-    A sink is made with a `Target`, and with the state that an earlier one gave, to go on from it;
-    what was written after that is forgotten.
+    A sink is made with a `SinkContext`, and with the state that an earlier one gave, to go on from
+    it; what was written after that is forgotten.
     """
 
     path: Path
-    """The output, in the target's folder; whole after `finish`."""
+    """The output, in the context's folder; whole after `finish`."""
 
-    def write(self, shown: Shown) -> None:
+    def write(self, frame_result: FrameResult) -> None:
         """Take the next frame.
 
         Raises:
@@ -62,8 +71,3 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Free all files; what was written stays, valid. Closing twice does nothing."""
-
-
-def category_id(label: int) -> int:
-    """In files, categories are counted from 1."""
-    return label + 1

@@ -1,4 +1,4 @@
-"""Sinks: each makes one kind of output of frames with their objects, as the run goes."""
+"""The kinds of outputs, each with the one sink that writes it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,39 @@ import difflib
 from typing import TYPE_CHECKING
 
 from vis.errors import UsageError
-from vis.outputs.coco import Coco
-from vis.outputs.frame_result import Shown
-from vis.outputs.lines import Csv, JsonLines
-from vis.outputs.mots import Mots
-from vis.outputs.pictures import Davis, Frames
-from vis.outputs.sink import Sink, State, Target
-from vis.outputs.video import FilmSink
-from vis.outputs.youtube_vis import WholeTracks
+from vis.outputs.coco import CocoSink
+from vis.outputs.lines import CsvSink, JsonLinesSink
+from vis.outputs.mots import MotsSink
+from vis.outputs.pictures import DavisSink, FramesSink
+from vis.outputs.video import VideoSink
+from vis.outputs.youtube_vis import YouTubeVISSink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-__all__ = ["KINDS", "Shown", "Sink", "State", "Target", "check_kinds", "open_sinks", "output_names"]
+    from vis.outputs.sink import Sink, SinkContext, State
 
-_FILES: Mapping[str, type[Coco | Csv | Davis | Frames | JsonLines | Mots | WholeTracks]] = {
-    "json": WholeTracks,
-    "jsonl": JsonLines,
-    "coco": Coco,
-    "mots": Mots,
-    "davis": Davis,
-    "csv": Csv,
-    "frames": Frames,
+_SINKS: Mapping[
+    str,
+    type[CocoSink | CsvSink | DavisSink | FramesSink | JsonLinesSink | MotsSink | YouTubeVISSink],
+] = {
+    "json": YouTubeVISSink,
+    "jsonl": JsonLinesSink,
+    "coco": CocoSink,
+    "mots": MotsSink,
+    "davis": DavisSink,
+    "csv": CsvSink,
+    "frames": FramesSink,
 }
-KINDS = ("video", *_FILES)
+KINDS = ("video", *_SINKS)
+FOLDERS = frozenset(("mots", "davis", "frames"))
+"""Kinds that are folders."""
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif")
 
 
 def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
-    """The kinds that are named, each once, in one order.
+    """The kinds, each once, in one order.
 
     Raises:
         UsageError: none, or an unknown one; names the nearest.
@@ -41,34 +46,45 @@ def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     for kind in kinds:
         if kind not in KINDS:
             near = difflib.get_close_matches(kind, KINDS, n=1)
-            known = f"Take some of {', '.join(KINDS)}."
-            remedy = f"Did you mean {near[0]!r}?" if near else known
+            choice = f"Take some of {', '.join(KINDS)}."
+            remedy = f"Did you mean {near[0]!r}?" if near else choice
             raise UsageError(f"nothing is saved as {kind!r}", remedy=remedy)
     if not kinds:
         raise UsageError("nothing is to be saved", remedy=f"Take some of {', '.join(KINDS)}.")
     return tuple(kind for kind in KINDS if kind in kinds)
 
 
-def output_names(kinds: Sequence[str], name: str, film: str) -> dict[str, str]:
+def kind_of(path: Path) -> str | None:
+    """The kind that the ending of a path names; None where no kind has it."""
+    suffixes = {sink.suffix: kind for kind, sink in _SINKS.items()}
+    suffixes |= dict.fromkeys(VIDEO_SUFFIXES, "video")
+    # `.coco.json` before `.json`
+    for suffix in sorted(suffixes, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return suffixes[suffix]
+    return None
+
+
+def output_names(kinds: Sequence[str], name: str, video_suffix: str) -> dict[str, str]:
     """Kind -> name of the file or folder, of a source called `name`."""
-    ends = {kind: film if kind == "video" else _FILES[kind].suffix for kind in kinds}
-    return {kind: f"{name}{end}" for kind, end in ends.items()}
+    suffixes = {kind: video_suffix if kind == "video" else _SINKS[kind].suffix for kind in kinds}
+    return {kind: f"{name}{suffix}" for kind, suffix in suffixes.items()}
 
 
 def open_sinks(
-    kinds: Sequence[str], target: Target, states: Mapping[str, State] | None = None
+    kinds: Sequence[str], context: SinkContext, states: Mapping[str, State] | None = None
 ) -> dict[str, Sink]:
     """A sink for each kind; with `states`, they go on from there.
 
     Raises:
-        DataError: what a state tells of is not there.
+        DataError: an output that a state goes on from is missing.
         OutputError: an output cannot be written.
     """
     sinks: dict[str, Sink] = {}
     try:
         for kind in kinds:
-            make = FilmSink if kind == "video" else _FILES[kind]
-            sinks[kind] = make(target, None if states is None else states[kind])
+            make = VideoSink if kind == "video" else _SINKS[kind]
+            sinks[kind] = make(context, None if states is None else states[kind])
     except BaseException:
         for sink in sinks.values():
             sink.close()

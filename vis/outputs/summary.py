@@ -15,7 +15,7 @@ from vis.records import Identity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from vis.outputs.frame_result import Shown
+    from vis.outputs.frame_result import FrameResult
 
 
 @dataclass(slots=True)
@@ -47,11 +47,11 @@ class Summary:
     def __init__(self, state: Sequence[dict[str, Any]] = ()) -> None:
         self.sightings = {one["id"]: Sighting(**one) for one in state}
 
-    def add(self, shown: Shown) -> None:
+    def add(self, frame_result: FrameResult) -> None:
         """Take in a frame."""
-        tracks = shown.tracks
-        pixels = shown.size[0] * shown.size[1]
-        for row, area in enumerate(shown.areas):
+        tracks = frame_result.tracks
+        pixels = frame_result.size[0] * frame_result.size[1]
+        for row, area in enumerate(frame_result.areas):
             identity, time = int(tracks.ids[row]), float(tracks.time)
             label, score = int(tracks.labels[row]), float(tracks.scores[row])
             one = self.sightings.setdefault(
@@ -63,10 +63,10 @@ class Summary:
 
     def end(self, identities: Iterable[Identity]) -> None:
         """Take in what is finally known of objects."""
-        for found in identities:
-            one = self.sightings.get(found.id)
+        for identity in identities:
+            one = self.sightings.get(identity.id)
             if one is not None:
-                one.label, one.score, one.over = found.label, float(found.score), True
+                one.label, one.score, one.over = identity.label, float(identity.score), True
 
     def standing(self, classes: int) -> list[Identity]:
         """What is known as of now of the objects that have not ended, for a run that stops."""

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vis.errors import DeviceError
-from vis.outputs.drawing import tracks_at
+from vis.ops.tracks_at import tracks_at
 from vis.records import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vis.outputs.result import Result
+    from vis.outputs.tracked_video import TrackedVideo
     from vis.records import FrameTracks
 
 
-def detections(result: Result) -> Iterator[tuple[int, Any]]:
+def detections(result: TrackedVideo) -> Iterator[tuple[int, Any]]:
     """Index of each frame and its `Detections`: boxes in pixels, masks, scores, classes, ids.
 
     Raises:
@@ -34,7 +34,7 @@ def detections(result: Result) -> Iterator[tuple[int, Any]]:
     return _detections(result, library.Detections)
 
 
-def _detections(result: Result, kind: Any) -> Iterator[tuple[int, Any]]:
+def _detections(result: TrackedVideo, kind: Any) -> Iterator[tuple[int, Any]]:
     size = (result.info.height, result.info.width)
     nothing = np.zeros((*size, 3), np.uint8)
     for index, time in result.times.items():
@@ -42,7 +42,7 @@ def _detections(result: Result, kind: Any) -> Iterator[tuple[int, Any]]:
         yield index, _of_frame(tracks, result, size, kind) if len(tracks) else kind.empty()
 
 
-def _of_frame(tracks: FrameTracks, result: Result, size: tuple[int, int], kind: Any) -> Any:
+def _of_frame(tracks: FrameTracks, result: TrackedVideo, size: tuple[int, int], kind: Any) -> Any:
     height, width = size
     return kind(
         xyxy=tracks.boxes * np.array([width, height, width, height], np.float32),

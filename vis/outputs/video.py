@@ -13,12 +13,12 @@ from vis.video.writer_place import output_errors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vis.outputs.frame_result import Shown
-    from vis.outputs.sink import State, Target
+    from vis.outputs.frame_result import FrameResult
+    from vis.outputs.sink import SinkContext, State
     from vis.records import Identity
 
 
-class FilmSink:
+class VideoSink:
     """A film of the drawn frames that can be played at any time, up to the last few of them.
 
     A state does not stop the encoder. What it still holds back then is missing after a kill, so
@@ -26,33 +26,33 @@ class FilmSink:
     earlier state. Frames that were written after the state are left out of the joined film.
 
     Args:
-        target: where to.
+        context: where to.
         state: of an earlier sink of this kind, to go on from.
 
     Raises:
         DataError: the state's last frame is not in the file, or it is a GIF: begin anew.
     """
 
-    def __init__(self, target: Target, state: State | None = None) -> None:
-        if state is not None and target.film == ".gif":
-            raise DataError("the pieces of a GIF cannot be joined", where=str(target.folder))
-        self._target = target
-        self.path = target.folder / f"{target.name}{target.film}"
-        self._done = [] if state is None else [self._found(one) for one in state["pieces"]]
-        first_piece = not self._done
+    def __init__(self, context: SinkContext, state: State | None = None) -> None:
+        if state is not None and context.video_suffix == ".gif":
+            raise DataError("the pieces of a GIF cannot be joined", where=str(context.folder))
+        self._context = context
+        self.path = context.folder / f"{context.name}{context.video_suffix}"
+        self._pieces = [] if state is None else [self._piece(one) for one in state["pieces"]]
+        first_piece = not self._pieces
         self._writer = VideoWriter(
-            target.folder / f"film-{len(self._done):03d}{target.film}",
-            info=target.info,
-            audio_from=target.audio_from if first_piece else None,
+            context.folder / f"video-{len(self._pieces):03d}{context.video_suffix}",
+            info=context.info,
+            audio_from=context.audio_from if first_piece else None,
             overwrite=True,
         )
         self._span: tuple[Fraction, Fraction] | None = None
         self._open = True
 
-    def write(self, shown: Shown) -> None:
+    def write(self, frame_result: FrameResult) -> None:
         """Draw and encode the frame."""
-        self._writer.write(shown.drawn)
-        time = shown.drawn.time
+        self._writer.write(frame_result.annotated)
+        time = frame_result.annotated.time
         self._span = (self._span[0] if self._span else time), time
 
     def end(self, identities: Sequence[Identity]) -> None:
@@ -60,15 +60,15 @@ class FilmSink:
 
     def state(self) -> State:
         """The pieces so far, the last of them as far as it was written."""
-        pieces = list(self._done)
+        pieces = list(self._pieces)
         if self._span is not None:
             pieces.append(Piece(self._writer.path, *self._span))
-        return {"pieces": [_told(piece) for piece in pieces]}
+        return {"pieces": [_fields(piece) for piece in pieces]}
 
     def finish(self, length: int) -> None:  # noqa: ARG002 - a film knows of no length
         """Close the film, or join its pieces; they go."""
         self._open = False
-        pieces = list(self._done)
+        pieces = list(self._pieces)
         if self._span is not None:
             self._writer.close()
             pieces.append(Piece(self._writer.path, *self._span))
@@ -78,7 +78,7 @@ class FilmSink:
             if len(pieces) == 1 and pieces[0].path == self._writer.path:
                 self._writer.path.replace(self.path)
                 return
-        join_films(pieces, self.path, audio_from=self._target.audio_from)
+        join_films(pieces, self.path, audio_from=self._context.audio_from)
 
     def close(self) -> None:
         """Finish what was written as a piece that can be played."""
@@ -86,11 +86,11 @@ class FilmSink:
             self._open = False
             self._writer.stop()
 
-    def _found(self, told: dict[str, Any]) -> Piece:
+    def _piece(self, fields: dict[str, Any]) -> Piece:
         """The piece of a state: closed, or as a kill left it."""
-        whole = self._target.folder / told["name"]
+        whole = self._context.folder / fields["name"]
         part = whole.with_name(f"{whole.stem}.part{whole.suffix}")
-        first, last = (Fraction(*told[key]) for key in ("first", "last"))
+        first, last = (Fraction(*fields[key]) for key in ("first", "last"))
         for path in (whole, part, self.path):
             piece = Piece(path, first, last)
             if path.exists() and reaches(piece):
@@ -102,7 +102,7 @@ class FilmSink:
         )
 
 
-def _told(piece: Piece) -> dict[str, Any]:
+def _fields(piece: Piece) -> dict[str, Any]:
     spans = {"first": piece.first, "last": piece.last}
     times = {key: [time.numerator, time.denominator] for key, time in spans.items()}
     name = piece.path.name.replace(f".part{piece.path.suffix}", piece.path.suffix)

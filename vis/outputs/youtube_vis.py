@@ -10,54 +10,53 @@ from array import array
 from typing import TYPE_CHECKING
 
 from vis.ops.rle import to_coco
-from vis.outputs.append_only_file import Growing
-from vis.outputs.sink import State, Target, category_id
+from vis.outputs.append_only_file import AppendOnlyFile
 from vis.records import RLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vis.outputs.frame_result import Shown
+    from vis.outputs.frame_result import FrameResult
+    from vis.outputs.sink import SinkContext, State
     from vis.records import Identity
 
-VIDEO_ID = 1
-"""Each file is of one video."""
 _MANY = 1 << 16
 """Nulls that are written at once."""
 
 
-class WholeTracks:
+class YouTubeVISSink:
     """Results as `vis.formats.ytvis.read_results` takes them, in the order of the identities.
 
     Args:
-        target: where to.
+        context: where to.
         state: of an earlier sink of this kind, to go on from.
     """
 
     suffix = ".json"
 
-    def __init__(self, target: Target, state: State | None = None) -> None:
-        self.path = target.folder / f"{target.name}{self.suffix}"
+    def __init__(self, context: SinkContext, state: State | None = None) -> None:
+        self._context = context
+        self.path = context.folder / f"{context.name}{self.suffix}"
         state = state or {"masks": 0, "entries": 0, "live": []}
-        self._masks = Growing(target.folder / "json-masks.txt", state["masks"])
-        self._entries = Growing(target.folder / "json-entries.txt", state["entries"])
-        self._size = target.info.height, target.info.width
-        self._live: dict[int, array[int]] = {int(one): array("q") for one in state["live"]}
+        self._masks = AppendOnlyFile(context.folder / "json-masks.txt", state["masks"])
+        self._entries = AppendOnlyFile(context.folder / "json-entries.txt", state["entries"])
+        self._size = context.info.height, context.info.width
+        self._places: dict[int, array[int]] = {int(one): array("q") for one in state["live"]}
         """Identity -> places of its masks."""
-        if self._live:
-            self._find_places()
+        if self._places:
+            self._restore_places()
 
-    def write(self, shown: Shown) -> None:
+    def write(self, frame_result: FrameResult) -> None:
         """Keep the frame's masks."""
-        for identity, mask in zip(shown.tracks.ids.tolist(), shown.rles, strict=True):
+        for identity, mask in zip(frame_result.tracks.ids.tolist(), frame_result.rles, strict=True):
             if mask is not None:
-                line = f"{identity} {shown.tracks.index} ".encode() + mask.counts + b"\n"
-                self._live.setdefault(identity, array("q")).append(self._masks.append(line))
+                line = f"{identity} {frame_result.tracks.index} ".encode() + mask.counts + b"\n"
+                self._places.setdefault(identity, array("q")).append(self._masks.append(line))
 
     def end(self, identities: Sequence[Identity]) -> None:
         """Add the entries of objects that had a pixel."""
         for one in identities:
-            places = self._live.pop(one.id, None)
+            places = self._places.pop(one.id, None)
             if places:
                 self._entries.append(self._entry(one, places))
 
@@ -66,13 +65,13 @@ class WholeTracks:
         return {
             "masks": self._masks.sync(),
             "entries": self._entries.sync(),
-            "live": sorted(self._live),
+            "live": sorted(self._places),
         }
 
     def finish(self, length: int) -> None:
         """Put the entries in order, with a null for each frame after an object's last."""
         places = self._places_of_entries()
-        whole = Growing(self.path)
+        whole = AppendOnlyFile(self.path)
         try:
             whole.append(b"[")
             for number, identity in enumerate(sorted(places)):
@@ -95,9 +94,9 @@ class WholeTracks:
 
     def _entry(self, one: Identity, places: array[int]) -> bytes:
         """`id frames {... "segmentations": [...`, open at the end."""
-        told = {
-            "video_id": VIDEO_ID,
-            "category_id": category_id(one.label),
+        fields = {
+            "video_id": self._context.video_id,
+            "category_id": self._context.category_id(one.label),
             "score": float(one.score),
             "id": one.id,
         }
@@ -106,16 +105,16 @@ class WholeTracks:
             _, frame, counts = self._masks.line_at(place).split(b" ", 2)
             pieces += ["null"] * (int(frame) - len(pieces))
             pieces.append(_compact(to_coco(RLE(*self._size, counts))))
-        opened = _compact(told)[:-1]
+        opened = _compact(fields)[:-1]
         masks = ",".join(pieces)
         return f'{one.id} {len(pieces)} {opened},"segmentations":[{masks}\n'.encode()
 
-    def _find_places(self) -> None:
+    def _restore_places(self) -> None:
         place = 0
         for line in self._masks.lines():
             identity = int(line.partition(b" ")[0])
-            if identity in self._live:
-                self._live[identity].append(place)
+            if identity in self._places:
+                self._places[identity].append(place)
             place += len(line) + 1
 
     def _places_of_entries(self) -> dict[int, int]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from vis.errors import DeviceError, InputError, UsageError
-from vis.evaluation.distributed import Team
+from vis.evaluation.distributed import DistributedContext
 from vis.evaluation.evaluate import evaluate, evaluate_model
-from vis.evaluation.predicting import chosen, shared_classes
+from vis.evaluation.predicting import select_videos, shared_classes
 from vis.formats.opening import open_set
 from vis.formats.places import film_of, inside
 
@@ -38,7 +38,7 @@ class Evaluator:
 
     settings: Evaluation
     data: DataSet
-    team: Team
+    team: DistributedContext
     precision: Literal["fp32", "bf16", "fp16"]
 
     def __call__(self, model: Model[Any]) -> dict[str, float]:
@@ -58,7 +58,7 @@ class Evaluator:
                 self.data,
                 videos=_videos(settings),
                 metrics=settings.metrics,
-                team=self.team,
+                distributed=self.team,
                 precision=self.precision,
                 **_same(settings),
                 window=settings.window,
@@ -72,7 +72,7 @@ class Evaluator:
                 remedy="Lower evaluation.batch, evaluation.size or evaluation.window.",
             ) from error
         finally:
-            if passing is not None and self.team.first:  # all have read what is in it
+            if passing is not None and self.team.is_first:  # all have read what is in it
                 shutil.rmtree(passing, ignore_errors=True)
 
     def score(self, numbers: dict[str, float]) -> float | None:
@@ -103,7 +103,7 @@ def evaluator_of(
             remedy="Name a data set with truth, or set training.evaluate_every to 0.",
         )
     data = open_set(settings.data, settings.frames)
-    part = chosen(data.annotations, _videos(settings))
+    part = select_videos(data.annotations, _videos(settings))
     truth = shared_classes(part, model, **_same(settings)).truth
     _check_frames(data, truth)
     empty = evaluate(truth, {video: [] for video in truth.videos}, metrics=settings.metrics)
@@ -112,9 +112,9 @@ def evaluator_of(
         near = difflib.get_close_matches(settings.best, known, n=1)
         remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
         raise UsageError(f"evaluation.best is {settings.best!r}", remedy=remedy)
-    team = Team()
+    team = DistributedContext()
     if ranks.world > 1:
-        team = Team(ranks.rank, ranks.world, folder / PASSING, ranks.meet)
+        team = DistributedContext(ranks.rank, ranks.world, folder / PASSING, ranks.meet)
     return Evaluator(settings=settings, data=data, team=team, precision=precision)
 
 

@@ -14,7 +14,7 @@ from vis.errors import VisError
 from vis.evaluation.report.markup import Markup, join, tag
 from vis.formats.places import film_of, inside
 from vis.ops.pictures import FAULTS
-from vis.ops.shown import tracks_at
+from vis.ops.tracks_at import tracks_at
 from vis.records import Frame
 from vis.video import DrawStyle, draw, open_video
 

@@ -1,0 +1,59 @@
+"""A model as users name it, and the names of its classes."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vis import weights
+from vis.errors import UsageError
+from vis.models import Model
+from vis.weights.catalogue import shipped_file
+from vis.weights.classes import numbered
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+
+def load_model(model: Model[Any] | str | os.PathLike[str] | None) -> Model[Any]:
+    """A model as it is, that of a weight file, or the one that ships with the package.
+
+    Raises:
+        UsageError: None was named and none ships.
+        InputError, DataError: as `vis.load`.
+    """
+    if isinstance(model, Model):
+        return model
+    if model is not None:
+        return weights.load(model if isinstance(model, str) else Path(model))
+    if not shipped_file().is_file():
+        raise UsageError(
+            "no model is named, and this installation comes without one",
+            remedy="Give a weight file, or the name of one in the folder of weights.",
+        )
+    return weights.load(shipped_file())
+
+
+def names_of(model: Model[Any]) -> dict[int, str]:
+    """The name of each class index; classes that nobody has named are numbered."""
+    return dict(enumerate(model.class_names or numbered(model.config.classes)))
+
+
+def indices_of(classes: Sequence[str], names: Mapping[int, str]) -> tuple[int, ...]:
+    """The indices of the classes that are named.
+
+    Raises:
+        UsageError: there is no class of a name; says which is nearest.
+    """
+    indices = {name: index for index, name in names.items()}
+    for name in classes:
+        if name not in indices:
+            near = difflib.get_close_matches(name, indices, n=1)
+            there = f"There are: {', '.join(list(indices)[:20])}{', ...' * (len(indices) > 20)}."
+            raise UsageError(
+                f"the model has no class {name!r}",
+                remedy=f"Did you mean {near[0]!r}?" if near else there,
+            )
+    return tuple(sorted(indices[name] for name in classes))
