@@ -27,8 +27,8 @@ import numpy as np
 from PIL import Image
 
 from vis import VideoWriter, open_video
-from vis.cli.saying import say, say_table
-from vis.cli.sheet import write_sheet
+from vis.cli.console import say, say_table
+from vis.cli.contact_sheet import write_sheet
 from vis.evaluation.average_precision import AveragePrecision, evaluate_tracks
 from vis.evaluation.evaluate import predict_set
 from vis.evaluation.identity import identity

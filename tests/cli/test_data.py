@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vis.cli import main
-from vis.cli.sheet import evenly
+from vis.cli.contact_sheet import evenly
 from vis.errors import EXIT_DAMAGED, EXIT_OK
 
 

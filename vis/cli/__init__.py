@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.simplefilter("always", VisWarning)
             warnings.showwarning = damage.show  # type: ignore[assignment]
             code = _run(arguments)
-        return code or (EXIT_DAMAGED if damage.seen else EXIT_OK)
+        return code or (EXIT_DAMAGED if damage.damaged else EXIT_OK)
     except VisError as error:
         _complain(str(error), debug)
         return error.exit_code
@@ -109,25 +109,25 @@ def _run(arguments: list[str]) -> int:
         print(f"vis {__version__}")  # noqa: T201
         return EXIT_OK
     name, *rest = arguments
-    _check_known(name, COMMANDS, "vis")
+    _check_command(name, COMMANDS, "vis")
     command: Command | Group = importlib.import_module(f"vis.cli.{name}").COMMAND
     prog = f"vis {name}"
     if isinstance(command, Group):
         if not rest or rest[0] in ("-h", "--help"):
             print(overview(command, prog), end="")  # noqa: T201
             return EXIT_OK
-        _check_known(rest[0], command.commands, prog)
+        _check_command(rest[0], command.commands, prog)
         prog, command, rest = f"{prog} {rest[0]}", command.commands[rest[0]], rest[1:]
     bound = parse(command, prog, rest)
     return EXIT_OK if bound is None else command.function(*bound.args, **bound.kwargs)
 
 
-def _check_known(name: str, known: Mapping[str, object], prog: str) -> None:
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
+def _check_command(name: str, commands: Mapping[str, object], prog: str) -> None:
+    if name not in commands:
+        near = difflib.get_close_matches(name, commands, n=1)
         raise UsageError(
             f"{prog} has no command {name!r}",
-            remedy=f"Did you mean {near[0]!r}?" if near else f"Take one of {', '.join(known)}",
+            remedy=f"Did you mean {near[0]!r}?" if near else f"Take one of {', '.join(commands)}",
         )
 
 
@@ -135,10 +135,10 @@ class _Warnings:
     """Prints our warnings as one line each and remembers whether one was of damage."""
 
     def __init__(self) -> None:
-        self.seen = False
+        self.damaged = False
 
     def show(self, message: Warning | str, category: type[Warning], *_: object) -> None:
-        self.seen |= issubclass(category, DamageWarning)
+        self.damaged |= issubclass(category, DamageWarning)
         colour = ("\033[33m", "\033[0m") if sys.stderr.isatty() else ("", "")
         print(f"{colour[0]}warning: {printable(str(message))}{colour[1]}", file=sys.stderr)  # noqa: T201
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from vis.cli.arguments import Command, Group
-from vis.cli.saying import say, say_faults, say_table
+from vis.cli.console import say, say_faults, say_table
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def split(
     for path, part in write_parts(
         source, destination, _shares(parts), seed=seed, frames=frames, overwrite=overwrite
     ):
-        used = {track.label for found in part.tracks.values() for track in found}
+        used = {track.label for tracks in part.tracks.values() for track in tracks}
         counts = f"{len(part.videos)} videos, {_objects(part)} objects, {len(used)} categories"
         say(f"wrote {path}: {counts}")
     return EXIT_OK
@@ -147,10 +147,10 @@ def show(
         frames: The folder that the file names are relative to, if it is not beside the file.
         overwrite: Replace the output if it is there.
     """
-    from vis.cli.sheet import write_sheet
+    from vis.cli.contact_sheet import write_sheet
     from vis.formats.opening import open_set
 
-    shown = write_sheet(
+    count = write_sheet(
         output,
         open_set(source, frames),
         entries=entries or (),
@@ -159,7 +159,7 @@ def show(
         width=width,
         overwrite=overwrite,
     )
-    say(f"wrote {output}: {shown} videos")
+    say(f"wrote {output}: {count} videos")
     return EXIT_OK
 
 
@@ -205,8 +205,8 @@ def _mended(result: Check, path: str, fix: str, decode: bool) -> Check:
     return _check(fix, result.found.frames if result.found else None, decode)
 
 
-def _objects(found: AnnotationSet) -> int:
-    return sum(map(len, found.tracks.values()))
+def _objects(annotations: AnnotationSet) -> int:
+    return sum(map(len, annotations.tracks.values()))
 
 
 def _film(path: Path) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vis.cli.arguments import Command
-from vis.cli.saying import say, say_table
+from vis.cli.console import say, say_table
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 from vis.formats.whole_file import already_there
 from vis.inference.options import ModelOptions  # noqa: TC001  its fields become options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vis.cli.arguments import Command
-from vis.cli.saying import say, say_table
+from vis.cli.console import say, say_table
 from vis.errors import EXIT_OK, DeviceError
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def models(*, only: list[str] | None = None, measure: bool = False, device: str 
     rows = [_HEAD, *_rows(listed, device if measure else None)]
     for group in dict.fromkeys(one.what for one in listed):
         say(group)
-        chosen = [row for row, one in zip(rows[1:], listed, strict=True) if one.what == group]
-        say_table([_padded(row, rows) for row in (_HEAD, *chosen)])
+        group_rows = [row for row, one in zip(rows[1:], listed, strict=True) if one.what == group]
+        say_table([_padded(row, rows) for row in (_HEAD, *group_rows)])
         say("")
     if only is None:
         say(f"To train: {', '.join(trainable.names())}; see vis train --help.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vis.cli.arguments import Command
-from vis.cli.saying import say, say_faults
+from vis.cli.console import say, say_faults
 from vis.errors import EXIT_DAMAGED, EXIT_OK, DataError
 
 
@@ -25,10 +25,10 @@ def submit(
     """
     from vis.formats.submission import read_submission, write_submission
 
-    found = read_submission(results, videos)
-    problems = len(found.problems)
-    say_faults(found.problems)
-    counts = f"{len(found.videos.videos)} videos, {problems} problem{'s' * (problems != 1)}"
+    submission = read_submission(results, videos)
+    problems = len(submission.problems)
+    say_faults(submission.problems)
+    counts = f"{len(submission.videos.videos)} videos, {problems} problem{'s' * (problems != 1)}"
     if problems and not lenient:
         say(f"{results}: {counts}")
         raise DataError(
@@ -37,8 +37,8 @@ def submit(
             done="Nothing was written.",
             remedy="Correct what is listed above, or leave it out with --lenient.",
         )
-    write_submission(output, found, overwrite=overwrite)
-    say(f"wrote {output}: {counts}, {found.results} results")
+    write_submission(output, submission, overwrite=overwrite)
+    say(f"wrote {output}: {counts}, {submission.results} results")
     return EXIT_DAMAGED if problems else EXIT_OK
 
 

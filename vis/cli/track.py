@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
 from vis.cli.arguments import Command
-from vis.cli.saying import say, say_table
+from vis.cli.console import say, say_table
 from vis.errors import EXIT_OK, UsageError, printable
 from vis.inference.options import TrackOptions  # noqa: TC001  its fields become options
 

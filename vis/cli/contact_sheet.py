@@ -77,7 +77,7 @@ def write_sheet(
             where=str(data.path),
             remedy="Give the folder that the file names are relative to with --frames.",
         )
-    videos = _chosen(list(data.annotations.videos.values()), entries, most)
+    videos = _selected(list(data.annotations.videos.values()), entries, most)
     pixels = sum(min(video.length, columns) for video in videos) * width**2
     if pixels > _LARGEST:
         raise UsageError(
@@ -90,7 +90,7 @@ def write_sheet(
         for tile in _tiles(data, data.frames, video, columns=columns, width=width)
     ]
     buffer = io.BytesIO()
-    _sheet(tiles, columns, width).save(buffer, "PNG")
+    _composed(tiles, columns, width).save(buffer, "PNG")
     write_whole(path, buffer.getvalue(), overwrite=overwrite)
     return len(videos)
 
@@ -104,7 +104,7 @@ def evenly(count: int, most: int) -> list[int]:
     return [place * (count - 1) // (most - 1) for place in range(most)]
 
 
-def _chosen(videos: list[VideoEntry], entries: Sequence[str], most: int) -> list[VideoEntry]:
+def _selected(videos: list[VideoEntry], entries: Sequence[str], most: int) -> list[VideoEntry]:
     if not entries:
         return [videos[place] for place in evenly(len(videos), most)]
     unknown = set(entries) - {name for video in videos for name in (video.name, str(video.id))}
@@ -125,11 +125,11 @@ def _tiles(
         # one at a time: a row of large frames would fill the memory
         pixels = read_frames(folder, video, [place])[0].permute(1, 2, 0).numpy()
         frame = Frame(place, Fraction(place), _fitted(pixels, width))
-        drawn = draw(frame, tracks_at(frame, tracks), names=names)
+        annotated = draw(frame, tracks_at(frame, tracks), names=names)
         caption = f"{video.name} ({video.id})"
         if video.length > 1:
             caption += f" frame {place} of {video.length}"
-        yield _Tile(caption, Image.fromarray(drawn.pixels), place == 0 and video.length > 1)
+        yield _Tile(caption, Image.fromarray(annotated.pixels), place == 0 and video.length > 1)
 
 
 def _fitted(pixels: Pixels, side: int) -> Pixels:
@@ -139,7 +139,7 @@ def _fitted(pixels: Pixels, side: int) -> Pixels:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _sheet(tiles: Sequence[_Tile], columns: int, width: int) -> Image.Image:
+def _composed(tiles: Sequence[_Tile], columns: int, width: int) -> Image.Image:
     rows: list[list[_Tile]] = []
     for tile in tiles:
         if not rows or tile.starts or len(rows[-1]) == columns:
@@ -147,8 +147,8 @@ def _sheet(tiles: Sequence[_Tile], columns: int, width: int) -> Image.Image:
         rows[-1].append(tile)
     heights = [max(tile.picture.height for tile in row) + _CAPTION + _GAP for row in rows]
     across = max(map(len, rows)) * (width + _GAP) + _GAP
-    sheet = Image.new("RGB", (across, sum(heights) + _GAP), (24, 24, 24))
-    pen = ImageDraw.Draw(sheet)
+    page = Image.new("RGB", (across, sum(heights) + _GAP), (24, 24, 24))
+    pen = ImageDraw.Draw(page)
     font = ImageFont.load_default(12)
     top = _GAP
     for row, height in zip(rows, heights, strict=True):
@@ -156,6 +156,6 @@ def _sheet(tiles: Sequence[_Tile], columns: int, width: int) -> Image.Image:
             left = _GAP + column * (width + _GAP)
             caption = printable(tile.caption)[: width // 7]
             pen.text((left, top + 2), caption, fill=(225, 225, 225), font=font)
-            sheet.paste(tile.picture, (left, top + _CAPTION))
+            page.paste(tile.picture, (left, top + _CAPTION))
         top += height
-    return sheet
+    return page
