@@ -31,7 +31,7 @@ Masks = dict[int, np.ndarray]
 @pytest.fixture(scope="module")
 def script() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "scripts")
+        patch.syspath_prepend(ROOT / "scripts" / "dev")
         yield importlib.import_module("make_sample")
 
 

@@ -15,7 +15,7 @@ from vis.cli import main
 from vis.weights import catalogue
 from vis.weights.classes import COCO_THINGS
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "dev"
 SIZES = {"width": 64, "encoders": 0, "decoders": 1, "hidden": 8, "slots": 2, "backbone": "resnet18"}
 NUMBERS = {
     "AP": 1.0,

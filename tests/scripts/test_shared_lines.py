@@ -9,7 +9,7 @@ import pytest
 
 from vis import models
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "dev"
 
 FILES = {
     "__init__.py": "",

@@ -55,7 +55,7 @@ def test_objects_of_real_videos_keep_their_identity(
 @pytest.fixture
 def linking(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script with the obvious ways, as a module."""
-    path = Path(__file__).parents[2] / "scripts" / "linking.py"
+    path = Path(__file__).parents[2] / "scripts" / "dev" / "linking.py"
     monkeypatch.setattr(sys, "path", list(sys.path))
     spec = importlib.util.spec_from_file_location("linking", path)
     assert spec is not None and spec.loader is not None

@@ -1,8 +1,8 @@
 """The published SSD: met by its own numbers, got by its name, and refused where a part is off.
 
 The golden case is of the graph's float32 numbers. The weights beside it have their matrices in
-float16, which explains what differs: `scripts/parity_ssd.py` states how much. Where VIS_SSD_GRAPH
-names the graph itself (frozen_inference_graph.pb), all is compared to 1e-3.
+float16, which explains what differs: `tests/parity/parity_ssd.py` states how much. Where
+VIS_SSD_GRAPH names the graph itself (frozen_inference_graph.pb), all is compared to 1e-3.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from vis.weights.classes import COCO_THINGS
 from vis.weights.families import ssd_mobilenet_v2
 from vis.weights.rename import rename
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+SCRIPTS = Path(__file__).parents[1] / "parity"
 FAMILY = families.get("ssd_mobilenet_v2")
 MODEL = "ssd_mobilenet_v2_coco"
 

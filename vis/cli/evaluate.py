@@ -86,20 +86,12 @@ def evaluate(
     """
     pair = _checked(truth=truth, results=results, model=model, data=data, save=save)
     written = _free(overwrite, json=json, save=save, report=report and f"{report}/report.html")
+    part: dict[str, Any] = {"videos": videos, "key": key, "renamed": _renamed(rename or [])}
+    how = {"device": device, "batch": batch, **asdict(model_options)}
+    rules = {"threshold": threshold, "lenient": lenient, "protocol": protocol}
     with _launched() as processes:
         if model and data:
-            pair = _predicted(
-                model,
-                data,
-                processes,
-                device,
-                videos=videos,
-                frames=frames,
-                key=key,
-                renamed=_renamed(rename or []),
-                batch=batch,
-                **asdict(model_options),
-            )
+            pair = _predicted(model, data, processes, frames=frames, **part, **how)
         if not processes.is_first:
             return EXIT_OK
         evaluation = _measured(
@@ -107,10 +99,8 @@ def evaluate(
             metrics,
             errors=bool(report),
             by_category=not any_category,
-            threshold=threshold,
             frames=frames,
-            lenient=lenient,
-            protocol=protocol,
+            **rules,
         )
         return _report(evaluation, written, overwrite=overwrite, per_category=per_category)
 
@@ -122,7 +112,7 @@ def _launched() -> AbstractContextManager[DistributedContext]:
 
 
 def _predicted(
-    model: str, data: str, processes: DistributedContext, device: str, **settings: Any
+    model: str, data: str, processes: DistributedContext, *, device: str, **settings: Any
 ) -> _TruthAndResults:
     from vis.evaluation.distributed import own_device
     from vis.evaluation.evaluate import predict_set

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vis.evaluation.given_results import AnyResults, Results
     from vis.evaluation.metrics import Protocol
     from vis.evaluation.predicting import Shared
+    from vis.formats.coco_results import PictureResult
     from vis.models import Model
     from vis.records import Track
 
@@ -84,14 +85,7 @@ def evaluate(
     faults: list[DataError] = []
     caught = faults if lenient else None
     pictures = is_of_pictures(data)
-    in_pictures = (
-        picture_results(results, annotations, caught) if pictures and is_path(results) else None
-    )
-    tracks = (
-        read_given(results, annotations, caught)
-        if in_pictures is None
-        else tracks_of(in_pictures, annotations)
-    )
+    in_pictures, tracks = _read(results, annotations, caught, pictures=pictures)
     precision = evaluate_tracks(annotations, tracks, by_category=by_category, progress=progress)
     least = _least(precision, data) if threshold is None else threshold
     request = MetricRequest(annotations, _above(tracks, least), protocol, progress)
@@ -230,6 +224,16 @@ def _least(precision: AveragePrecision, data: DataSet | None) -> float:
     if data is not None and data.kind == "semantic":
         return 0.0  # every pixel has a class, however unsure
     return surest(precision.matches)
+
+
+def _read(
+    results: AnyResults, truth: AnnotationSet, faults: list[DataError] | None, *, pictures: bool
+) -> tuple[list[PictureResult] | None, Results]:
+    """Results as a COCO file of pictures has them, where it is one, and as tracks."""
+    in_pictures = picture_results(results, truth, faults) if pictures and is_path(results) else None
+    if in_pictures is None:
+        return None, read_given(results, truth, faults)
+    return in_pictures, tracks_of(in_pictures, truth)
 
 
 def _above(results: Results, least: float) -> Results:

@@ -85,7 +85,7 @@ def entry(name: str) -> Entry:
 
 
 def _shipped() -> list[Entry]:
-    """What `scripts/make_default.py` wrote beside the weights."""
+    """What `scripts/dev/make_default.py` wrote beside the weights."""
     path = shipped_file()
     if not path.is_file():
         return []

@@ -1,4 +1,4 @@
-"""Deformable DETR beside published outputs, by names that the cases of `scripts/parity.py` use."""
+"""Deformable DETR beside published outputs, by the names that cases of `parity.py` use."""
 
 from __future__ import annotations
 

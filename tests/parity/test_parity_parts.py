@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+SCRIPTS = Path(__file__).parent
 PARTS = {
     "pixel_decoder": 4,
     "decoder_image_B3": 2,

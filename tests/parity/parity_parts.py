@@ -1,4 +1,4 @@
-"""Compare parts of models with published ones: `scripts/parity_parts.py PART.npz ...`.
+"""Compare parts of models with published ones: `tests/parity/parity_parts.py PART.npz ...`.
 
 A file holds weights (`w.` and the published name), inputs (`in.`) and outputs (`out.`); its name
 tells which part it is. One row an output tells the largest absolute difference. The exit code is 1

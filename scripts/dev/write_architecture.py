@@ -6,9 +6,10 @@ import ast
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "ARCHITECTURE.md"
-BEGIN, END = "<!-- the tree, by scripts/write_architecture.py -->\n", "<!-- end of the tree -->\n"
+BEGIN = "<!-- the tree, by scripts/dev/write_architecture.py -->\n"
+END = "<!-- end of the tree -->\n"
 WIDTH = 40
 
 

@@ -1,4 +1,4 @@
-"""How much of each model is its own, and how much it shares: `python scripts/shared_lines.py`.
+"""How much of each model is its own, and how much it shares: `python scripts/dev/shared_lines.py`.
 
 From each file of `vis/models` on, imports are followed within the package. A file that one model
 alone reaches is its own, config and build included; what two or more reach is shared. Lines are
@@ -37,7 +37,7 @@ class Reach:
 
 def main() -> None:
     """Print the table."""
-    print("\n".join(markdown(reaches(Path(__file__).parent.parent / "vis"))))
+    print("\n".join(markdown(reaches(Path(__file__).parents[2] / "vis"))))
 
 
 def reaches(package: Path) -> list[Reach]:

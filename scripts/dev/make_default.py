@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 r"""The model that ships, from a training run: half precision, facts for the table, a model card.
 
-    python scripts/development_numbers.py RUN/model.safetensors DEVELOPMENT --key demo_class \
+    python scripts/dev/development_numbers.py RUN/model.safetensors DEVELOPMENT --key demo_class \
         --out out/development
-    python scripts/make_default.py RUN/model.safetensors --runs RUN... \
+    python scripts/dev/make_default.py RUN/model.safetensors --runs RUN... \
         --numbers out/development/numbers.json
 
 Writes `default.safetensors`, `default.json` and `default.md` into vis/assets. Refuses more than
@@ -61,6 +61,8 @@ LIMITS = """\
 * It never saw night, fisheye or infrared pictures.
 * It may not be relied on where a miss or a mistake harms anybody, nor to identify people: it does
   not know who anybody is."""
+
+MEASURED_BY = "scripts/dev/development_numbers.py"
 
 
 def main() -> int:
@@ -196,7 +198,7 @@ def card_of(
             *_section("What it learnt from", DATA),
             *_section("How", _order(len(history))),
             *_recipes(history),
-            *_section("How good it is", notes or "Measured by `scripts/development_numbers.py`."),
+            *_section("How good it is", notes or f"Measured by `{MEASURED_BY}`."),
             "",
             *_table(numbers),
             *_section("What it cannot do", LIMITS),

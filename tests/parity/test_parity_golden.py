@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+SCRIPTS = Path(__file__).parent
 TEXT = "sotr_istr_segmenter_golden.txt"
 
 

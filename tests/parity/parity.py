@@ -1,4 +1,4 @@
-"""Compare our models with published outputs: `scripts/parity.py CASE.json ... [--fill PATH]`.
+"""Compare our models with published outputs: `tests/parity/parity.py CASE.json ... [--fill PATH]`.
 
 A case states how to fill a checkpoint in the published names and the outputs that the published
 code gave for it. The checkpoint is written as a `.pth`, converted, loaded and run; one row an
@@ -7,7 +7,7 @@ A `.txt` of golden numbers is compared by `parity_ttsrn.py` or `parity_golden_te
 of pictures is what TensorFlow's `ssd_mobilenet_v2_coco` said of them (`parity_ssd.py`), beside what
 its weights, of whatever file `vis weights convert ssd_mobilenet_v2` reads, say here:
 
-    scripts/parity.py ssd_mobilenet_v2.npz --weights frozen_inference_graph.pb
+    tests/parity/parity.py ssd_mobilenet_v2.npz --weights frozen_inference_graph.pb
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Read randomly damaged copies of videos and count what the reader did not notice.
 
-    python scripts/fuzz_video.py FOLDER --copies 1000 --seed 0
+    python scripts/dev/fuzz_video.py FOLDER --copies 1000 --seed 0
 
 Each copy is read to its end in a process of its own, under limits of time and memory. It may be
 refused or reported, by our own errors and warnings only; it may not crash, hang, or raise anything

@@ -1,4 +1,4 @@
-"""DAT's attention for `scripts/parity_parts.py`."""
+"""DAT's attention for `tests/parity/parity_parts.py`."""
 
 from __future__ import annotations
 

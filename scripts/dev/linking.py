@@ -1,6 +1,6 @@
 """How well identities last as predictions get worse, against two obvious ways of linking.
 
-    python scripts/linking.py [--sets SET ...] [--seeds N]
+    python scripts/dev/linking.py [--sets SET ...] [--seeds N]
 
 An oracle that knows the truth of made and annotated videos is spoiled more and more; the table is
 the identity F1 (IDF1 on masks) of our tracker, of linking by the overlap of one frame, and of
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.tracking.made import made
 from tests.tracking.oracle import Noise, Oracle, Scene, f1, follow, identity_counts, scenes_of

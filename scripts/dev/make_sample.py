@@ -1,4 +1,4 @@
-"""Compose the sample of photographs: `python scripts/make_sample.py --out data/sample --overwrite`.
+"""Compose the sample: `python scripts/dev/make_sample.py --out data/sample --overwrite`.
 
 The scene is in `sample_scene.py`. After writing, the script decodes the clip, renders the scene a
 second time, and compares the two frame by frame and object by object.
@@ -188,7 +188,7 @@ def _truth(options: RenderOptions, visible: list[RLEMasks]) -> AnnotationSet:
     names = tuple(f"clip/{index:05d}.jpg" for index in range(options.frames))
     about = {
         "description": "Cut-outs of photographs, CC0 or in the public domain, composed by "
-        "scripts/make_sample.py; their sources are in scripts/sample_photographs/README.md",
+        "scripts/dev/make_sample.py; their sources are in scripts/dev/sample_photographs/README.md",
         "frame_rate": FRAME_RATE,
     }
     return AnnotationSet(

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The numbers of a model on a development set, with pictures of every video, and its speed here.
 
-    python scripts/development_numbers.py default DATA --key demo_class --out out/development
+    python scripts/dev/development_numbers.py default DATA --key demo_class --out out/development
 
 All are of what `vis track` shows where nothing is said: its threshold, its tracker. AP, IDF1 and
 ghosts are taken from videos in which every object is annotated (`unannotated_background` is null),
@@ -59,7 +59,7 @@ HEIGHT = 720
 """Lines of the film whose rate is taken."""
 ALONE = 60
 """Windows that the model alone looks at."""
-SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample" / "clip.mp4"
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample" / "clip.mp4"
 
 
 GROUPS = {
