@@ -87,21 +87,15 @@ def evaluate(
     pair = _checked(truth=truth, results=results, model=model, data=data, save=save)
     written = _free(overwrite, json=json, save=save, report=report and f"{report}/report.html")
     part: dict[str, Any] = {"videos": videos, "key": key, "renamed": _renamed(rename or [])}
-    how = {"device": device, "batch": batch, **asdict(model_options)}
-    rules = {"threshold": threshold, "lenient": lenient, "protocol": protocol}
+    how = {"frames": frames, "device": device, "batch": batch, **asdict(model_options)}
+    rules: dict[str, Any] = {"frames": frames, "threshold": threshold, "protocol": protocol}
     with _launched() as processes:
         if model and data:
-            pair = _predicted(model, data, processes, frames=frames, **part, **how)
+            pair = _predicted(model, data, processes, **part, **how)
         if not processes.is_first:
             return EXIT_OK
-        evaluation = _measured(
-            pair,
-            metrics,
-            errors=bool(report),
-            by_category=not any_category,
-            frames=frames,
-            **rules,
-        )
+        rules |= {"lenient": lenient, "errors": bool(report), "by_category": not any_category}
+        evaluation = _measured(pair, metrics, **rules)
         return _report(evaluation, written, overwrite=overwrite, per_category=per_category)
 
 
