@@ -6,8 +6,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "vis/__init__.py").read_text(), re.M)
-assert VERSION, "vis/__init__.py states no version"
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "vis/version.py").read_text(), re.M)
+assert VERSION, "vis/version.py states no version"
 
 # decord has wheels for these machines only.
 DECORD = (

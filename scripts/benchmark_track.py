@@ -24,7 +24,8 @@ from vis.inference.predictor import Predictor
 from vis.inference.session import TrackerSession
 from vis.inference.stages import predict
 from vis.inference.windows import ResizedFrame, Windows
-from vis.jobs.job import Job, RunOptions, run
+from vis.jobs.job import Job, RunOptions
+from vis.jobs.run import run
 from vis.jobs.sources import Source
 from vis.models import Model
 from vis.outputs.frame_result import FrameResult

@@ -13,6 +13,7 @@ RANKS = {
     "errors": 0,
     "records": 0,
     "renamed": 0,
+    "version": 0,
     "strangers": 0,
     "ops": 1,
     "layers": 1,

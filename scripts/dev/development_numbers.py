@@ -254,7 +254,8 @@ def enlarge(film: Path, large: Path) -> None:
 
 def print_speed(model: str, film: str, settings: dict[str, Any]) -> None:
     """Of this process, decoding to the film on the disk; then of the model alone."""
-    from vis.jobs.job import Job, RunOptions, run
+    from vis.jobs.job import Job, RunOptions
+    from vis.jobs.run import run
     from vis.jobs.sources import Source
 
     network = load_model(model)

@@ -14,7 +14,6 @@ import traceback
 import warnings
 from typing import TYPE_CHECKING
 
-from vis import __version__
 from vis.cli.arguments import Command, Group, overview, parse
 from vis.errors import (
     EXIT_DAMAGED,
@@ -28,6 +27,7 @@ from vis.errors import (
     VisWarning,
     printable,
 )
+from vis.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

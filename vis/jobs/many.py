@@ -14,7 +14,8 @@ from vis.inference.model_classes import load_model
 from vis.inference.options import TrackOptions
 from vis.inference.predictor import device_of
 from vis.inference.resolved_options import resolve
-from vis.jobs.job import Job, JobResult, RunOptions, run
+from vis.jobs.job import Job, JobResult, RunOptions
+from vis.jobs.run import run
 from vis.jobs.sources import VIDEO_SUFFIXES, Source, list_sources
 from vis.ops.pictures import SUFFIXES as PICTURES
 from vis.outputs.sinks import check_kinds

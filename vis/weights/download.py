@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from vis import __version__
 from vis.errors import DataError, InputError, OutputError, UsageError, VisError
 from vis.formats.locking import locked
+from vis.version import __version__
 from vis.weights.digest import BLOCK, Digest, Sums, sums_of
 
 if TYPE_CHECKING:
