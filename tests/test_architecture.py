@@ -16,6 +16,7 @@ RANKS = {
     "strangers": 0,
     "ops": 1,
     "layers": 1,
+    "storage": 1,
     "backbones": 2,
     "losses": 2,
     "formats": 2,

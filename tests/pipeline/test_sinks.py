@@ -11,7 +11,7 @@ import pytest
 
 from tests.pipeline.knowing import NAMES, Knowing, pictures
 from vis import records
-from vis.errors import OutputError, UsageError, VisWarning
+from vis.errors import UsageError, VisWarning
 from vis.formats.coco import read_coco
 from vis.formats.davis import read_davis
 from vis.formats.mots import read_mots
@@ -20,7 +20,6 @@ from vis.ops import rle
 from vis.pipeline import encoded, track
 from vis.pipeline.saved_state import save_state, saved_states
 from vis.pipeline.sinks import KINDS, Shown, Target, check_kinds, open_sinks, output_names
-from vis.pipeline.sinks.growing import Growing
 from vis.pipeline.summary import Summary, clock, rows
 from vis.records import Frame, FrameTracks, Identity, VideoInfo
 from vis.video import draw, open_video
@@ -262,19 +261,6 @@ def test_unknown_kinds_are_named():
     with pytest.raises(UsageError, match="nothing is to be saved"):
         check_kinds([])
     assert check_kinds(["csv", "video", "csv"]) == ("video", "csv")
-
-
-def test_a_growing_file_keeps_whole_records(tmp_path):
-    file = Growing(tmp_path / "file")
-    places = [file.append(f"line {n}\n".encode()) for n in range(2000)]
-    assert file.line_at(places[1234]) == b"line 1234"
-    assert file.sync() == (tmp_path / "file").stat().st_size
-    file.close()
-    again = Growing(tmp_path / "file", places[10])
-    assert [line.decode() for line in again.lines()] == [f"line {n}" for n in range(10)]
-    again.close()
-    with pytest.raises(OutputError):
-        Growing(tmp_path / "missing" / "file")
 
 
 def test_states_are_whole_or_passed_over(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.weights.server import Server
 from vis.errors import DataError, InputError, OutputError, UsageError
-from vis.formats.locking import locked
+from vis.storage.lock import locked
 from vis.weights import download as module
 from vis.weights.digest import Digest, digest, whole_sha256
 from vis.weights.download import download

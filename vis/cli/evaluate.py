@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vis.cli.arguments import Command
 from vis.cli.saying import say, say_table
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
-from vis.formats.whole_file import already_there
+from vis.storage.whole_file import already_there
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,9 +17,9 @@ from vis.formats.layered import LayeredVideo, Layout, painted, read_layered
 from vis.formats.numbering import extra_number, numbered
 from vis.formats.places import frame_places, pictures, subfolders
 from vis.formats.reading import Reading
-from vis.formats.whole_file import whole_folder, write_whole
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.records import Track
+from vis.storage.whole_file import whole_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

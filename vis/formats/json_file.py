@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from vis.errors import DataError, InputError, VisError
 from vis.formats.fields import kind
-from vis.formats.whole_file import write_whole
+from vis.storage.whole_file import write_whole
 from vis.strangers import stranger
 
 if TYPE_CHECKING:

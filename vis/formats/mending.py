@@ -12,12 +12,12 @@ from vis.formats.coco import parse_object, parse_picture, pictures_of
 from vis.formats.json_file import read_json, write_json
 from vis.formats.opening import annotation_file
 from vis.formats.reading import Reading, before_writing, id_of
-from vis.formats.whole_file import already_there
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
 from vis.formats.ytvis_masks import frame_areas, frame_boxes
 from vis.formats.ytvis_parse import parse_annotation, parse_category, parse_video
 from vis.ops.rle import area
+from vis.storage.whole_file import already_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -20,9 +20,9 @@ from vis.formats.mots_text import PER_CLASS, frame_numbers, read_text, text_line
 from vis.formats.numbering import extra_number, numbered
 from vis.formats.places import frame_places, pictures, subfolders
 from vis.formats.reading import Reading
-from vis.formats.whole_file import whole_folder, write_whole
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.records import Track
+from vis.storage.whole_file import whole_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from vis.errors import DataError, UsageError
 from vis.formats.coco import write_coco
 from vis.formats.opening import open_set
-from vis.formats.whole_file import already_there, make_folder
 from vis.formats.ytvis import write_annotations
+from vis.storage.whole_file import already_there, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

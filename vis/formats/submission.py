@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
-from vis.formats.whole_file import write_whole
 from vis.formats.ytvis import read_results, read_videos
 from vis.formats.ytvis_values import results_value
+from vis.storage.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from vis import __version__
 from vis.errors import UsageError
-from vis.pipeline.part_folder import PartFolder
 from vis.pipeline.sinks import output_names
 from vis.pipeline.tracking import THRESHOLD
 from vis.pipeline.work import Work
+from vis.storage.staged_outputs import StagedOutputs
 from vis.video import open_video
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def run(
         UsageError: an argument is wrong, or not that of the run that is to go on; or an output
             would replace the source.
     """
-    part = PartFolder(
+    part = StagedOutputs(
         wanted.folder,
         wanted.source.name,
         outputs=output_names(wanted.kinds, wanted.source.name, wanted.film),
@@ -164,7 +164,7 @@ def _check_positive(name: str, value: int) -> None:
         )
 
 
-def _check_apart(source: Source, part: PartFolder) -> None:
+def _check_apart(source: Source, part: StagedOutputs) -> None:
     """Refuse to replace the source itself, whatever may be overwritten."""
     place = Path(source.place)
     for path in part.outputs:

@@ -11,11 +11,11 @@ from vis.errors import UsageError
 from vis.formats.coco import write_coco
 from vis.formats.davis import write_davis
 from vis.formats.mots import write_mots
-from vis.formats.whole_file import write_whole
 from vis.formats.ytvis import write_results
 from vis.ops import rle
 from vis.pipeline.drawing import tracks_at
 from vis.pipeline.sinks.lines import COLUMNS
+from vis.storage.whole_file import write_whole
 from vis.video import VideoWriter, draw, open_video
 
 if TYPE_CHECKING:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vis.models import Model
-    from vis.pipeline.part_folder import PartFolder
     from vis.pipeline.run import Choices, Manner, Wanted
     from vis.pipeline.sinks import Sink
     from vis.pipeline.stream import Tracking
     from vis.records import Identity
+    from vis.storage.staged_outputs import StagedOutputs
     from vis.video import VideoReader
 
 _AHEAD = 3
@@ -53,7 +53,7 @@ class Work:
         manner: how the run goes.
     """
 
-    def __init__(self, wanted: Wanted, part: PartFolder, manner: Manner) -> None:
+    def __init__(self, wanted: Wanted, part: StagedOutputs, manner: Manner) -> None:
         self._wanted, self._part, self._manner = wanted, part, manner
         self._sinks: dict[str, Sink] = {}
         self._last = -1

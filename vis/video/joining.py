@@ -11,10 +11,10 @@ import av
 from av.stream import Discard
 
 from vis.errors import DataError
+from vis.storage.part import PartFile
 from vis.video.audio import AudioCopy
 from vis.video.decoder import FAULTS
-from vis.video.writer_film import FILMS
-from vis.video.writer_place import FilePlace, output_errors
+from vis.video.writer_film import FILMS, encoding_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,8 +53,8 @@ def join_films(pieces: Sequence[Piece], path: Path, *, audio_from: str | None = 
         DataError: the pieces do not fit together, or one is damaged.
         OutputError: the film cannot be written.
     """
-    place = FilePlace(path, overwrite=True)
-    place.prepare()
+    output = PartFile(path, overwrite=True)
+    output.prepare()
     kind = FILMS[path.suffix.lower()]
     with ExitStack() as stack:
         first = stack.enter_context(_opened(pieces[0].path))
@@ -62,10 +62,10 @@ def join_films(pieces: Sequence[Piece], path: Path, *, audio_from: str | None = 
         audio = None if audio_from is None else AudioCopy(audio_from)
         if audio is not None:
             stack.callback(audio.close)
-        stack.enter_context(output_errors(path))
+        stack.enter_context(encoding_errors(path))
         out = stack.enter_context(
             av.open(
-                f"file:{place.part}",
+                f"file:{output.part}",
                 "w",
                 format=kind.container,
                 container_options=dict(kind.muxer),
@@ -84,7 +84,7 @@ def join_films(pieces: Sequence[Piece], path: Path, *, audio_from: str | None = 
             out.mux_one(packet)
         if audio is not None:
             audio.copy_until(time + length)
-    place.publish()
+    output.publish()
 
 
 def reaches(piece: Piece) -> bool:

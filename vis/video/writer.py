@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol, Self, get_args
 import numpy as np
 
 from vis.errors import OutputError, UsageError, VisError, VisWarning
+from vis.storage.part import PartFile, PartFolder
 from vis.video.audio import AudioCopy
-from vis.video.writer_film import FILMS, Film, Quality
-from vis.video.writer_folder import PictureFolder
-from vis.video.writer_place import FilePlace, FolderPlace, output_errors
+from vis.video.writer_film import FILMS, Film, Quality, encoding_errors
+from vis.video.writer_folder import PICTURE_NAMES, PictureFolder
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,11 +75,11 @@ class VideoWriter:
             raise UsageError(
                 f"no quality {quality!r}", remedy=f"Use one of {', '.join(get_args(Quality))}"
             )
-        self._place = _place(os.fspath(path), overwrite=overwrite)
-        self._place.check()
+        self._output = _output_at(os.fspath(path), overwrite=overwrite)
+        self._output.check()
         self._info, self._quality = info, quality
         self._audio = AudioCopy(audio_from) if audio_from is not None else None
-        self._place.prepare()
+        self._output.prepare()
         self._sink: _Sink | None = None
         self._size = (0, 0)
         self._last = Fraction(0)
@@ -91,12 +91,12 @@ class VideoWriter:
     @property
     def path(self) -> Path:
         """The final name."""
-        return self._place.path
+        return self._output.path
 
     @property
     def partial(self) -> Path:
         """Where the frames are until `close`: `NAME.part.EXT`, or the folder `NAME.part`."""
-        return self._place.part
+        return self._output.part
 
     def write(self, frame: Frame) -> None:
         """Add a frame; nothing of it is referred to afterwards.
@@ -107,7 +107,7 @@ class VideoWriter:
         """
         pixels = self._checked(frame)
         try:
-            with output_errors(self.path):
+            with encoding_errors(self.path):
                 if self._sink is None:
                     self._sink = self._begin(frame)
                 self._sink.write(pixels, frame.time)
@@ -133,7 +133,7 @@ class VideoWriter:
             raise self._fault
         try:
             if self._finish():
-                self._place.publish()
+                self._output.publish()
                 return
         except VisError as error:
             error.done = error.done or self.kept()
@@ -192,7 +192,7 @@ class VideoWriter:
     def _begin(self, frame: Frame) -> _Sink:
         """What takes the frames, once the first one tells their size."""
         height, width = frame.pixels.shape[:2]
-        if isinstance(self._place, FolderPlace):
+        if isinstance(self._output, PartFolder):
             if self._audio:
                 self._audio.warn_left_out("a folder of pictures has no sound")
             return PictureFolder(self.partial)
@@ -216,25 +216,25 @@ class VideoWriter:
         self._open = False
         try:
             if self._sink is not None:
-                with output_errors(self.path):
+                with encoding_errors(self.path):
                     self._sink.close()
             self._whole = True
         finally:
             if self._audio is not None:
                 self._audio.close()
             if not self._frames:
-                self._place.discard()
+                self._output.discard()
         return self._frames > 0
 
 
-def _place(path: str, *, overwrite: bool) -> FilePlace | FolderPlace:
-    """What kind of output a name means."""
+def _output_at(path: str, *, overwrite: bool) -> PartFile | PartFolder:
+    """The kind of output that a name means."""
     name = Path(path)
     if "\0" in path or name.name in ("", ".."):
         raise UsageError("not a name for an output", where=path, remedy="Name a file or folder")
     suffix = name.suffix.lower()
     if path.endswith(("/", os.sep)) or not suffix:
-        return FolderPlace(name, overwrite=overwrite)
+        return PartFolder(name, overwrite=overwrite, names=PICTURE_NAMES)
     if suffix not in FILMS:
         known = " ".join(FILMS)
         raise UsageError(
@@ -242,4 +242,4 @@ def _place(path: str, *, overwrite: bool) -> FilePlace | FolderPlace:
             where=path,
             remedy=f"End the name in one of {known}, or in a slash for a folder of pictures",
         )
-    return FilePlace(name, overwrite=overwrite)
+    return PartFile(name, overwrite=overwrite)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -14,11 +15,12 @@ from av.codec.context import Flags
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from vis.errors import VisWarning
+from vis.errors import VisError, VisWarning
+from vis.storage.disk_errors import INCREMENTAL, output_error
 from vis.video.writer_colour import Palette, Yuv420, even, stated_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from vis.records import Pixels, VideoInfo
@@ -46,6 +48,10 @@ _MP4 = _FLUSHED | {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": 
 # by default all would be moved by the lead of the sound, which often begins before 0
 _MATROSKA = _FLUSHED | {"cluster_time_limit": "50", "avoid_negative_ts": "disabled"}
 _MILLISECOND = Fraction(1, 1000)
+_REFUSED = {
+    **INCREMENTAL,
+    "other": ("the encoder refuses ({reason})", "Try another suffix, or a smaller picture"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,21 @@ _FINEST_CLOCK = 10**9
 _USUAL_RATE = Fraction(30)
 _THREADS = 4
 """Not by the number of processors, so that every machine writes the same bytes."""
+
+
+@contextmanager
+def encoding_errors(path: Path) -> Iterator[None]:
+    """What the system or FFmpeg raises while the video `path` is written, as an `OutputError`."""
+    try:
+        yield
+    except VisError:
+        raise
+    except OSError as error:
+        raise output_error(error, path) from error
+    except av.FFmpegError as error:
+        # a full disk may come from FFmpeg too, by its number
+        fault = OSError(error.errno, error.strerror or str(error))
+        raise output_error(fault, path, _REFUSED) from error
 
 
 class Film:

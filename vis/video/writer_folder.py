@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from vis.records import Pixels
 
+PICTURE_NAMES = re.compile(r"\d{6,}\.png(\.part)?|times\.json(\.part)?")
+"""Files of such a folder, which may be deleted to make room for new ones."""
 _OPENING, _CLOSING = b'{"times": [', b"\n]}\n"
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from vis.ops.rle import area, box, to_coco
 from vis.pipeline.sinks.final_labels import FinalLabels
-from vis.pipeline.sinks.growing import Growing
 from vis.pipeline.sinks.target import State, Target, category_id
+from vis.storage.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Coco:
     def __init__(self, target: Target, state: State | None = None) -> None:
         self._target = target
         self.path = target.folder / f"{target.name}{self.suffix}"
-        self._images = Growing(
+        self._images = AppendOnlyFile(
             target.folder / "coco-images.txt", 0 if state is None else state["images"]
         )
         self._objects = FinalLabels(
@@ -91,7 +91,7 @@ class Coco:
         info = self._target.info
         video = {"id": _VIDEO, "name": self._target.name, "length": length}
         video |= {"width": info.width, "height": info.height}
-        whole = Growing(self.path)
+        whole = AppendOnlyFile(self.path)
         try:
             head = _compact({"videos": [video], "categories": categories})
             whole.append(head[:-1] + b',\n"images":[')

@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
+from vis.storage.disk_errors import output_errors
 from vis.video.joining import Piece, join_films, reaches
 from vis.video.writer import VideoWriter
-from vis.video.writer_place import output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

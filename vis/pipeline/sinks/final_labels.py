@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vis.pipeline.sinks.growing import Growing
+from vis.storage.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class FinalLabels:
     """
 
     def __init__(self, path: Path, state: State | None = None) -> None:
-        self._file = Growing(path, 0 if state is None else state["size"])
+        self._file = AppendOnlyFile(path, 0 if state is None else state["size"])
         self._labels: dict[int, int] = dict(state["labels"]) if state else {}
 
     def add(self, identity: int, rest: bytes) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vis.ops.rle import to_coco
-from vis.pipeline.sinks.growing import Growing
 from vis.pipeline.sinks.target import State, Target, category_id
+from vis.storage.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ class Lines(ABC):
 
     def __init__(self, target: Target, state: State | None = None) -> None:
         self.path = target.folder / f"{target.name}{self.suffix}"
-        self._file = Growing(self.path, 0 if state is None else state["size"])
+        self._file = AppendOnlyFile(self.path, 0 if state is None else state["size"])
         if state is None:
             self._file.append(self.head)
 

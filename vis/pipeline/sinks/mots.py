@@ -9,8 +9,8 @@ from vis.errors import VisWarning
 from vis.formats.index_pictures import layers
 from vis.formats.mots_text import PER_CLASS
 from vis.pipeline.sinks.final_labels import FinalLabels
-from vis.pipeline.sinks.growing import Growing
 from vis.pipeline.sinks.target import State, Target, category_id
+from vis.storage.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +63,7 @@ class Mots:
             ("labels.txt", iter([names.encode()])),
             (f"{self._target.name}.txt", self._numbered()),
         ):
-            file = Growing(folder / name)
+            file = AppendOnlyFile(folder / name)
             try:
                 for line in content:
                     file.append(line)

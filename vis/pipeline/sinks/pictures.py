@@ -13,9 +13,9 @@ from PIL import Image
 from vis.errors import VisWarning
 from vis.formats.davis import UNJUDGED
 from vis.formats.index_pictures import palette_png
-from vis.pipeline.sinks.growing import Growing
+from vis.storage.append_only_file import AppendOnlyFile
+from vis.storage.disk_errors import output_errors
 from vis.video.pictures import TIMES
-from vis.video.writer_place import output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Frames:
         with output_errors(self.path):
             self.path.mkdir(exist_ok=True)
         size = 0 if state is None else state["size"]
-        self._times = Growing(target.folder / "frames-times.txt", size)
+        self._times = AppendOnlyFile(target.folder / "frames-times.txt", size)
 
     def write(self, shown: Shown) -> None:
         """Write the drawn frame."""

@@ -10,9 +10,9 @@ from array import array
 from typing import TYPE_CHECKING
 
 from vis.ops.rle import to_coco
-from vis.pipeline.sinks.growing import Growing
 from vis.pipeline.sinks.target import State, Target, category_id
 from vis.records import RLE
+from vis.storage.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +39,8 @@ class WholeTracks:
     def __init__(self, target: Target, state: State | None = None) -> None:
         self.path = target.folder / f"{target.name}{self.suffix}"
         state = state or {"masks": 0, "entries": 0, "live": []}
-        self._masks = Growing(target.folder / "json-masks.txt", state["masks"])
-        self._entries = Growing(target.folder / "json-entries.txt", state["entries"])
+        self._masks = AppendOnlyFile(target.folder / "json-masks.txt", state["masks"])
+        self._entries = AppendOnlyFile(target.folder / "json-entries.txt", state["entries"])
         self._size = target.info.height, target.info.width
         self._live: dict[int, array[int]] = {int(one): array("q") for one in state["live"]}
         """Identity -> places of its masks."""
@@ -72,7 +72,7 @@ class WholeTracks:
     def finish(self, length: int) -> None:
         """Put the entries in order, with a null for each frame after an object's last."""
         places = self._places_of_entries()
-        whole = Growing(self.path)
+        whole = AppendOnlyFile(self.path)
         try:
             whole.append(b"[")
             for number, identity in enumerate(sorted(places)):

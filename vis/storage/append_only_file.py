@@ -1,4 +1,4 @@
-"""A file that only grows, by whole records, and can forget what came after a known place."""
+"""A file that only grows, by whole records, and can forget what came after a known offset."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
-from vis.video.writer_place import output_errors
+from vis.storage.disk_errors import output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-class Growing:
+class AppendOnlyFile:
     """A file of records; a record is there whole or not at all, even when the disk is full.
 
     Args:
@@ -28,6 +28,7 @@ class Growing:
     def __init__(self, path: Path, size: int = 0) -> None:
         self.path, self.size = path, size
         with output_errors(path):
+            # unbuffered: what `append` has returned for is with the system, and a kill keeps it
             self._file = path.open("r+b" if size else "w+b", buffering=0)
             if path.stat().st_size < size:
                 self._file.close()
@@ -39,12 +40,12 @@ class Growing:
             self._cut()
 
     def append(self, record: bytes) -> int:
-        """Add a record; returns the place where it begins.
+        """Add a record; returns the offset at which it begins.
 
         Raises:
             OutputError: it cannot be written; the file is as before.
         """
-        begin = self.size
+        offset = self.size
         with output_errors(self.path):
             rest = memoryview(record)
             try:
@@ -54,11 +55,11 @@ class Growing:
                 self._cut()
                 raise
         self.size += len(record)
-        return begin
+        return offset
 
-    def line_at(self, place: int) -> bytes:
-        """The line that begins at `place`, without its end."""
-        self._file.seek(place)
+    def line_at(self, offset: int) -> bytes:
+        """The line that begins at `offset`, without its end."""
+        self._file.seek(offset)
         pieces: list[bytes] = []
         while not pieces or (b"\n" not in pieces[-1] and pieces[-1]):
             pieces.append(self._file.read(4096) or b"")
@@ -72,7 +73,7 @@ class Growing:
                 yield line.rstrip(b"\n")
 
     def sync(self) -> int:
-        """Bring all to the disk; returns the size, for a later `Growing` to go on from.
+        """Bring all to the disk; returns the size, for a later `AppendOnlyFile` to go on from.
 
         Raises:
             OutputError: the disk refuses.
