@@ -13,7 +13,7 @@ RANKS = {
     "errors": 0,
     "records": 0,
     "renamed": 0,
-    "strangers": 0,
+    "file_signatures": 0,
     "ops": 1,
     "layers": 1,
     "storage": 1,

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from vis.errors import DataError, InputError, VisError
+from vis.file_signatures import foreign_kind
 from vis.formats.fields import kind
 from vis.storage.whole_file import write_whole
-from vis.strangers import stranger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -206,7 +206,7 @@ def _beyond_blanks(text: str, at: int) -> int:
 
 
 def _refuse_foreign(raw: bytes) -> None:
-    kind = stranger(raw[:200])
+    kind = foreign_kind(raw[:200])
     if kind is not None:
         raise DataError(f"this is {kind.what}, not JSON", remedy=kind.remedy)
     if not raw.strip(b"\xef\xbb\xbf \t\r\n"):

@@ -12,8 +12,8 @@ import av
 from av.packet import Packet
 
 from vis.errors import InputError, VideoError
+from vis.file_signatures import foreign_kind
 from vis.records import Colour, VideoInfo
-from vis.strangers import stranger
 from vis.video import limits
 from vis.video.orientation import Orientation, from_display_matrix
 
@@ -174,7 +174,7 @@ def _what_it_is(name: str) -> VideoError:
     """An error that says what a file is that cannot be opened as a video."""
     with Path(name).open("rb") as file:
         head = file.read(4096)
-    kind = stranger(head)
+    kind = foreign_kind(head)
     if kind is not None:
         return VideoError(f"{kind.what}, not a video", where=name, remedy=kind.remedy)
     if not any(byte < 9 or 13 < byte < 27 for byte in head):
