@@ -82,9 +82,9 @@ def _result(value: object, truth: AnnotationSet) -> PictureResult:
 def _box(value: Any) -> Box:
     numbers = value if isinstance(value, list) and all(map(is_number, value)) else []
     if len(numbers) != 4 or min(numbers[2:]) < 0:
-        said = f"{numbers}" if len(numbers) == 4 else kind(value)
+        description = f"{numbers}" if len(numbers) == 4 else kind(value)
         raise DataError(
-            f"the box is {said}, not [x, y, width, height]", remedy="Write four numbers."
+            f"the box is {description}, not [x, y, width, height]", remedy="Write four numbers."
         )
     x, y, width, height = map(float, numbers)
     return x, y, width, height

@@ -15,7 +15,7 @@ from vis.errors import DataError
 from vis.formats.index_pictures import EIGHT_BITS, ONE_BIT, is_one_bit, palette_png
 from vis.formats.layered import LayeredVideo, Layout, painted, read_layered
 from vis.formats.numbering import extra_number, numbered
-from vis.formats.places import frame_places, pictures, subfolders
+from vis.formats.paths import frame_paths, pictures, subfolders
 from vis.formats.reading import Reading
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.records import Track
@@ -32,7 +32,7 @@ def read_davis(root: str | Path, faults: list[DataError] | None = None) -> Annot
     """The truth of the videos in a DAVIS folder, or in one of folders of PNG pictures alone.
 
     Videos and tracks are counted from 1 in the order of their names and numbers. A number that is
-    not the object's place is kept in `track_extra`.
+    not the object's position is kept in `track_extra`.
 
     Raises:
         InputError: there is no such folder.
@@ -40,19 +40,19 @@ def read_davis(root: str | Path, faults: list[DataError] | None = None) -> Annot
     """
     reading = Reading(str(root), faults)
     layout = davis_layout(root)
-    found = [read_layered(folder.name, layout, reading) for folder in subfolders(layout.marks)]
+    layered = [read_layered(folder.name, layout, reading) for folder in subfolders(layout.marks)]
     videos: dict[int, VideoEntry] = {}
     tracks: dict[int, list[Track]] = {}
     extra: dict[int, Extra] = {}
     ids = count(1)
-    for video_id, video in enumerate((video for video in found if video), 1):
+    for video_id, video in enumerate((video for video in layered if video), 1):
         videos[video_id] = entry(video_id, video)
         tracks[video_id] = []
         for track, keys in _tracks(video, ids):
             tracks[video_id].append(track)
             extra |= {track.id: keys} if keys else {}
         if video.objects and all(track.crowd for track in tracks[video_id]):
-            reading.keep(_binary(), video.name)
+            reading.collect(_binary(), video.name)
     return AnnotationSet(
         categories={_OBJECT.id: _OBJECT}, videos=videos, tracks=tracks, track_extra=extra
     )
@@ -71,11 +71,11 @@ def write_davis(root: str | Path, annotation_set: AnnotationSet) -> None:
     root = Path(root)
     with whole_folder(root / "Annotations") as folder:
         for video in annotation_set.videos.values():
-            found = annotation_set.tracks.get(video.id, [])
-            objects = [track for track in found if not track.crowd]
+            video_tracks = annotation_set.tracks.get(video.id, [])
+            objects = [track for track in video_tracks if not track.crowd]
             pairs = numbered(objects, annotation_set.track_extra, UNJUDGED - 1)
-            crowds = [(UNJUDGED, track) for track in found if track.crowd]
-            name, stems = frame_places(video)
+            crowds = [(UNJUDGED, track) for track in video_tracks if track.crowd]
+            name, stems = frame_paths(video)
             (folder / name).mkdir()
             for stem, numbers in zip(stems, painted(video, [*pairs, *crowds]), strict=True):
                 write_whole(folder / name / f"{stem}.png", palette_png(numbers))
@@ -103,10 +103,10 @@ def davis_layout(root: str | Path) -> Layout:
                 remedy="Give the folder that holds Annotations and JPEGImages.",
             )
         marks, frames = marks / size, frames / size if frames else None
-    there = frames if frames and frames.is_dir() else None
+    frames_folder = frames if frames and frames.is_dir() else None
     # all or none: one picture of one bit among others is a slip, its objects are lost
     modes = ONE_BIT if is_one_bit(_first_picture(marks)) else EIGHT_BITS
-    return Layout(marks=marks, frames=there, modes=modes, empty_if_missing=False)
+    return Layout(marks=marks, frames=frames_folder, modes=modes, empty_if_missing=False)
 
 
 def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
@@ -122,15 +122,15 @@ def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
 
 
 def _first_picture(marks: Path) -> Path:
-    found = (pictures(folder, {".png"}).values() for folder in subfolders(marks))
-    return next(chain.from_iterable(found), marks)
+    by_folder = (pictures(folder, {".png"}).values() for folder in subfolders(marks))
+    return next(chain.from_iterable(by_folder), marks)
 
 
 def _tracks(video: LayeredVideo, ids: Iterator[int]) -> Iterator[tuple[Track, Extra]]:
-    for place, (number, masks) in enumerate(video.objects.items(), 1):
+    for position, (number, masks) in enumerate(video.objects.items(), 1):
         crowd = number == UNJUDGED
         track = Track(next(ids), _OBJECT.id, 1.0, masks, crowd)
-        yield track, {} if crowd else extra_number(number, place)
+        yield track, {} if crowd else extra_number(number, position)
 
 
 def _binary() -> DataError:

@@ -122,9 +122,9 @@ def sides(record: Mapping[str, Any]) -> tuple[int, int]:
     return height, width
 
 
-def beyond(record: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+def unknown_keys(record: Mapping[str, Any], known_keys: set[str]) -> dict[str, Any]:
     """The keys that we do not know, to be kept as they are."""
-    return {key: value for key, value in record.items() if key not in known}
+    return {key: value for key, value in record.items() if key not in known_keys}
 
 
 def check_frame_name(name: object) -> None:

@@ -68,16 +68,16 @@ def read_entries(
         InputError: as `read_json`.
         DataError: as `read_json`, or from `as_list`.
     """
-    seen = 0
+    entries_read = 0
     try:
         _check_regular(Path(path), LARGEST, "a JSON file")
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             for entry in _entries(file, finite):
                 yield entry
-                seen += 1
+                entries_read += 1
     except (OSError, ValueError, RecursionError):
         # the reader of whole files says exactly what is wrong
-        yield from as_list(read_json(path, finite=finite))[seen:]
+        yield from as_list(read_json(path, finite=finite))[entries_read:]
 
 
 def write_json(path: str | Path, value: object, *, overwrite: bool = False) -> None:
@@ -116,8 +116,8 @@ def _check_regular(path: Path, largest: int, what: str) -> None:
     # asked before opening: to open a pipe may already wait for ever
     state = path.stat()
     if not stat.S_ISREG(state.st_mode):
-        found = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, socket or device"
-        raise InputError(f"this is {found}, not {what}", remedy="Check the path.")
+        file_type = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, socket or device"
+        raise InputError(f"this is {file_type}, not {what}", remedy="Check the path.")
     _check_size(state.st_size, largest)
 
 
@@ -230,10 +230,11 @@ def _decode(raw: bytes) -> str:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        duplicate = Counter(key for key, _ in pairs).most_common(1)[0][0]
         which = f" with id {kind(value['id'])}" if "id" in value else ""
         raise DataError(
-            f"key {twice!r:.80} appears twice in one object{which}", remedy="Keep one of the two."
+            f"key {duplicate!r:.80} appears twice in one object{which}",
+            remedy="Keep one of the two.",
         )
     return value
 

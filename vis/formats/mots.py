@@ -18,7 +18,7 @@ from vis.formats.json_file import read_regular
 from vis.formats.layered import LayeredVideo, Layout, painted, read_layered
 from vis.formats.mots_text import PER_CLASS, frame_numbers, read_text, text_lines
 from vis.formats.numbering import extra_number, numbered
-from vis.formats.places import frame_places, pictures, subfolders
+from vis.formats.paths import frame_paths, pictures, subfolders
 from vis.formats.reading import Reading
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.records import Track
@@ -60,7 +60,7 @@ def read_mots(root: str | Path, faults: list[DataError] | None = None) -> Annota
         for track, keys in _tracks(video, categories, ids=ids, reading=reading):
             tracks[video_id].append(track)
             extra |= {track.id: keys} if keys else {}
-    if any(track.crowd for found in tracks.values() for track in found):
+    if any(track.crowd for video_tracks in tracks.values() for track in video_tracks):
         categories[IGNORE.id] = IGNORE
     return AnnotationSet(categories=categories, videos=videos, tracks=tracks, track_extra=extra)
 
@@ -76,15 +76,15 @@ def write_mots(root: str | Path, annotation_set: AnnotationSet) -> None:
         OutputError: it cannot be written.
         DataError: there are too many classes or objects; nothing was written.
     """
-    named = [annotation_set.categories[key] for key in sorted(annotation_set.categories)]
-    named = [category for category in named if category != IGNORE]
-    if len(named) > MOST_CLASSES:
+    ordered = [annotation_set.categories[key] for key in sorted(annotation_set.categories)]
+    ordered = [category for category in ordered if category != IGNORE]
+    if len(ordered) > MOST_CLASSES:
         raise DataError(
-            f"there are {len(named)} categories, at most {MOST_CLASSES} fit into 16 bits",
+            f"there are {len(ordered)} categories, at most {MOST_CLASSES} fit into 16 bits",
             remedy="Write YouTube-VIS, or leave out categories that nothing has.",
         )
-    classes = {category.id: place for place, category in enumerate(named, 1)}
-    labels = "".join(f"{' '.join(category.name.split())}\n" for category in named)
+    classes = {category.id: position for position, category in enumerate(ordered, 1)}
+    labels = "".join(f"{' '.join(category.name.split())}\n" for category in ordered)
     with whole_folder(root) as folder:
         for name in _MARKS:
             (folder / name).mkdir()
@@ -144,35 +144,35 @@ def _labels(folder: Path) -> dict[int, Category]:
             "this is not UTF-8", where=str(path), remedy="Save it again as UTF-8."
         ) from None
     names = [line.strip() for line in text.splitlines() if line.strip()]
-    return {place: Category(place, name) for place, name in enumerate(names, 1)}
+    return {position: Category(position, name) for position, name in enumerate(names, 1)}
 
 
 def _tracks(
     video: LayeredVideo, categories: Mapping[int, Category], *, ids: count[int], reading: Reading
 ) -> Iterator[tuple[Track, Extra]]:
-    places: Counter[int] = Counter()
+    positions: Counter[int] = Counter()
     for identity, masks in video.objects.items():
         label, number = divmod(identity, PER_CLASS)
         crowd = label == IGNORE.id and label not in categories
         if not crowd and label not in categories:
             what = f"object {identity} is of class {label}, which has no name"
             remedy = f"Correct it, or name the classes in {_LABELS}, one a line."
-            reading.keep(DataError(what, remedy=remedy), video.name)
+            reading.collect(DataError(what, remedy=remedy), video.name)
             continue
-        places[label] += 1
-        yield Track(next(ids), label, 1.0, masks, crowd), extra_number(number, places[label])
+        positions[label] += 1
+        yield Track(next(ids), label, 1.0, masks, crowd), extra_number(number, positions[label])
 
 
 def _identities(
     annotation_set: AnnotationSet, video_id: int, classes: Mapping[int, int]
 ) -> list[tuple[int, Track]]:
-    found = annotation_set.tracks.get(video_id, [])
+    video_tracks = annotation_set.tracks.get(video_id, [])
     pairs: dict[int, tuple[int, Track]] = {}
     for label in {*classes.values(), IGNORE.id}:
-        same = [track for track in found if _class(track, classes) == label]
-        for number, track in numbered(same, annotation_set.track_extra, PER_CLASS - 1):
+        of_class = [track for track in video_tracks if _class(track, classes) == label]
+        for number, track in numbered(of_class, annotation_set.track_extra, PER_CLASS - 1):
             pairs[track.id] = (label * PER_CLASS + number, track)
-    return [pairs[track.id] for track in found if track.id in pairs]
+    return [pairs[track.id] for track in video_tracks if track.id in pairs]
 
 
 def _class(track: Track, classes: Mapping[int, int]) -> int | None:
@@ -183,7 +183,7 @@ def _class(track: Track, classes: Mapping[int, int]) -> int | None:
 
 
 def _write_video(folder: Path, video: VideoEntry, pairs: list[tuple[int, Track]]) -> None:
-    name, stems = frame_places(video)
+    name, stems = frame_paths(video)
     (folder / "instances" / name).mkdir()
     lines: list[str] = []
     for number, stem, pixels in zip(

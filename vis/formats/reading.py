@@ -48,7 +48,7 @@ class Reading:
             try:
                 record = parse(value)
             except DataError as error:
-                self.keep(error, f"{name}[{index}]{id_of(value)}")
+                self.collect(error, f"{name}[{index}]{id_of(value)}")
             else:
                 yield record
 
@@ -61,21 +61,21 @@ class Reading:
             DataError: as `records`.
         """
         table: dict[int, Listed] = {}
-        for record in self.records(values, name, lambda value: new(parse(value), table)):
+        for record in self.records(values, name, lambda value: with_unique_id(parse(value), table)):
             table[record.id] = record
         return table
 
-    def keep(self, error: DataError, place: str) -> None:
-        """Collect a fault of the record at `place`, or raise it.
+    def collect(self, error: DataError, where: str) -> None:
+        """Collect a fault of the record at `where`, or raise it.
 
         Raises:
             DataError: the error, placed in the file, unless faults are collected.
         """
-        placed = error.at(f"{self.path}: {place}")
-        assert isinstance(placed, DataError)
+        located = error.at(f"{self.path}: {where}")
+        assert isinstance(located, DataError)
         if self.faults is None:
-            raise placed from None
-        self.faults.append(placed)
+            raise located from None
+        self.faults.append(located)
 
 
 def kinds_of(faults: Iterable[DataError]) -> dict[str, int]:
@@ -91,13 +91,13 @@ _QUOTED = re.compile(r"'[^']*'")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
-def new(record: Listed, taken: Mapping[int, object]) -> Listed:
-    """`record`, if its id is not among the taken ones.
+def with_unique_id(record: Listed, used_ids: Mapping[int, object]) -> Listed:
+    """`record`, if no earlier one has its id.
 
     Raises:
         DataError: it is.
     """
-    if record.id in taken:
+    if record.id in used_ids:
         raise DataError(
             f"id {record.id} belongs to an earlier record already",
             remedy="Give each record an id of its own.",

@@ -15,7 +15,7 @@ from PIL import Image
 
 from vis.errors import DataError, InputError, VisError
 from vis.formats.index_pictures import EIGHT_BITS, read_numbers
-from vis.formats.places import inside
+from vis.formats.paths import inside
 from vis.formats.reading import Reading
 from vis.formats.ytvis_records import AnnotationSet, Category, VideoEntry
 from vis.ops.pictures import FAULTS
@@ -52,25 +52,25 @@ def read_semantic(
     """
     reading = Reading(str(path), faults)
     for name in pairs.unpaired:
-        reading.keep(_unpaired(), name)
+        reading.collect(_unpaired(), name)
     videos: dict[int, VideoEntry] = {}
-    marks: dict[int, str] = {}
-    for id_, (shown, marked) in enumerate(pairs.names, 1):
+    label_files: dict[int, str] = {}
+    for id_, (picture, label_file) in enumerate(pairs.names, 1):
         try:
-            width, height = _size(inside(pairs.marks, marked))
+            width, height = _size(inside(pairs.marks, label_file))
         except VisError as error:
-            reading.keep(DataError(error.what, remedy=error.remedy), marked)
+            reading.collect(DataError(error.what, remedy=error.remedy), label_file)
             continue
-        name = shown.rpartition("/")[2].rpartition(".")[0]
-        videos[id_] = VideoEntry(id_, name, width, height, 1, (shown,))
-        marks[id_] = marked
+        name = picture.rpartition("/")[2].rpartition(".")[0]
+        videos[id_] = VideoEntry(id_, name, width, height, 1, (picture,))
+        label_files[id_] = label_file
     if not videos:
         raise DataError("there is not one picture with labels", where=str(path))
     names = enumerate(pairs.numbering.names, 1)
     return AnnotationSet(
         categories={id_: Category(id_, name) for id_, name in names},
         videos=videos,
-        tracks=Regions(pairs.marks, marks, pairs.numbering),
+        tracks=Regions(pairs.marks, label_files, pairs.numbering),
     )
 
 
@@ -131,11 +131,11 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _check(present: list[int], numbering: Numbering) -> None:
-    known = numbering.classes.keys() | numbering.unjudged
-    strange = [number for number in present if number not in known]
-    if strange:
+    valid = numbering.classes.keys() | numbering.unjudged
+    unknown = [number for number in present if number not in valid]
+    if unknown:
         raise DataError(
-            f"there are pixels with the number {strange[0]}, which is of no class "
+            f"there are pixels with the number {unknown[0]}, which is of no class "
             f"({len(numbering.names)} classes, of {min(numbering.classes)} to "
             f"{max(numbering.classes)})",
             remedy="Number the classes as the data set does, and write 255 where nothing is said.",

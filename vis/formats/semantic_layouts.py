@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError, InputError
-from vis.formats.places import pictures, subfolders
+from vis.formats.paths import pictures, subfolders
 from vis.formats.semantic_classes import (
     OF_ADE20K,
     OF_CITYSCAPES_IDS,
@@ -63,28 +63,28 @@ def find_pairs(path: Path) -> Pairs | None:
 
 
 def _by_stem(frames: Path, marks: Path, meaning: Numbering) -> Pairs:
-    shown, marked = pictures(frames), pictures(marks, {".png"})
-    both = [stem for stem in marked if stem in shown]
+    frame_files, label_files = pictures(frames), pictures(marks, {".png"})
+    both = [stem for stem in label_files if stem in frame_files]
     return Pairs(
         frames=frames,
         marks=marks,
-        names=tuple((shown[stem].name, marked[stem].name) for stem in both),
-        unpaired=tuple(sorted(set(shown) ^ set(marked), key=natural)),
+        names=tuple((frame_files[stem].name, label_files[stem].name) for stem in both),
+        unpaired=tuple(sorted(set(frame_files) ^ set(label_files), key=natural)),
         numbering=meaning,
     )
 
 
-def _context(listed: Path) -> Pairs:
-    root = listed.parent.parent.parent
+def _context(list_file: Path) -> Pairs:
+    root = list_file.parent.parent.parent
     frames, marks = root / "JPEGImages", root / "SegmentationClassContext"
-    stems = _lines(listed)
-    shown, marked = pictures(frames), pictures(marks, {".png"})
-    there = [stem for stem in stems if stem in shown and stem in marked]
+    stems = _lines(list_file)
+    frame_files, label_files = pictures(frames), pictures(marks, {".png"})
+    complete = [stem for stem in stems if stem in frame_files and stem in label_files]
     return Pairs(
         frames=frames,
         marks=marks,
-        names=tuple((shown[stem].name, marked[stem].name) for stem in there),
-        unpaired=tuple(stem for stem in stems if stem not in there),
+        names=tuple((frame_files[stem].name, label_files[stem].name) for stem in complete),
+        unpaired=tuple(stem for stem in stems if stem not in complete),
         numbering=OF_PASCAL_CONTEXT,
     )
 
@@ -98,17 +98,19 @@ def _cityscapes(path: Path) -> Pairs | None:
         ("_labelIds.png", OF_CITYSCAPES_IDS),
         ("_labelTrainIds.png", OF_CITYSCAPES_TRAINING),
     ):
-        found = [
+        label_names = [
             f"{city.name}/{file.name}"
             for city in subfolders(path)
             for file in pictures(city, {".png"}).values()
             if file.name.endswith(ending)
         ]
-        if found:
-            pairs = [(_photo(name, path.parent.name + ending), name) for name in found]
-            there = [pair for pair in pairs if (frames / pair[0]).is_file()]
-            lost = tuple(name for shown, name in pairs if (shown, name) not in set(there))
-            return Pairs(frames, path, tuple(there), lost, meaning)
+        if label_names:
+            pairs = [(_photo(name, path.parent.name + ending), name) for name in label_names]
+            complete = [pair for pair in pairs if (frames / pair[0]).is_file()]
+            unpaired = tuple(
+                name for frame_name, name in pairs if (frame_name, name) not in set(complete)
+            )
+            return Pairs(frames, path, tuple(complete), unpaired, meaning)
     return None
 
 

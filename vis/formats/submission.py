@@ -66,8 +66,8 @@ def read_submission(results: str | Path, videos: str | Path) -> Submission:
     problems: list[DataError] = []
     tracks = read_results(results, split, problems)
     problems += _counts(tracks, split, str(results))
-    kept = {video_id: _best(found) for video_id, found in tracks.items()}
-    return Submission(split, kept, problems)
+    best = {video_id: _best(video_tracks) for video_id, video_tracks in tracks.items()}
+    return Submission(split, best, problems)
 
 
 def write_submission(path: str | Path, submission: Submission, *, overwrite: bool = False) -> None:
@@ -95,16 +95,16 @@ def _counts(
     tracks: Mapping[int, list[Track]], split: AnnotationSet, path: str
 ) -> Iterator[DataError]:
     for video_id, video in split.videos.items():
-        place = f"{path}: video {video_id} ({video.name})"
+        where = f"{path}: video {video_id} ({video.name})"
         count = len(tracks[video_id])
         if not count:
             yield DataError(
-                "it has no result", where=place, remedy="Track it, unless nothing is in it."
+                "it has no result", where=where, remedy="Track it, unless nothing is in it."
             )
         if count > MOST:
             yield DataError(
                 f"it has {count} results, at most {MOST} of a video count",
-                where=place,
+                where=where,
                 remedy=f"Keep the {MOST} of the highest score.",
             )
 

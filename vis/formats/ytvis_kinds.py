@@ -64,14 +64,14 @@ _PICTURE_RESULTS = "COCO results of single pictures"
 
 
 def _named_lists(
-    value: object, path: str, keys: Sequence[str], wanted: str
+    value: object, path: str, keys: Sequence[str], expected: str
 ) -> dict[str, list[Any]]:
     what = _kind_of_file(value)
-    known = (PICTURES, FRAMES) if wanted == PICTURES else (wanted,)
-    if what not in known or not isinstance(value, dict):
-        first = "images" if wanted == PICTURES else "videos"
+    accepted = (PICTURES, FRAMES) if expected == PICTURES else (expected,)
+    if what not in accepted or not isinstance(value, dict):
+        first = "images" if expected == PICTURES else "videos"
         raise DataError(
-            f"this is {what}, not {wanted}",
+            f"this is {what}, not {expected}",
             where=path,
             remedy=f"Give the file that holds {first}, categories and annotations.",
         )
@@ -93,8 +93,8 @@ def _kind_of_object(value: dict[str, Any]) -> str:
     videos = value.get("videos")
     if "videos" in value:
         entries = videos if isinstance(videos, list) else []
-        named = any(isinstance(entry, dict) and "file_names" in entry for entry in entries)
-        return ANNOTATIONS if named or not value.get("images") else FRAMES
+        has_file_names = any(isinstance(entry, dict) and "file_names" in entry for entry in entries)
+        return ANNOTATIONS if has_file_names or not value.get("images") else FRAMES
     if "images" in value:
         return PICTURES
     keys = ", ".join(map(repr, list(value)[:5]))

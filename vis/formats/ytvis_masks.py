@@ -30,7 +30,7 @@ def parse_masks(frames: Sequence[object], size: Size) -> dict[int, RLE]:
     masks = {}
     for frame, value in enumerate(frames):
         if isinstance(value, list):
-            masks[frame] = _drawn(value, size, frame)
+            masks[frame] = _rasterised(value, size, frame)
         elif value is not None:
             coded[frame] = value
     masks |= parse_rles(coded, size)
@@ -107,12 +107,12 @@ def check_box(value: object, mask: RLE | None) -> None:
         DataError: why.
     """
     numbers = _numbers(value)
-    shown = max(numbers[2:]) > 0
-    if shown and mask is None:
+    has_extent = max(numbers[2:]) > 0
+    if has_extent and mask is None:
         raise DataError("there is a box but no mask", remedy=_REMEDY)
     if mask is None:
         return
-    if not shown and area(mask):
+    if not has_extent and area(mask):
         raise DataError("there is a mask but no box", remedy=_REMEDY)
     x, y, width, height = numbers
     # a pixel more is how others round
@@ -140,12 +140,14 @@ def _numbers(value: object) -> list[float]:
         return [0.0] * 4
     numbers = value if isinstance(value, list) and all(map(is_number, value)) else []
     if len(numbers) != 4 or min(numbers[2:]) < 0:
-        said = f"{numbers}" if len(numbers) == 4 else kind(value)
-        raise DataError(f"the box is {said}, not null or [x, y, width, height]", remedy=_REMEDY)
+        description = f"{numbers}" if len(numbers) == 4 else kind(value)
+        raise DataError(
+            f"the box is {description}, not null or [x, y, width, height]", remedy=_REMEDY
+        )
     return numbers
 
 
-def _drawn(polygons: list[Any], size: Size, frame: int) -> RLE:
+def _rasterised(polygons: list[Any], size: Size, frame: int) -> RLE:
     try:
         return rasterise(polygons, *size)
     except MaskError as error:

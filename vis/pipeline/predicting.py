@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from vis.datasets.classes import classes_of
 from vis.errors import DataError, InputError, UsageError, VisError
-from vis.formats.places import film_of, inside
+from vis.formats.paths import inside, video_file_of
 from vis.formats.ytvis_records import AnnotationSet, Category
 from vis.pipeline.plan import names_of
 from vis.pipeline.team import Team
@@ -154,7 +154,7 @@ def predict(
 def _tracked(
     model: Model[Any], frames: Path, video: VideoEntry, settings: Mapping[str, Any]
 ) -> Result:
-    film = film_of(frames, video)
+    film = video_file_of(frames, video)
     source = film or [inside(frames, name) for name in video.file_names]
     alone = {"window": 1, "stride": 1} if video.length == 1 else {}
     asked = {"threshold": THRESHOLD, "tracker": TRACKER, "cuts": False, **settings, **alone}

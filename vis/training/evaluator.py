@@ -12,7 +12,7 @@ import torch
 
 from vis.errors import DeviceError, InputError, UsageError
 from vis.formats.opening import open_set
-from vis.formats.places import film_of, inside
+from vis.formats.paths import inside, video_file_of
 from vis.pipeline.evaluating import evaluate, evaluate_model
 from vis.pipeline.predicting import chosen, shared_classes
 from vis.pipeline.team import Team
@@ -122,7 +122,7 @@ def _check_frames(data: DataSet, truth: AnnotationSet) -> None:
     """Each video is there as a film, or its first picture is."""
     for video in truth.videos.values():
         if data.frames is None or not (
-            film_of(data.frames, video) or inside(data.frames, video.file_names[0]).is_file()
+            video_file_of(data.frames, video) or inside(data.frames, video.file_names[0]).is_file()
         ):
             raise InputError(
                 f"the frames of video {video.id} ({video.name}) were not found",
