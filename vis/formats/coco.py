@@ -87,8 +87,8 @@ def coco_value(annotation_set: AnnotationSet) -> dict[str, Any]:
     Raises:
         DataError: a picture that is alone has a track with masks in other frames.
     """
-    long = any(video.length > 1 for video in annotation_set.videos.values())
-    return _value(split_frames(annotation_set) if long else annotation_set)
+    has_videos = any(video.length > 1 for video in annotation_set.videos.values())
+    return _value(split_frames(annotation_set) if has_videos else annotation_set)
 
 
 def pictures_of(value: Any, reading: Reading) -> AnnotationSet:

@@ -40,7 +40,9 @@ def read_davis(root: str | Path, faults: list[DataError] | None = None) -> Annot
     """
     reading = Reading(str(root), faults)
     layout = davis_layout(root)
-    layered = [read_layered(folder.name, layout, reading) for folder in subfolders(layout.marks)]
+    layered = [
+        read_layered(folder.name, layout, reading) for folder in subfolders(layout.label_folder)
+    ]
     videos: dict[int, VideoEntry] = {}
     tracks: dict[int, list[Track]] = {}
     extra: dict[int, Extra] = {}
@@ -89,24 +91,26 @@ def davis_layout(root: str | Path) -> Layout:
         DataError: it holds no folder of PNG pictures.
     """
     root = Path(root)
-    marks, frames = root, None
+    label_folder, frames = root, None
     if (root / "Annotations").is_dir():
-        marks, frames = root / "Annotations", root / "JPEGImages"
-    inner = subfolders(marks)
+        label_folder, frames = root / "Annotations", root / "JPEGImages"
+    inner = subfolders(label_folder)
     if not any(pictures(folder, {".png"}) for folder in inner):
         sizes = [folder.name for folder in inner if subfolders(folder)]
         size = "480p" if "480p" in sizes else sizes[0] if len(sizes) == 1 else None
         if size is None:
             raise DataError(
                 "there are no folders of PNG pictures",
-                where=str(marks),
+                where=str(label_folder),
                 remedy="Give the folder that holds Annotations and JPEGImages.",
             )
-        marks, frames = marks / size, frames / size if frames else None
+        label_folder, frames = label_folder / size, frames / size if frames else None
     frames_folder = frames if frames and frames.is_dir() else None
     # all or none: one picture of one bit among others is a slip, its objects are lost
-    modes = ONE_BIT if is_one_bit(_first_picture(marks)) else EIGHT_BITS
-    return Layout(marks=marks, frames=frames_folder, modes=modes, empty_if_missing=False)
+    modes = ONE_BIT if is_one_bit(_first_picture(label_folder)) else EIGHT_BITS
+    return Layout(
+        label_folder=label_folder, frames=frames_folder, modes=modes, empty_if_missing=False
+    )
 
 
 def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
@@ -121,9 +125,9 @@ def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
     )
 
 
-def _first_picture(marks: Path) -> Path:
-    by_folder = (pictures(folder, {".png"}).values() for folder in subfolders(marks))
-    return next(chain.from_iterable(by_folder), marks)
+def _first_picture(label_folder: Path) -> Path:
+    by_folder = (pictures(folder, {".png"}).values() for folder in subfolders(label_folder))
+    return next(chain.from_iterable(by_folder), label_folder)
 
 
 def _tracks(video: LayeredVideo, ids: Iterator[int]) -> Iterator[tuple[Track, Extra]]:

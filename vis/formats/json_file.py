@@ -270,8 +270,8 @@ def _finite(literal: str) -> float:
 
 
 def _broken(text: str, error: json.JSONDecodeError, size: int) -> DataError:
-    rest = text[error.pos :].rstrip()
-    if error.msg.startswith("Unterminated string") or _UNFINISHED.fullmatch(rest):
+    remaining = text[error.pos :].rstrip()
+    if error.msg.startswith("Unterminated string") or _UNFINISHED.fullmatch(remaining):
         return _cut(size, text.count("\n") + 1)
     if error.msg == "Extra data":
         what = "a second value follows the first"

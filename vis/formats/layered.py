@@ -35,7 +35,7 @@ class LayeredVideo:
 class Layout:
     """Where the pictures of a data set lie and what their pixels mean."""
 
-    marks: Path
+    label_folder: Path
     """Folder of the folders of PNG pictures."""
     frames: Path | None
     """Folder of the folders of the videos' own pictures, where it is there."""
@@ -46,13 +46,13 @@ class Layout:
 
 
 def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | None:
-    """The video `name`, or None where not one of its PNG pictures is sound; "" is `marks` itself.
+    """The video `name`, or None where not one of its PNG pictures is sound; "" is the folder itself.
 
     Raises:
         InputError: a folder cannot be listed.
         DataError: a PNG picture is faulty, or missing, and `reading` does not collect it.
     """
-    label_files = pictures(layout.marks / name, {".png"})
+    label_files = pictures(layout.label_folder / name, {".png"})
     frame_names = _frame_names(name, layout, label_files)
     for stem in [stem for stem in label_files if stem not in frame_names]:
         reading.collect(_unpaired(stem, "annotation", "picture"), name)
@@ -73,7 +73,7 @@ def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | 
         for number, mask in masks.items():
             objects.setdefault(number, {})[frame] = mask
     return LayeredVideo(
-        name=name or layout.marks.parent.name,
+        name=name or layout.label_folder.parent.name,
         height=size[0],
         width=size[1],
         file_names=tuple(frame_names[stem] for stem in masks_by_frame),
@@ -112,7 +112,7 @@ def _numbers(
         if layout.empty_if_missing:
             return None
         raise _unpaired(stem, "picture", "annotation")
-    inside(layout.marks, path.relative_to(layout.marks).as_posix())
+    inside(layout.label_folder, path.relative_to(layout.label_folder).as_posix())
     try:
         numbers = read_numbers(path, layout.modes)
     except InputError as error:

@@ -40,11 +40,11 @@ def _pairs(before: AnnotationSet, after: AnnotationSet) -> Pairs:
         by_folder.setdefault(frame_paths(video)[0], video)
     pairs = []
     for video in before.videos.values():
-        same = after.videos.get(video.id)
-        if same is None or same.file_names != video.file_names:
-            same = by_folder.get(frame_paths(video)[0])
-        if same is not None:
-            pairs.append((video, same))
+        counterpart = after.videos.get(video.id)
+        if counterpart is None or counterpart.file_names != video.file_names:
+            counterpart = by_folder.get(frame_paths(video)[0])
+        if counterpart is not None:
+            pairs.append((video, counterpart))
     return pairs
 
 

@@ -32,7 +32,7 @@ MOST_CLASSES = 64
 """16 bits hold 65535, and class 65 could pass it."""
 _KITTI = {1: Category(1, "car"), 2: Category(2, "pedestrian")}
 _LABELS = "labels.txt"
-_MARKS = ("instances", "instances_txt")
+_LABEL_FOLDERS = ("instances", "instances_txt")
 _PICTURES = ("images", "image_02")
 
 
@@ -48,7 +48,7 @@ def read_mots(root: str | Path, faults: list[DataError] | None = None) -> Annota
     """
     root = Path(root)
     reading = Reading(str(root), faults)
-    folder = _marks(root)
+    folder = _label_folder(root)
     categories = _labels(folder) or dict(_KITTI)
     videos: dict[int, VideoEntry] = {}
     tracks: dict[int, list[Track]] = {}
@@ -86,7 +86,7 @@ def write_mots(root: str | Path, annotation_set: AnnotationSet) -> None:
     classes = {category.id: position for position, category in enumerate(ordered, 1)}
     labels = "".join(f"{' '.join(category.name.split())}\n" for category in ordered)
     with whole_folder(root) as folder:
-        for name in _MARKS:
+        for name in _LABEL_FOLDERS:
             (folder / name).mkdir()
             write_whole(folder / name / _LABELS, labels.encode())
         for video in annotation_set.videos.values():
@@ -98,8 +98,8 @@ def mots_pictures(root: Path) -> Path | None:
     return next((root / name for name in _PICTURES if (root / name).is_dir()), None)
 
 
-def _marks(root: Path) -> Path:
-    inner = (root / name for name in _MARKS)
+def _label_folder(root: Path) -> Path:
+    inner = (root / name for name in _LABEL_FOLDERS)
     return next((folder for folder in inner if folder.is_dir()), root)
 
 

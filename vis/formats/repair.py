@@ -167,13 +167,13 @@ class _Repair:
             if not isinstance(entry, dict):
                 raise
             fault = error
-        bare = {key: entry[key] for key in entry if key not in _REDUNDANT}
-        annotation = self.layout.parse_object(bare, self.videos, self.categories)
-        redundant = self.layout.redundant(annotation.track, bare)
+        reduced = {key: entry[key] for key in entry if key not in _REDUNDANT}
+        annotation = self.layout.parse_object(reduced, self.videos, self.categories)
+        redundant = self.layout.redundant(annotation.track, reduced)
         self.changes.append(
             f"{where}: {' and '.join(redundant)} are those of its masks now: {fault}"
         )
-        return {**bare, **redundant}, annotation
+        return {**reduced, **redundant}, annotation
 
 
 def _check_unambiguous(entry: object, first: dict[int, object], where: str) -> None:

@@ -57,7 +57,7 @@ def read_semantic(
     label_files: dict[int, str] = {}
     for id_, (picture, label_file) in enumerate(pairs.names, 1):
         try:
-            width, height = _size(inside(pairs.marks, label_file))
+            width, height = _size(inside(pairs.label_folder, label_file))
         except VisError as error:
             reading.collect(DataError(error.what, remedy=error.remedy), label_file)
             continue
@@ -70,7 +70,7 @@ def read_semantic(
     return AnnotationSet(
         categories={id_: Category(id_, name) for id_, name in names},
         videos=videos,
-        tracks=Regions(pairs.marks, label_files, pairs.numbering),
+        tracks=Regions(pairs.label_folder, label_files, pairs.numbering),
     )
 
 
@@ -79,7 +79,7 @@ class Regions(Mapping[int, list[Track]]):
     """Tracks by id of the picture, read from its label picture at each call."""
 
     folder: Path
-    marks: Mapping[int, str]
+    label_files: Mapping[int, str]
     """Id -> file in the folder."""
     numbering: Numbering
 
@@ -90,7 +90,7 @@ class Regions(Mapping[int, list[Track]]):
             InputError: the label picture is not there any more.
             DataError: it is faulty, or has a number that is of no class.
         """
-        name = self.marks[id_]
+        name = self.label_files[id_]
         try:
             numbers = read_numbers(inside(self.folder, name), EIGHT_BITS)
             present = np.flatnonzero(np.bincount(numbers.ravel())).tolist()
@@ -103,17 +103,17 @@ class Regions(Mapping[int, list[Track]]):
             for number, label in self.numbering.classes.items()
             if number in present
         ]
-        rest = [number for number in present if number in self.numbering.unjudged]
-        if rest:
-            mask = encode(np.isin(numbers, rest))
+        unjudged = [number for number in present if number in self.numbering.unjudged]
+        if unjudged:
+            mask = encode(np.isin(numbers, unjudged))
             tracks.append(Track(first + _IDS - 1, 1, 1.0, {0: mask}, crowd=True))
         return tracks
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.marks)
+        return iter(self.label_files)
 
     def __len__(self) -> int:
-        return len(self.marks)
+        return len(self.label_files)
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -31,9 +31,9 @@ class Pairs:
     """Pictures and their label pictures."""
 
     frames: Path
-    marks: Path
+    label_folder: Path
     names: tuple[tuple[str, str], ...]
-    """File of the picture below `frames`, file of its labels below `marks`."""
+    """File of the picture below `frames`, file of its labels below `label_folder`."""
     unpaired: tuple[str, ...]
     """Label pictures without a picture, or named ones without labels."""
     numbering: Numbering
@@ -55,19 +55,19 @@ def find_pairs(path: Path) -> Pairs | None:
     if not path.is_dir():
         return None
     if (path / NAMES).is_file() and (path / "labels").is_dir():
-        return _by_stem(path / "images", path / "labels", _own(path / NAMES))
-    beside = path.parent.parent / "images" / path.name
-    if path.parent.name == "annotations" and beside.is_dir() and pictures(path, {".png"}):
-        return _by_stem(beside, path, OF_ADE20K)
+        return _by_stem(path / "images", path / "labels", _own_classes(path / NAMES))
+    frames = path.parent.parent / "images" / path.name
+    if path.parent.name == "annotations" and frames.is_dir() and pictures(path, {".png"}):
+        return _by_stem(frames, path, OF_ADE20K)
     return _cityscapes(path)
 
 
-def _by_stem(frames: Path, marks: Path, meaning: Numbering) -> Pairs:
-    frame_files, label_files = pictures(frames), pictures(marks, {".png"})
+def _by_stem(frames: Path, label_folder: Path, meaning: Numbering) -> Pairs:
+    frame_files, label_files = pictures(frames), pictures(label_folder, {".png"})
     both = [stem for stem in label_files if stem in frame_files]
     return Pairs(
         frames=frames,
-        marks=marks,
+        label_folder=label_folder,
         names=tuple((frame_files[stem].name, label_files[stem].name) for stem in both),
         unpaired=tuple(sorted(set(frame_files) ^ set(label_files), key=natural)),
         numbering=meaning,
@@ -76,13 +76,13 @@ def _by_stem(frames: Path, marks: Path, meaning: Numbering) -> Pairs:
 
 def _context(list_file: Path) -> Pairs:
     root = list_file.parent.parent.parent
-    frames, marks = root / "JPEGImages", root / "SegmentationClassContext"
+    frames, label_folder = root / "JPEGImages", root / "SegmentationClassContext"
     stems = _lines(list_file)
-    frame_files, label_files = pictures(frames), pictures(marks, {".png"})
+    frame_files, label_files = pictures(frames), pictures(label_folder, {".png"})
     complete = [stem for stem in stems if stem in frame_files and stem in label_files]
     return Pairs(
         frames=frames,
-        marks=marks,
+        label_folder=label_folder,
         names=tuple((frame_files[stem].name, label_files[stem].name) for stem in complete),
         unpaired=tuple(stem for stem in stems if stem not in complete),
         numbering=OF_PASCAL_CONTEXT,
@@ -118,7 +118,7 @@ def _photo(name: str, ending: str) -> str:
     return f"{name.removesuffix('_' + ending)}_leftImg8bit.png"
 
 
-def _own(path: Path) -> Numbering:
+def _own_classes(path: Path) -> Numbering:
     names = _lines(path)
     if not 0 < len(names) <= _MOST_CLASSES:
         raise DataError(
@@ -127,8 +127,8 @@ def _own(path: Path) -> Numbering:
             remedy=f"Write one a line, at most {_MOST_CLASSES}: the first is of pixels with 0.",
         )
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"the class {twice!r} is there twice", where=str(path))
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"the class {duplicate!r} is there twice", where=str(path))
     return numbering(tuple(names), range(len(names)), (UNJUDGED,))
 
 

@@ -96,14 +96,14 @@ def box_overlap(boxes: Sequence[Box]) -> float:
     """Pixels in two boxes or more / pixels in any; 0 where there are none."""
     edges = np.array(boxes, np.int64).reshape(-1, 4)
     across, down = np.unique(edges[:, 0::2]), np.unique(edges[:, 1::2])
-    covered = np.zeros((max(len(down) - 1, 0), max(len(across) - 1, 0)), np.int64)
+    count = np.zeros((max(len(down) - 1, 0), max(len(across) - 1, 0)), np.int64)
     for x0, y0, x1, y1 in edges:
         left, right = np.searchsorted(across, (x0, x1))
         top, bottom = np.searchsorted(down, (y0, y1))
-        covered[top:bottom, left:right] += 1
+        count[top:bottom, left:right] += 1
     pixels = np.diff(down)[:, None] * np.diff(across)[None]
-    whole = int(pixels[covered > 0].sum())
-    return int(pixels[covered > 1].sum()) / whole if whole else 0.0
+    union = int(pixels[count > 0].sum())
+    return int(pixels[count > 1].sum()) / union if union else 0.0
 
 
 def _categories(annotation_set: AnnotationSet) -> Iterable[CategoryCount]:
