@@ -23,7 +23,7 @@ from tests.conftest import PATIENCE, heeding_interrupts
 from vis.errors import OutputError
 from vis.records import Frame, VideoInfo
 from vis.video.writer import VideoWriter
-from vis.video.writer_film import encoding_errors
+from vis.video.writer_file import encoding_errors
 
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".gif")
 STEP = Fraction(1001, 30000)
@@ -35,7 +35,7 @@ from fractions import Fraction
 import numpy as np
 from vis.records import Frame, VideoInfo
 from vis.video.writer import VideoWriter
-from vis.video.writer_film import encoding_errors
+from vis.video.writer_file import encoding_errors
 
 path, pause_at, largest = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if largest:

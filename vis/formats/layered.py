@@ -46,7 +46,7 @@ class Layout:
 
 
 def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | None:
-    """The video `name`, or None where not one of its PNG pictures is sound; "" is the folder itself.
+    """The video `name`, or None where no PNG picture of it is sound; "" is the folder itself.
 
     Raises:
         InputError: a folder cannot be listed.

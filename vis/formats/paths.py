@@ -95,8 +95,8 @@ def video_file_of(frames: Path, video: VideoEntry) -> Path | None:
     folder, slash, _ = video.file_names[0].rpartition("/")
     if not slash or (frames / folder).is_dir():
         return None
-    films = (frames / f"{folder}{ending}" for ending in VIDEO_SUFFIXES)
-    path = next((film for film in films if film.is_file()), None)
+    candidates = (frames / f"{folder}{ending}" for ending in VIDEO_SUFFIXES)
+    path = next((file for file in candidates if file.is_file()), None)
     return path and inside(frames, path.relative_to(frames).as_posix())
 
 

@@ -18,7 +18,7 @@ from vis.pipeline.run import Choices, Manner, Outcome, Wanted, run
 from vis.pipeline.sinks import KINDS, check_kinds
 from vis.pipeline.sources import FILMS as SOURCES
 from vis.pipeline.sources import Source, found_sources
-from vis.video.writer_film import FILMS
+from vis.video.writer_file import VIDEO_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ IN_FOLDER = ("video", "json", "jsonl")
 """What is saved in a folder where nobody says otherwise."""
 _LONE = {".coco.json": "coco", ".json": "json", ".jsonl": "jsonl", ".csv": "csv"}
 """Ending of a lone output that is no video -> its kind."""
-_REFUSED = (SOURCES | PICTURES | {".txt", ".xml", ".zip"}) - FILMS.keys()
+_REFUSED = (SOURCES | PICTURES | {".txt", ".xml", ".zip"}) - VIDEO_FORMATS.keys()
 """Endings of files that are not written; who gives one does not mean a folder."""
 
 
@@ -134,7 +134,7 @@ def _meant(output: str) -> tuple[str, str | None]:
     path = Path(output)
     if path.is_dir() or output.endswith(("/", os.sep)):
         return "", None
-    kinds = dict.fromkeys(FILMS, "video") | _LONE
+    kinds = dict.fromkeys(VIDEO_FORMATS, "video") | _LONE
     for ending in sorted(kinds, key=len, reverse=True):
         if path.name.lower().endswith(ending) and len(path.name) > len(ending):
             return path.name[-len(ending) :], kinds[ending]

@@ -207,12 +207,12 @@ class _Cursor:
         if self._key is None:
             yield from packets
             return
-        shown, decoded = self._key
+        pts, dts = self._key
         for packet in packets:
-            if packet.is_keyframe and packet.pts == shown:
+            if packet.is_keyframe and packet.pts == pts:
                 yield packet
                 break
-            if packet.dts is not None and packet.dts > decoded:
+            if packet.dts is not None and packet.dts > dts:
                 return  # the container landed too late
         yield from packets
 

@@ -93,14 +93,14 @@ def decode(packet: Packet[VideoStream], stream: VideoStream) -> tuple[list[Video
     flushing = packet.size == 0
     for _ in range(limits.MAX_FRAMES_AHEAD):
         try:
-            found = stream.decode(None if flushing else packet)
+            batch = stream.decode(None if flushing else packet)
         except av.error.EOFError:
             break
         except FAULTS:
             errors += 1
         else:
-            frames += found
-            if not found or not flushing:
+            frames += batch
+            if not batch or not flushing:
                 break
         if not flushing:
             break

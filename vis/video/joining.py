@@ -1,4 +1,4 @@
-"""Pieces of one film, made one after the other, into one file: packets are copied, not encoded."""
+"""Pieces of one video, made one after the other, into one file: packets are copied, not encoded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vis.errors import DataError
 from vis.storage.part import PartFile
 from vis.video.audio import AudioCopy
 from vis.video.decoder import FAULTS
-from vis.video.writer_film import FILMS, encoding_errors
+from vis.video.writer_file import VIDEO_FORMATS, encoding_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A film that `VideoWriter` wrote, or the part of it that a kill left."""
+    """A video that `VideoWriter` wrote, or the part of it that a kill left."""
 
     path: Path
     first: Fraction
@@ -37,25 +37,25 @@ class Piece:
 
     @property
     def shift(self) -> Fraction:
-        """Seconds by which its times are later than the source's; films do not begin before 0."""
+        """Seconds by which its times are later than the source's; videos do not begin before 0."""
         return max(-self.first, Fraction(0))
 
 
-def join_films(pieces: Sequence[Piece], path: Path, *, audio_from: str | None = None) -> None:
-    """Write the pieces as one film, with every frame at its time; replaces what is there.
+def join_videos(pieces: Sequence[Piece], path: Path, *, audio_from: str | None = None) -> None:
+    """Write the pieces as one video, with every frame at its time; replaces what is there.
 
     Args:
         pieces: in order of time, made by `VideoWriter` from frames of one size, in one way.
-        path: of the film; its suffix is that of the pieces.
+        path: of the video; its suffix is that of the pieces.
         audio_from: a video file whose audio streams are copied as they are.
 
     Raises:
         DataError: the pieces do not fit together, or one is damaged.
-        OutputError: the film cannot be written.
+        OutputError: the video cannot be written.
     """
     output = PartFile(path, overwrite=True)
     output.prepare()
-    kind = FILMS[path.suffix.lower()]
+    video_format = VIDEO_FORMATS[path.suffix.lower()]
     with ExitStack() as stack:
         first = stack.enter_context(_opened(pieces[0].path))
         source = first.streams.video[0]
@@ -63,27 +63,27 @@ def join_films(pieces: Sequence[Piece], path: Path, *, audio_from: str | None = 
         if audio is not None:
             stack.callback(audio.close)
         stack.enter_context(encoding_errors(path))
-        out = stack.enter_context(
+        container = stack.enter_context(
             av.open(
                 f"file:{output.part}",
                 "w",
-                format=kind.container,
-                container_options=dict(kind.muxer),
+                format=video_format.container,
+                container_options=dict(video_format.muxer),
             )
         )
-        stream = out.add_stream_from_template(source)
+        stream = container.add_stream_from_template(source)
         stream.time_base = source.time_base
         if audio is not None:
-            audio.attach(out, first=pieces[0].first, shift=pieces[0].shift)
-        out.start_encoding()
+            audio.attach(container, first=pieces[0].first, shift=pieces[0].shift)
+        container.start_encoding()
         for packet, time in _timed(pieces, source):
             if audio is not None:
                 audio.copy_until(time)
-            length = (packet.duration or 0) * packet.time_base
+            duration = (packet.duration or 0) * packet.time_base
             packet.stream = stream
-            out.mux_one(packet)
+            container.mux_one(packet)
         if audio is not None:
-            audio.copy_until(time + length)
+            audio.copy_until(time + duration)
     output.publish()
 
 
@@ -104,7 +104,7 @@ def reaches(piece: Piece) -> bool:
 def _timed(
     pieces: Sequence[Piece], source: VideoStream
 ) -> Iterator[tuple[Packet[VideoStream], Fraction]]:
-    """The packets with the times of the joined film, and each one's time in the source."""
+    """The packets with the times of the joined video, and each one's time in the source."""
     for piece in pieces:
         with _opened(piece.path) as container:
             stream = container.streams.video[0]
@@ -115,8 +115,8 @@ def _timed(
                 if time > piece.last + tick / 2:
                     break
                 assert packet.pts is not None and packet.dts is not None
-                moved = round((pieces[0].shift - piece.shift) / tick)
-                packet.pts, packet.dts = packet.pts + moved, packet.dts + moved
+                offset = round((pieces[0].shift - piece.shift) / tick)
+                packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
                 yield packet, time
 
 
@@ -135,7 +135,7 @@ def _opened(path: Path) -> InputContainer:
         container = av.open(f"file:{path}")
     except FAULTS as error:
         raise DataError(
-            f"the piece of a film cannot be opened ({error})",
+            f"the piece of a video cannot be opened ({error})",
             where=str(path),
             remedy="Begin anew (--overwrite).",
         ) from error
@@ -150,12 +150,12 @@ def _time(packet: Packet[VideoStream]) -> Fraction:
 
 
 def _check_alike(stream: VideoStream, source: VideoStream, path: Path) -> None:
-    """Packets of one film share what its header says of how to decode them."""
-    mine, first = stream.codec_context, source.codec_context
+    """Packets of one video share what its header says of how to decode them."""
+    context, first_context = stream.codec_context, source.codec_context
     for name in ("name", "width", "height", "pix_fmt", "extradata"):
-        if getattr(mine, name) != getattr(first, name):
+        if getattr(context, name) != getattr(first_context, name):
             raise DataError(
-                f"it does not fit the first piece of the film: another {name}",
+                f"it does not fit the first piece of the video: another {name}",
                 where=str(path),
                 remedy="Begin anew (--overwrite).",
             )

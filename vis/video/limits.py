@@ -55,10 +55,10 @@ def check_size(width: int, height: int, *, where: str) -> None:
         )
 
 
-def frames_ahead(asked: int, width: int, height: int) -> int:
+def frames_ahead(requested: int, width: int, height: int) -> int:
     """How many decoded frames may wait: what was asked for, within both limits, at least one."""
     by_memory = MAX_BYTES_AHEAD // (width * height * 3)
-    return max(1, min(asked, MAX_FRAMES_AHEAD, by_memory))
+    return max(1, min(requested, MAX_FRAMES_AHEAD, by_memory))
 
 
 def letterbox(width: int, height: int, *, into: tuple[int, int]) -> tuple[int, int, int, int]:

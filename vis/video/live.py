@@ -14,7 +14,7 @@ import av
 from vis.errors import InputError, VideoError
 from vis.records import Frame
 from vis.video import limits
-from vis.video.damage import Ledger, ReadReport
+from vis.video.damage import PacketAccounting, ReadReport
 from vis.video.decoder import FAULTS, choose_stream, decode, describe, flush
 from vis.video.pixels import fitted, rgb
 
@@ -75,7 +75,7 @@ class LiveSource:
         strict: bool = False,
     ) -> None:
         self._name, self._settings, self._camera = name, settings, camera
-        self._ledger = Ledger(name, strict, timed=False)
+        self._accounting = PacketAccounting(name, strict, timed=False)
         self._stopped = threading.Event()
         self._last: Fraction | None = None
         self._shift = Fraction(0)
@@ -101,7 +101,7 @@ class LiveSource:
     @property
     def report(self) -> ReadReport:
         """What was read and lost so far."""
-        return self._ledger.report(self.info.frames)
+        return self._accounting.report(self.info.frames)
 
     def frames(self) -> Iterator[Frame]:
         """Frames as they come, until the stream ends or cannot be reached again."""
@@ -122,22 +122,24 @@ class LiveSource:
         self._ended = False
         try:
             while (frame := self._waiting) is not None and not self._stopped.is_set():
-                placed = self._place(frame)
-                if placed is not None:
-                    yield placed
+                timed_frame = self._place(frame)
+                if timed_frame is not None:
+                    yield timed_frame
                 self._waiting = next(self._decoded, None)
             self._ended = True
         except FAULTS as error:
-            self._ledger.problem(f"the connection broke ({type(error).__name__})", self._last)
+            self._accounting.add_problem(
+                f"the connection broke ({type(error).__name__})", self._last
+            )
 
     def _place(self, frame: VideoFrame) -> Frame | None:
         tick = self._stream.time_base or Fraction(1, 90_000)
-        stamp = frame.pts if frame.pts is not None else self._ledger.decoded
+        stamp = frame.pts if frame.pts is not None else self._accounting.decoded
         time = stamp * tick + self._shift
         if self._last is not None and time <= self._last:
             return None  # seen before the break
         self._last, self._failures = time, 0
-        index = self._ledger.frame(None, tick)
+        index = self._accounting.add_frame(None, tick)
         picture = self._orientation.upright(rgb(frame, where=self._name))
         return Frame(index, time, fitted(picture, self.info.width, self.info.height))
 
@@ -168,7 +170,9 @@ class LiveSource:
             if self._waiting is not None:
                 self._continue_times(self._waiting, monotonic() - silent_since)
                 return True
-        self._ledger.problem(f"gone after {self._failures} attempts to reconnect", self._last)
+        self._accounting.add_problem(
+            f"gone after {self._failures} attempts to reconnect", self._last
+        )
         return False
 
     def _continue_times(self, first: VideoFrame, gap: float) -> None:
@@ -176,28 +180,28 @@ class LiveSource:
         if not self._endless or self._last is None:
             return
         tick = self._stream.time_base or Fraction(1, 90_000)
-        resume = self._last + Fraction(round(gap * 1000), 1000)
-        ticks = (first.pts or 0) * tick
-        self._shift = round((resume - ticks) / tick) * tick
+        continued = self._last + Fraction(round(gap * 1000), 1000)
+        first_time = (first.pts or 0) * tick
+        self._shift = round((continued - first_time) / tick) * tick
 
     def _decode(self) -> Iterator[VideoFrame]:
         """The frames of this connection; on a break first those that the decoder still holds."""
         packets = self._container.demux(self._stream)
-        broken: Exception | None = None
-        while broken is None:
+        fault: Exception | None = None
+        while fault is None:
             try:
                 packet = next(packets, None)
                 self._arrived = monotonic()
             except FAULTS as error:
-                packet, broken = flush(), error
+                packet, fault = flush(), error
             if packet is None:
                 return
             frames, errors = decode(packet, self._stream)
-            self._ledger.undecodable += errors
+            self._accounting.undecodable += errors
             for frame in frames:
                 limits.check_size(frame.width, frame.height, where=self._name)
                 yield frame
-        raise broken
+        raise fault
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         timeout = self._settings.timeout

@@ -131,9 +131,9 @@ class VideoReader(Iterator[Frame]):
         self._access: Access | None = None
         width, height = self.info.width, self.info.height
         self._depth = limits.frames_ahead(ahead, width, height)
-        self._kept = limits.frames_ahead(limits.MAX_FRAMES_AHEAD, width, height)
+        self._pool_size = limits.frames_ahead(limits.MAX_FRAMES_AHEAD, width, height)
         self._ahead: Ahead[Frame] | None = None
-        self._over = False
+        self._ended = False
 
     @property
     def report(self) -> ReadReport:
@@ -168,10 +168,10 @@ class VideoReader(Iterator[Frame]):
         return self
 
     def __next__(self) -> Frame:
-        if self._over:
+        if self._ended:
             raise StopIteration
         if self._ahead is None:
-            frames = _owned(self._source.frames(), self._kept)
+            frames = _owned(self._source.frames(), self._pool_size)
             self._ahead = Ahead(frames, depth=self._depth, drop_oldest=self.info.live)
         try:
             return next(self._ahead)
@@ -179,12 +179,12 @@ class VideoReader(Iterator[Frame]):
             self._finish()
             raise
         except VideoError:
-            self._over = True
+            self._ended = True
             raise
 
     def close(self) -> None:
         """Stop the decoding thread and free the file."""
-        self._over = True
+        self._ended = True
         if self.info.live:
             self._source.close()  # wakes a thread that waits for the network
         if self._ahead is not None:
@@ -206,7 +206,7 @@ class VideoReader(Iterator[Frame]):
         self.close()
 
     def _finish(self) -> None:
-        self._over = True
+        self._ended = True
         report = self.report
         if report.problems:
             warnings.warn(f"{self.info.name}: {report}", DamageWarning, stacklevel=3)

@@ -14,7 +14,7 @@ import numpy as np
 from vis.errors import OutputError, UsageError, VisError, VisWarning
 from vis.storage.part import PartFile, PartFolder
 from vis.video.audio import AudioCopy
-from vis.video.writer_film import FILMS, Film, Quality, encoding_errors
+from vis.video.writer_file import VIDEO_FORMATS, Quality, VideoFile, encoding_errors
 from vis.video.writer_folder import PICTURE_NAMES, PictureFolder
 
 if TYPE_CHECKING:
@@ -129,14 +129,14 @@ class VideoWriter:
             return
         if self._fault is not None:
             self.stop()
-            self._fault.done = self.kept()
+            self._fault.done = self.partial_notice()
             raise self._fault
         try:
             if self._finish():
                 self._output.publish()
                 return
         except VisError as error:
-            error.done = error.done or self.kept()
+            error.done = error.done or self.partial_notice()
             raise
         raise OutputError("no frame was given", where=str(self.path), done="No file was made")
 
@@ -147,7 +147,7 @@ class VideoWriter:
             with suppress(OutputError):
                 self._finish()
 
-    def kept(self) -> str:
+    def partial_notice(self) -> str:
         """A sentence for messages: what became of the frames of a writer that was stopped."""
         if not self._frames:
             return "No file was made"
@@ -168,9 +168,9 @@ class VideoWriter:
             return
         self.stop()
         if isinstance(error, VisError) and not error.done:
-            error.done = self.kept()
+            error.done = self.partial_notice()
         else:
-            error.add_note(self.kept())
+            error.add_note(self.partial_notice())
 
     def _checked(self, frame: Frame) -> Pixels:
         """The frame's pixels, in one piece of memory, if it may follow the last one."""
@@ -178,8 +178,8 @@ class VideoWriter:
         if not self._open:
             raise UsageError("the writer is closed", where=where)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-            found = f"{pixels.dtype} {list(pixels.shape)}"
-            raise UsageError(f"pixels are {found}, not uint8 [H W 3]", where=where)
+            description = f"{pixels.dtype} {list(pixels.shape)}"
+            raise UsageError(f"pixels are {description}, not uint8 [H W 3]", where=where)
         size = pixels.shape[1], pixels.shape[0]
         if self._frames and size != self._size:
             what = "is {} x {}, the video is {} x {}".format(*size, *self._size)
@@ -196,7 +196,7 @@ class VideoWriter:
             if self._audio:
                 self._audio.warn_left_out("a folder of pictures has no sound")
             return PictureFolder(self.partial)
-        film = Film(
+        file = VideoFile(
             self.partial,
             size=(width, height),
             first=frame.time,
@@ -204,12 +204,12 @@ class VideoWriter:
             quality=self._quality,
             audio=self._audio,
         )
-        if film.padded:
+        if file.padded:
             # the source: a caller may write to a name that its user never gave
             name = self._info.name if self._info is not None else self.path
             what = f"{name}: {width} x {height} is padded to even sides by repeating the edge"
             warnings.warn(what, VisWarning, stacklevel=4)
-        return film
+        return file
 
     def _finish(self) -> bool:
         """Close everything; True if there is a video, else no part file remains."""
@@ -235,11 +235,11 @@ def _output_at(path: str, *, overwrite: bool) -> PartFile | PartFolder:
     suffix = name.suffix.lower()
     if path.endswith(("/", os.sep)) or not suffix:
         return PartFolder(name, overwrite=overwrite, names=PICTURE_NAMES)
-    if suffix not in FILMS:
-        known = " ".join(FILMS)
+    if suffix not in VIDEO_FORMATS:
+        suffixes = " ".join(VIDEO_FORMATS)
         raise UsageError(
             f"no video of kind {suffix!r} is written",
             where=path,
-            remedy=f"End the name in one of {known}, or in a slash for a folder of pictures",
+            remedy=f"End the name in one of {suffixes}, or in a slash for a folder of pictures",
         )
     return PartFile(name, overwrite=overwrite)

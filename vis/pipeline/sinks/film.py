@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.storage.disk_errors import output_errors
-from vis.video.joining import Piece, join_films, reaches
+from vis.video.joining import Piece, join_videos, reaches
 from vis.video.writer import VideoWriter
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class FilmSink:
             if len(pieces) == 1 and pieces[0].path == self._writer.path:
                 self._writer.path.replace(self.path)
                 return
-        join_films(pieces, self.path, audio_from=self._target.audio_from)
+        join_videos(pieces, self.path, audio_from=self._target.audio_from)
 
     def close(self) -> None:
         """Finish what was written as a piece that can be played."""

@@ -43,7 +43,7 @@ _VP9: Mapping[Quality, Mapping[str, str]] = {
 }
 # times in microseconds, but of clusters in milliseconds
 _FLUSHED = {"flush_packets": "1", "max_interleave_delta": "500000", "fflags": "+bitexact"}
-# delay_moov: without it the fragments forget when the film starts
+# delay_moov: without it the fragments forget when the video starts
 _MP4 = _FLUSHED | {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "50000"}
 # by default all would be moved by the lead of the sound, which often begins before 0
 _MATROSKA = _FLUSHED | {"cluster_time_limit": "50", "avoid_negative_ts": "disabled"}
@@ -55,7 +55,7 @@ _REFUSED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class VideoFormat:
     """A container and how it is written."""
 
     container: str
@@ -70,13 +70,13 @@ class Kind:
     """Whether it knows square pixels only (of WebM: as FFmpeg writes it)."""
 
 
-FILMS = {
-    ".mp4": Kind("mp4", "libx264", _H264, _MP4),
-    ".mov": Kind("mov", "libx264", _H264, _MP4),
-    ".mkv": Kind("matroska", "libx264", _H264, _MATROSKA, _MILLISECOND),
-    ".webm": Kind("webm", "libvpx-vp9", _VP9, _MATROSKA, _MILLISECOND, square=True),
+VIDEO_FORMATS = {
+    ".mp4": VideoFormat("mp4", "libx264", _H264, _MP4),
+    ".mov": VideoFormat("mov", "libx264", _H264, _MP4),
+    ".mkv": VideoFormat("matroska", "libx264", _H264, _MATROSKA, _MILLISECOND),
+    ".webm": VideoFormat("webm", "libvpx-vp9", _VP9, _MATROSKA, _MILLISECOND, square=True),
     # browsers show a frame of less than 20 ms for 100 ms
-    ".gif": Kind("gif", "gif", tick=Fraction(1, 100), gap=2, square=True),
+    ".gif": VideoFormat("gif", "gif", tick=Fraction(1, 100), gap=2, square=True),
 }
 """By suffix."""
 
@@ -103,16 +103,16 @@ def encoding_errors(path: Path) -> Iterator[None]:
         raise output_error(fault, path, _REFUSED) from error
 
 
-class Film:
+class VideoFile:
     """A video file that can be played at any time, up to the last few frames.
 
     Args:
-        part: the file to write; its suffix is a key of `FILMS`.
+        part: the file to write; its suffix is a key of `VIDEO_FORMATS`.
         size: width and height of every frame.
         first: time of the first frame in seconds.
         info: the source's, if known.
         quality: which of the encoder's settings.
-        audio: sound to copy along; closed with the film.
+        audio: sound to copy along; closed with the video.
     """
 
     def __init__(
@@ -125,22 +125,22 @@ class Film:
         quality: Quality,
         audio: AudioCopy | None,
     ) -> None:
-        self._kind = kind = FILMS[part.suffix.lower()]
-        self.padded = bool(kind.encoder) and any(side % 2 for side in size)
+        self._format = video_format = VIDEO_FORMATS[part.suffix.lower()]
+        self.padded = bool(video_format.encoder) and any(side % 2 for side in size)
         self._shift = max(-first, Fraction(0))
-        self._tick = kind.tick or _clock(info, first)
+        self._tick = video_format.tick or _clock(info, first)
         rate = ((info and info.frame_rate) or _USUAL_RATE).limit_denominator(10**6)
         self._step = max(1, round(1 / rate / self._tick))
         self._last: int | None = None
         self._time = first
         self._crowded = False
         self._audio = audio
-        options = dict(kind.muxer) | _timescale(kind, self._tick, audio)
+        options = dict(video_format.muxer) | _timescale(video_format, self._tick, audio)
         # "file:" makes any name a name; Python's own files would lose a Ctrl-C inside a write
         self._container = av.open(
-            f"file:{part}", "w", format=kind.container, container_options=options
+            f"file:{part}", "w", format=video_format.container, container_options=options
         )
-        self._stream = self._add_stream(size, rate, kind.encoder.get(quality, {}))
+        self._stream = self._add_stream(size, rate, video_format.encoder.get(quality, {}))
         self._paint = self._prepare_colour(size, info)
         if audio is not None:
             audio.attach(self._container, first=first, shift=self._shift)
@@ -186,7 +186,7 @@ class Film:
         self, size: tuple[int, int], rate: Fraction, options: Mapping[str, str]
     ) -> VideoStream:
         width, height = (side + side % 2 for side in size) if self.padded else size
-        stream = self._container.add_stream(self._kind.codec, rate=rate, options=dict(options))
+        stream = self._container.add_stream(self._format.codec, rate=rate, options=dict(options))
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         context.width, context.height = width, height
@@ -199,11 +199,11 @@ class Film:
         context = self._stream.codec_context
         if info is not None and info.pixel_aspect != 1:
             context.sample_aspect_ratio = info.pixel_aspect.limit_denominator(1000)
-            if self._kind.square:
+            if self._format.square:
                 _warn(
-                    f"{self._kind.container} has square pixels, these are {info.pixel_aspect} : 1"
+                    f"{self._format.container} has square pixels, these are {info.pixel_aspect} : 1"
                 )
-        if not self._kind.encoder:
+        if not self._format.encoder:
             context.pix_fmt = Palette.pixel_format
             context.flags |= Flags.frame_duration  # or its last frame would last 1/30 s
             return Palette(*size)
@@ -216,7 +216,7 @@ class Film:
     def _fits(self, ticks: int, time: Fraction) -> bool:
         """Take the time of a frame, unless the container cannot tell it from the last one's."""
         if self._last is not None:
-            if ticks - self._last < self._kind.gap:
+            if ticks - self._last < self._format.gap:
                 self._warn_crowded(time)
                 return False
             self._step = ticks - self._last
@@ -226,8 +226,8 @@ class Film:
     def _warn_crowded(self, time: Fraction) -> None:
         if not self._crowded:
             self._crowded = True
-            least = float(self._kind.gap * self._tick * 1000)
-            what = f"{self._kind.container} keeps frames {least:g} ms apart"
+            least = float(self._format.gap * self._tick * 1000)
+            what = f"{self._format.container} keeps frames {least:g} ms apart"
             _warn(f"{what}; closer ones are left out, the first at {float(time):.3f} s")
 
 
@@ -240,9 +240,11 @@ def _clock(info: VideoInfo | None, first: Fraction) -> Fraction:
     return _ANY_CLOCK
 
 
-def _timescale(kind: Kind, tick: Fraction, audio: AudioCopy | None) -> dict[str, str]:
+def _timescale(
+    video_format: VideoFormat, tick: Fraction, audio: AudioCopy | None
+) -> dict[str, str]:
     """The clock on which MP4 states when each stream starts: one that has all starts exactly."""
-    if kind.tick is not None:
+    if video_format.tick is not None:
         return {}
     clock = math.lcm(tick.denominator, 1000, *(audio.rates if audio is not None else ()))
     return {"movie_timescale": str(clock if clock < 2**31 else tick.denominator)}
