@@ -75,6 +75,7 @@ def scan(path: str) -> FrameIndex:
             if packet.is_keyframe:
                 keys.append((stamp, stamp if packet.dts is None else packet.dts))
         tick = stream.time_base or Fraction(1, 90_000)
+        # raw H.264 states no times at all: only decoding tells how many frames there are
         if not timed:
             rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             return FrameIndex(tuple(range(_count(path))), (), 1 / Fraction(rate), False)
@@ -140,6 +141,7 @@ class FileAccess:
             frame = self._cursor.advance(stamp)
             if frame is not None:
                 return frame
+        # open groups of pictures: frames that lead a key frame refer to the group before it
         for key in reversed(self._index.keys[max(0, before - _ATTEMPTS) : before]):
             frame = self._start(key).advance(stamp)
             if frame is not None and not frame.is_corrupt:
@@ -192,6 +194,7 @@ class _Cursor:
         stamps = Stamps(self._container)
         count = 0
         for packet in self._from_key():
+            # an empty packet repeats a frame; the decoder would take it for the end
             if packet.size == 0 and packet.dts is not None:
                 continue
             stamps.of_packet(packet)
@@ -237,6 +240,7 @@ def _demux(
 ) -> Iterator[Packet[VideoStream]]:
     try:
         if key is not None:
+            # by decoding time; some containers land late all the same, which `_from_key` notices
             container.seek(key[1], stream=stream, backward=True)
         yield from container.demux(stream)
     except FAULTS:

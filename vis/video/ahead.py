@@ -16,8 +16,10 @@ class _BoundedQueue(Generic[T]):
     def __init__(self, items: Iterator[T], depth: int, drop_oldest: bool) -> None:
         self.items, self.depth, self.drop_oldest = items, depth, drop_oldest
         self.ready: deque[T] = deque()
+        # no queue.Queue: closing wakes both sides, and a camera's full queue drops its oldest
         self.changed = threading.Condition()
         self.stopped = self.finished = False
+        # written before `finished` and read after it: the condition's lock orders the two
         self.error: BaseException | None = None
         self.dropped = 0
 
@@ -62,6 +64,7 @@ class Ahead(Iterator[T]):
     def __init__(self, items: Iterator[T], *, depth: int, drop_oldest: bool = False) -> None:
         assert depth >= 1
         self._queue = _BoundedQueue(items, depth, drop_oldest)
+        # a daemon: a decoder that waits for a dead network must not keep the interpreter alive
         self._thread = threading.Thread(target=self._queue.work, name="vis-ahead", daemon=True)
         self._thread.start()
 
@@ -90,7 +93,9 @@ class Ahead(Iterator[T]):
             self._queue.stopped = True
             self._queue.ready.clear()
             self._queue.changed.notify_all()
+        # the collector may run `__del__` in the worker itself, which cannot wait for itself
         if threading.current_thread() is not self._thread:
+            # no longer: a call inside FFmpeg cannot be interrupted, and frees all when it returns
             self._thread.join(patience)
 
     def __del__(self) -> None:

@@ -45,6 +45,7 @@ class AudioCopy:
         self._streams = list(self._source.streams.audio)
         self._begin = (video.start_time or 0) * (video.time_base or 1)
         for stream in self._source.streams:
+            # the demuxer passes over the packets of a stream that is discarded
             stream.discard = Discard.default if stream in self._streams else Discard.all
         self._outputs: dict[int, Stream] = {}
         self._last: dict[int, int] = {}
@@ -151,6 +152,7 @@ class AudioCopy:
             self._damaged_packets += 1
             return False
         if last is not None:
+            # FFmpeg's muxers refuse times that do not rise
             if packet.dts <= last:
                 self._damaged_packets += 1
                 return False

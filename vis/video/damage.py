@@ -85,9 +85,11 @@ class PacketAccounting:
         self.packets += 1
         if key and self.first_key is None:
             self.first_key = pts
+        # one packet without a time, and no frame can be matched to its packet any more
         if pts is None:
             self.timed = False
         elif self.timed:
+            # a heap: packets come in decoding order, frames leave in order of presentation
             heapq.heappush(self._pending, pts)
 
     def add_frame(self, pts: int | None, tick: Fraction) -> int:

@@ -43,6 +43,7 @@ class FileSource:
         self._last: Fraction | None = None
         self._end = Fraction(0)
         self._decoded = self._decode()
+        # headers promise sizes that frames do not keep: the first frame says what is true
         first = next(self._decoded, None)
         if first is None:
             self._container.close()
@@ -128,6 +129,7 @@ class FileSource:
         return index / (self.info.frame_rate or Fraction(25))
 
     def _pixels(self, frame: VideoFrame, time: Fraction) -> Pixels:
+        # FFmpeg changes size and rotation in mid-stream without a word
         if _stored(frame) != self._stored:
             self._stored, self.orientation = _stored(frame), orientation_of(frame)
             width, height = self.orientation.size(frame.width, frame.height)
@@ -138,6 +140,7 @@ class FileSource:
     def _compare_with_header(self) -> None:
         accounting = self._accounting
         accounting.count_missing(self._tick)
+        # packets, not frames: one that was there and could not be decoded is counted already
         missing = self._stream.frames - accounting.packets - accounting.discarded
         if missing > 0:
             accounting.add_problem(
@@ -151,6 +154,7 @@ class FileSource:
     def _compare_with_duration(self, duration: Fraction) -> None:
         step = self._step()
         missing = duration - self._end
+        # muxers round durations, and sound may last longer than the pictures; only more is a loss
         if missing > max(3 * step, Fraction(1, 5)):
             what = f"the header declares {float(duration):.2f} s, the file ends"
             self._accounting.add_problem(what, self._end, lost=round(missing / step))

@@ -97,6 +97,7 @@ def reaches(piece: Piece) -> bool:
         return False
     target = piece.last + piece.shift
     closed = ".part" not in piece.path.suffixes
+    # a frame of a file that a kill ended may be cut in the middle, unless another one follows it
     there = any(abs(time - target) <= Fraction(3, 2) * tick for time in times)
     return there and (closed or times[-1] > target + tick)
 
@@ -112,10 +113,12 @@ def _timed(
             tick = stream.time_base or Fraction(1, 1000)
             for packet in _packets(container):
                 time = _time(packet) - piece.shift
+                # half a tick: stored times are rounded to the container's clock
                 if time > piece.last + tick / 2:
                     break
                 assert packet.pts is not None and packet.dts is not None
                 offset = round((pieces[0].shift - piece.shift) / tick)
+                # the writer makes no B-frames: pts and dts move alike and stay in order
                 packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
                 yield packet, time
 

@@ -76,6 +76,8 @@ class LiveSource:
     ) -> None:
         self._name, self._settings, self._camera = name, settings, camera
         self._accounting = PacketAccounting(name, strict, timed=False)
+        # the closing thread sets this and no more: the reading thread may be inside of FFmpeg,
+        # so it alone frees the container
         self._stopped = threading.Event()
         self._last: Fraction | None = None
         self._shift = Fraction(0)
@@ -150,12 +152,14 @@ class LiveSource:
         if self._endless or self.info.duration is None or self._last is None:
             return False
         step = 1 / (self.info.frame_rate or Fraction(25))
+        # three frames: stated durations are rounded, and the last frame may lack its own length
         return self._last + 3 * step >= self.info.duration
 
     def _reconnect(self) -> bool:
         """Connect again; attempts are counted from the last frame that was new."""
         silent_since = self._arrived
         while self._failures < self._settings.reconnects:
+            # doubled, so as not to flood a server; 20 s at most, so as to notice that it is back
             wait = min(20.0, self._settings.backoff * 2**self._failures)
             self._failures += 1
             if self._stopped.wait(wait):
@@ -212,6 +216,7 @@ class LiveSource:
                 options = {
                     "format_whitelist": limits.STREAM_FORMATS,
                     "protocol_whitelist": limits.STREAM_PROTOCOLS,
+                    # over UDP, lost packets smear the pictures, and many routers let none through
                     "rtsp_transport": "tcp",
                 }
                 container = av.open(

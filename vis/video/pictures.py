@@ -70,6 +70,7 @@ class PicturesSource:
             name=name,
             width=first.shape[1],
             height=first.shape[0],
+            # a common clock that containers can state, else that of MPEG
             time_base=Fraction(1, int(ticks)) if ticks <= 1_000_000 else Fraction(1, 90_000),
             frame_rate=frame_rate,
             frames=len(self._pictures),
@@ -143,6 +144,7 @@ def read_picture(path: Path) -> Pixels:
         VideoError: damaged, of a kind that is not opened, or too large.
     """
     try:
+        # Pillow's other formats are ways in for crafted files; its own bomb limit is 179 megapixels
         with Image.open(path, formats=FORMATS) as image:
             limits.check_size(*image.size, where=str(path))
             upright = ImageOps.exif_transpose(_eight_bit(image))

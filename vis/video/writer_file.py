@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Quality = Literal["fast", "normal", "high"]
 
+# H.264, as browsers play it; MPEG-4 part 2 (OpenCV's mp4v) plays in none
+# crf: the scales of H.264 (0 to 51) and VP9 (0 to 63) differ
 # bf: with B-frames FFmpeg's MP4 header of a fragmented file can end before the last frame does
 # rc-lookahead: what the encoder holds back is lost when the process is killed
 _H264: Mapping[Quality, Mapping[str, str]] = {
@@ -35,6 +37,7 @@ _H264: Mapping[Quality, Mapping[str, str]] = {
     "normal": {"preset": "veryfast", "crf": "20", "bf": "0", "rc-lookahead": "5"},
     "high": {"preset": "medium", "crf": "17", "bf": "0", "rc-lookahead": "10"},
 }
+# lag-in-frames: libvpx holds back 25 frames by default, and a kill loses them
 _REALTIME = {"deadline": "realtime", "lag-in-frames": "0", "row-mt": "1"}
 _VP9: Mapping[Quality, Mapping[str, str]] = {
     "fast": _REALTIME | {"cpu-used": "8", "crf": "36"},
@@ -127,6 +130,7 @@ class VideoFile:
     ) -> None:
         self._format = video_format = VIDEO_FORMATS[part.suffix.lower()]
         self.padded = bool(video_format.encoder) and any(side % 2 for side in size)
+        # not every container knows times before 0; those of the sound move along
         self._shift = max(-first, Fraction(0))
         self._tick = video_format.tick or _clock(info, first)
         rate = ((info and info.frame_rate) or _USUAL_RATE).limit_denominator(10**6)
