@@ -162,6 +162,7 @@ def parse_object(
 def _mask(record: Mapping[str, Any], picture: VideoEntry) -> RLE:
     """The mask of one object: polygons, or run lengths compressed or listed."""
     value = record.get("segmentation")
+    # published files have boxes without a mask; a model of masks would learn them as empty
     if value is None or value == []:
         stated = kind(value) if "segmentation" in record else "missing"
         raise DataError(
@@ -169,6 +170,7 @@ def _mask(record: Mapping[str, Any], picture: VideoEntry) -> RLE:
             remedy="Draw the mask, or take the annotation out: a box alone says too little.",
         )
     if isinstance(value, list):
+        # a list of polygons is one object in several parts, never several objects
         return rasterise(value, picture.height, picture.width)
     return parse_rle(value, (picture.height, picture.width))
 
@@ -180,6 +182,7 @@ def _beyond_mask(record: Mapping[str, Any], mask: RLE) -> Extra:
     if box_stated is not None:
         check_box(box_stated, mask)
     check_area(area_stated)
+    # kept only where they say more: COCO measures boxes and areas on the polygons, not on pixels
     if box_stated not in (None, frame_boxes({0: mask}, 1)[0]):
         extra["bbox"] = box_stated
     if area_stated not in (None, area(mask)):

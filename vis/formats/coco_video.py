@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vis.formats.reading import Reading
     from vis.records import RLE, Track
 
+# CocoVID's name first, then TAO's
 _FRAME = ("frame_id", "frame_index")
 _INSTANCE = ("instance_id", "track_id")
 _OF_PICTURE = {*_FRAME, "video_id"}
@@ -202,6 +203,7 @@ def _instances(
 def _check_same(instance: _Instance, track: Track, frame: int) -> None:
     if frame in instance.masks:
         raise _duplicate(f"instance {instance.id} in frame {frame} of video {instance.video_id}")
+    # a track has one label here; taking the first frame's would change the truth without a word
     if (track.label, track.crowd) != (instance.first.label, instance.first.crowd):
         raise DataError(
             f"instance {instance.id} is of another category or crowd than in frames before",

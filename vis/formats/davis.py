@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UNJUDGED = 255
+"""The void label of DAVIS 2017: edges and regions that its measures leave out."""
 _OBJECT = Category(1, "object")
 
 
@@ -97,6 +98,7 @@ def davis_layout(root: str | Path) -> Layout:
     inner = subfolders(label_folder)
     if not any(pictures(folder, {".png"}) for folder in inner):
         sizes = [folder.name for folder in inner if subfolders(folder)]
+        # the resolution of the published numbers
         size = "480p" if "480p" in sizes else sizes[0] if len(sizes) == 1 else None
         if size is None:
             raise DataError(

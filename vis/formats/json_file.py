@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LARGEST = 4 * 2**30
-"""Bytes; the value takes about five times as much memory as the file."""
+"""Bytes; the value takes about five times as much memory (98 MB of polygons: 490 MB)."""
 DEEPEST = 64
-"""Lists and objects inside each other."""
+"""Lists and objects inside each other; no annotation format needs more than eight."""
 _UNFINISHED = re.compile(r"tr?u?|fa?l?s?|nu?l?|-|\.|[eE][-+]?|u[0-9a-fA-F]{0,4}|")
 """What is left of a word, number or escape when a file is cut inside it."""
 _MAKE_AGAIN = "Make or fetch it again."
@@ -217,6 +217,7 @@ def _refuse_foreign(raw: bytes) -> None:
 
 def _decode(raw: bytes) -> str:
     try:
+        # with a byte order mark, as editors on Windows write it
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
@@ -228,6 +229,7 @@ def _decode(raw: bytes) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Python's reader keeps the last of two equal keys and says nothing
     value = dict(pairs)
     if len(value) < len(pairs):
         duplicate = Counter(key for key, _ in pairs).most_common(1)[0][0]

@@ -86,6 +86,7 @@ def painted(video: VideoEntry, numbered: Sequence[tuple[int, Track]]) -> Iterato
 
     At equal scores the earlier one is; a crowd lies below all.
     """
+    # `sorted` is stable: of equal scores the later one is painted first, the earlier one over it
     latest_first = numbered[::-1]
     bottom_up = sorted(latest_first, key=lambda pair: (not pair[1].crowd, pair[1].score))
     for frame in range(video.length):

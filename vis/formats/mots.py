@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 IGNORE = Category(10, "ignore")
+"""KITTI-MOTS: object 10000 marks regions that count neither for nor against a tracker."""
 MOST_CLASSES = 64
 """16 bits hold 65535, and class 65 could pass it."""
 _KITTI = {1: Category(1, "car"), 2: Category(2, "pedestrian")}
@@ -168,6 +169,7 @@ def _identities(
 ) -> list[tuple[int, Track]]:
     video_tracks = annotation_set.tracks.get(video_id, [])
     pairs: dict[int, tuple[int, Track]] = {}
+    # objects are numbered within their class, so that each class has its 999 numbers
     for label in {*classes.values(), IGNORE.id}:
         of_class = [track for track in video_tracks if _class(track, classes) == label]
         for number, track in numbered(of_class, annotation_set.track_extra, PER_CLASS - 1):

@@ -70,6 +70,7 @@ def read_text(path: Path, frames: Path | None, reading: Reading) -> LayeredVideo
     objects: dict[int, dict[int, RLE]] = {}
     for (frame, identity), entry in lines.items():
         objects.setdefault(identity, {})[frame_index[frame]] = entry.mask
+    # unlike in PNG pictures, lines can break the rule that a pixel has one object
     _check_overlaps(objects, list(frame_names), reading=reading, name=path.name)
     return LayeredVideo(path.stem, height, width, tuple(frame_names.values()), _sorted(objects))
 

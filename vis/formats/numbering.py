@@ -59,6 +59,7 @@ def numbered(
             by_number[stated] = track
         else:
             unnumbered.append((position, track))
+    # kept numbers first: an object that has none must not take that of one that comes later
     free = (number for number in range(1, largest + 1) if number not in by_number)
     for position, track in unnumbered:
         by_number[position if position not in by_number else next(free)] = track

@@ -78,6 +78,7 @@ def annotation_file(path: Path) -> Path:
         raise InputError("there is no such file or folder", where=str(path), remedy="Check it.")
     if not path.is_dir():
         return path
+    # as YouTube-VIS 2021 and 2022 name it
     if (path / "instances.json").is_file():
         return path / "instances.json"
     candidates = sorted(file for file in path.glob("*.json") if file.is_file())

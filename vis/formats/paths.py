@@ -80,6 +80,7 @@ def frame_paths(video: VideoEntry) -> tuple[str, list[str]]:
     folder = folders.pop() if len(folders) == 1 else ""
     if not folder and video.length == 1:
         folder = stems[0]
+    # one level deep, for DAVIS and MOTS know no deeper folders
     plain = bool(folder) and not folder.startswith(".") and "/" not in folder
     if not plain or not all(stems) or stems != sorted(set(stems), key=natural):
         return str(video.id), [f"{frame:05d}" for frame in range(video.length)]

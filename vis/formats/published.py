@@ -60,7 +60,9 @@ LISTS = {
 }
 """Names by category id, "" where there is none."""
 _LIKENESS = 0.7
-"""Names in common, of all names of the two, from which a file resembles a list."""
+"""Names in common, of all names of the two, from which a file resembles a list.
+
+The lists themselves: YouTube-VIS 2019 and 2021 have 0.78 in common, OVIS and these 0.44 at most."""
 _MOST_ENTRIES = 6
 
 

@@ -83,6 +83,7 @@ def kinds_of(faults: Iterable[DataError]) -> dict[str, int]:
 
     Faults are of one kind if they differ only in numbers and quoted text.
     """
+    # text before numbers: a quoted name may have digits in it
     shapes = (_NUMBER.sub("N", _QUOTED.sub("'...'", fault.what)) for fault in faults)
     return dict(Counter(shapes).most_common())
 

@@ -92,6 +92,7 @@ def repair(path: str | Path, out: str | Path) -> list[str]:
         raise UsageError("only JSON files can be repaired", where=str(path))
     if Path(out).exists():
         raise already_there(Path(out))
+    # NaN in one record is a fault of that record, which is left out, and not of the file
     value = read_json(file, finite=False)
     layout = _COCO if is_pictures(value) else _YTVIS
     lists = layout.lists(value, str(file), (layout.videos, "categories", "annotations"))
@@ -103,6 +104,7 @@ def repair(path: str | Path, out: str | Path) -> list[str]:
             "annotations": state.sound_annotations(lists["annotations"]),
         }
     with before_writing(out):
+        # the copy must be sound: a fault that is left is one of ours
         layout.read({**value, **repaired}, Reading("the copy"))
     write_json(out, {**value, **repaired})
     return state.changes

@@ -97,6 +97,7 @@ class Regions(Mapping[int, list[Track]]):
             _check(present, self.numbering)
         except VisError as error:
             raise error.at(str(self.folder / name)) from None
+        # ids of tracks must be unique in a data set although each picture is read alone
         first = (id_ - 1) * _IDS + 1
         tracks = [
             Track(first + label, label + 1, 1.0, {0: encode(numbers == number)})

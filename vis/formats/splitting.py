@@ -120,6 +120,7 @@ def _deal(
 def _lot(video: VideoEntry, seed: int) -> bytes:
     """A number drawn for the video, that depends on nothing but its name and the seed."""
     text = "\0".join([str(seed), video.name, video.file_names[0]])
+    # a hash, not a random generator: the lot of a video must not depend on which others there are
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 

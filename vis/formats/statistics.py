@@ -94,6 +94,7 @@ def visible_masks(track: Track) -> dict[int, RLE]:
 
 def box_overlap(boxes: Sequence[Box]) -> float:
     """Pixels in two boxes or more / pixels in any; 0 where there are none."""
+    # on the grid of all edges: a picture of 4K has millions of pixels, ten boxes 400 cells
     edges = np.array(boxes, np.int64).reshape(-1, 4)
     across, down = np.unique(edges[:, 0::2]), np.unique(edges[:, 1::2])
     count = np.zeros((max(len(down) - 1, 0), max(len(across) - 1, 0)), np.int64)

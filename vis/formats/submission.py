@@ -117,6 +117,7 @@ def _best(tracks: list[Track]) -> list[Track]:
 
 def _archive(content: bytes) -> bytes:
     member = zipfile.ZipInfo(MEMBER, _LONG_AGO)
+    # 3 is Unix, wherever it is made; without the mode, unpackers there make an unreadable file
     member.create_system, member.external_attr = 3, 0o644 << 16
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

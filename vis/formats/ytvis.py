@@ -226,6 +226,7 @@ def _results(
         return result
 
     for result in reading.records(values, "results", parse):
+        # a result without any mask states no size: it must not replace one that does
         if result.size is not None or result.video_id not in earlier:
             earlier[result.video_id] = result
         tracks.setdefault(result.video_id, []).append(result.track)

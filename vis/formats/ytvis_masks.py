@@ -33,6 +33,7 @@ def parse_masks(frames: Sequence[object], size: Size) -> dict[int, RLE]:
             masks[frame] = _rasterised(value, size, frame)
         elif value is not None:
             coded[frame] = value
+    # all at once: a check of one run-length code costs more in calls than in work
     masks |= parse_rles(coded, size)
     return {frame: masks[frame] for frame in sorted(masks)}
 

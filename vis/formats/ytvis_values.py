@@ -65,6 +65,7 @@ def results_value(tracks: Mapping[int, Iterable[Track]], lengths: Mapping[int, i
                 "segmentations": _segmentations(track, video_id, lengths[video_id]),
             }
             results.append((track.id, result))
+    # results have no ids: their order is what a reader numbers them by
     return [result for _, result in sorted(results, key=lambda pair: pair[0])]
 
 
