@@ -39,7 +39,7 @@ def two_videos():
 def test_objects_masks_and_crowds_are_counted(two_videos):
     found = statistics_of(two_videos)
     assert (found.videos, found.frames, found.objects, found.crowds) == (2, 6, 2, 1)
-    assert (found.masks, found.unmarked, found.lengths) == (4, 1, (1, 3.0, 5))
+    assert (found.masks, found.empty_videos, found.lengths) == (4, 1, (1, 3.0, 5))
     assert found.sizes == (((5, 4), 2),)
     cat, dog = found.categories
     assert (cat.videos, cat.objects, cat.crowds, cat.masks) == (1, 2, 0, 4)

@@ -235,7 +235,7 @@ def _say_statistics(found: Statistics) -> None:
     sizes = [f"{width} x {height} ({count})" for (width, height), count in found.sizes]
     others = f" and {len(sizes) - 6} others" if len(sizes) > 6 else ""
     hidden = found.occlusion
-    say(f"videos     {found.videos}, of them without an object {found.unmarked}")
+    say(f"videos     {found.videos}, of them without an object {found.empty_videos}")
     say(f"frames     {found.frames}; a video has {few} to {many}, half of them up to {middle:g}")
     say(f"objects    {found.objects} with {found.masks} masks; {found.crowds} crowds")
     say(f"sizes      {', '.join(sizes[:6])}{others}")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from vis.errors import DataError
 from vis.formats.index_pictures import EIGHT_BITS, ONE_BIT, is_one_bit, palette_png
-from vis.formats.layered import LayeredVideo, Layout, painted, read_layered
-from vis.formats.numbering import extra_number, numbered
+from vis.formats.layered import LayeredVideo, Layout, paint_frames, read_layered
+from vis.formats.numbering import assign_numbers, extra_number
 from vis.formats.paths import frame_paths, pictures, subfolders
 from vis.formats.reading import Reading
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
@@ -41,14 +41,14 @@ def read_davis(root: str | Path, faults: list[DataError] | None = None) -> Annot
     """
     reading = Reading(str(root), faults)
     layout = davis_layout(root)
-    layered = [
+    layered_videos = [
         read_layered(folder.name, layout, reading) for folder in subfolders(layout.label_folder)
     ]
     videos: dict[int, VideoEntry] = {}
     tracks: dict[int, list[Track]] = {}
     extra: dict[int, Extra] = {}
     ids = count(1)
-    for video_id, video in enumerate((video for video in layered if video), 1):
+    for video_id, video in enumerate((video for video in layered_videos if video), 1):
         videos[video_id] = entry(video_id, video)
         tracks[video_id] = []
         for track, keys in _tracks(video, ids):
@@ -76,11 +76,11 @@ def write_davis(root: str | Path, annotation_set: AnnotationSet) -> None:
         for video in annotation_set.videos.values():
             video_tracks = annotation_set.tracks.get(video.id, [])
             objects = [track for track in video_tracks if not track.crowd]
-            pairs = numbered(objects, annotation_set.track_extra, UNJUDGED - 1)
+            pairs = assign_numbers(objects, annotation_set.track_extra, UNJUDGED - 1)
             crowds = [(UNJUDGED, track) for track in video_tracks if track.crowd]
             name, stems = frame_paths(video)
             (folder / name).mkdir()
-            for stem, numbers in zip(stems, painted(video, [*pairs, *crowds]), strict=True):
+            for stem, numbers in zip(stems, paint_frames(video, [*pairs, *crowds]), strict=True):
                 write_whole(folder / name / f"{stem}.png", palette_png(numbers))
 
 

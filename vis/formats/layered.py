@@ -55,7 +55,7 @@ def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | 
     label_files = pictures(layout.label_folder / name, {".png"})
     frame_names = _frame_names(name, layout, label_files)
     for stem in [stem for stem in label_files if stem not in frame_names]:
-        reading.collect(_unpaired(stem, "annotation", "picture"), name)
+        reading.collect(_unpaired_error(stem, "annotation", "picture"), name)
     size: tuple[int, ...] = ()
     masks_by_frame: dict[str, dict[int, RLE]] = {}
     for stem in frame_names:
@@ -81,13 +81,15 @@ def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | 
     )
 
 
-def painted(video: VideoEntry, numbered: Sequence[tuple[int, Track]]) -> Iterator[Numbers]:
+def paint_frames(
+    video: VideoEntry, numbered_tracks: Sequence[tuple[int, Track]]
+) -> Iterator[Numbers]:
     """The pixels' numbers, frame by frame; of two objects on one pixel the surer is on top.
 
     At equal scores the earlier one is; a crowd lies below all.
     """
     # `sorted` is stable: of equal scores the later one is painted first, the earlier one over it
-    latest_first = numbered[::-1]
+    latest_first = numbered_tracks[::-1]
     bottom_up = sorted(latest_first, key=lambda pair: (not pair[1].crowd, pair[1].score))
     for frame in range(video.length):
         masks = [
@@ -112,7 +114,7 @@ def _numbers(
     if path is None:
         if layout.empty_if_missing:
             return None
-        raise _unpaired(stem, "picture", "annotation")
+        raise _unpaired_error(stem, "picture", "annotation")
     inside(layout.label_folder, path.relative_to(layout.label_folder).as_posix())
     try:
         numbers = read_numbers(path, layout.modes)
@@ -131,7 +133,7 @@ def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]} x {shape[0]}"
 
 
-def _unpaired(stem: str, there: str, missing: str) -> DataError:
+def _unpaired_error(stem: str, there: str, missing: str) -> DataError:
     return DataError(
         f"frame {stem} has no {missing} to its {there}",
         remedy=f"Add the {missing}, or take the {there} away.",

@@ -15,9 +15,9 @@ from vis.errors import DataError
 from vis.formats.davis import entry
 from vis.formats.index_pictures import SIXTEEN_BITS, layers, wide_png
 from vis.formats.json_file import read_regular
-from vis.formats.layered import LayeredVideo, Layout, painted, read_layered
+from vis.formats.layered import LayeredVideo, Layout, paint_frames, read_layered
 from vis.formats.mots_text import PER_CLASS, frame_numbers, read_text, text_lines
-from vis.formats.numbering import extra_number, numbered
+from vis.formats.numbering import assign_numbers, extra_number
 from vis.formats.paths import frame_paths, pictures, subfolders
 from vis.formats.reading import Reading
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
@@ -172,7 +172,7 @@ def _identities(
     # objects are numbered within their class, so that each class has its 999 numbers
     for label in {*classes.values(), IGNORE.id}:
         of_class = [track for track in video_tracks if _class(track, classes) == label]
-        for number, track in numbered(of_class, annotation_set.track_extra, PER_CLASS - 1):
+        for number, track in assign_numbers(of_class, annotation_set.track_extra, PER_CLASS - 1):
             pairs[track.id] = (label * PER_CLASS + number, track)
     return [pairs[track.id] for track in video_tracks if track.id in pairs]
 
@@ -189,7 +189,7 @@ def _write_video(folder: Path, video: VideoEntry, pairs: list[tuple[int, Track]]
     (folder / "instances" / name).mkdir()
     lines: list[str] = []
     for number, stem, pixels in zip(
-        frame_numbers(stems), stems, painted(video, pairs), strict=True
+        frame_numbers(stems), stems, paint_frames(video, pairs), strict=True
     ):
         write_whole(folder / "instances" / name / f"{stem}.png", wide_png(pixels))
         lines.extend(text_lines(number, layers(pixels)))

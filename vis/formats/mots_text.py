@@ -52,12 +52,12 @@ def read_text(path: Path, frames: Path | None, reading: Reading) -> LayeredVideo
         if not line.strip():
             continue
         try:
-            parsed = _parse(line, frame_names, next(iter(lines.values()), None))
-            _check_new(parsed, lines)
+            record = _parse(line, frame_names, next(iter(lines.values()), None))
+            _check_new(record, lines)
         except DataError as error:
             reading.collect(error, f"{path.name}: line {number}")
         else:
-            lines[parsed.frame, parsed.id] = parsed
+            lines[record.frame, record.id] = record
     try:
         height, width = _size(lines, frame_names, frames)
     except DataError as error:
@@ -72,7 +72,9 @@ def read_text(path: Path, frames: Path | None, reading: Reading) -> LayeredVideo
         objects.setdefault(identity, {})[frame_index[frame]] = entry.mask
     # unlike in PNG pictures, lines can break the rule that a pixel has one object
     _check_overlaps(objects, list(frame_names), reading=reading, name=path.name)
-    return LayeredVideo(path.stem, height, width, tuple(frame_names.values()), _sorted(objects))
+    return LayeredVideo(
+        path.stem, height, width, tuple(frame_names.values()), _sort_objects(objects)
+    )
 
 
 def text_lines(frame: int, masks: Mapping[int, RLE]) -> Iterable[str]:
@@ -166,5 +168,5 @@ def _check_overlaps(
             reading.collect(DataError(what, remedy="Give each pixel to one object."), name)
 
 
-def _sorted(objects: dict[int, dict[int, RLE]]) -> dict[int, dict[int, RLE]]:
+def _sort_objects(objects: dict[int, dict[int, RLE]]) -> dict[int, dict[int, RLE]]:
     return {key: dict(sorted(objects[key].items())) for key in sorted(objects)}

@@ -18,7 +18,7 @@ KEY = "object_number"
 
 
 def extra_number(number: int, position: int) -> Extra:
-    """What to keep of an object's number, for `numbered` to give it again."""
+    """What to keep of an object's number, for `assign_numbers` to give it again."""
     return {} if number == position else {KEY: number}
 
 
@@ -38,7 +38,7 @@ def object_numbers(tracks: Sequence[Track], extra: Mapping[int, Extra]) -> dict[
     return numbers
 
 
-def numbered(
+def assign_numbers(
     tracks: Sequence[Track], extra: Mapping[int, Extra], largest: int
 ) -> list[tuple[int, Track]]:
     """Each track with its kept number, else its position from 1, else the lowest that is free.

@@ -52,7 +52,7 @@ def read_semantic(
     """
     reading = Reading(str(path), faults)
     for name in pairs.unpaired:
-        reading.collect(_unpaired(), name)
+        reading.collect(_unpaired_error(), name)
     videos: dict[int, VideoEntry] = {}
     label_files: dict[int, str] = {}
     for id_, (picture, label_file) in enumerate(pairs.names, 1):
@@ -143,7 +143,7 @@ def _check(present: list[int], numbering: Numbering) -> None:
         )
 
 
-def _unpaired() -> DataError:
+def _unpaired_error() -> DataError:
     return DataError(
         "there is a picture or its labels, not both", remedy="Add the other, or take it away."
     )

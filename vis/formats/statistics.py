@@ -62,7 +62,7 @@ class Statistics:
     """((width, height), videos), the most frequent first."""
     lengths: tuple[int, float, int]
     """Fewest, median and most frames of a video."""
-    unmarked: int
+    empty_videos: int
     """Videos without any object."""
     occlusion: Occlusion
 
@@ -82,7 +82,7 @@ def statistics_of(annotation_set: AnnotationSet) -> Statistics:
         categories=tuple(_categories(annotation_set)),
         sizes=tuple(sizes.most_common()),
         lengths=(min(lengths), median(lengths), max(lengths)),
-        unmarked=sum(not annotation_set.tracks.get(video.id) for video in videos),
+        empty_videos=sum(not annotation_set.tracks.get(video.id) for video in videos),
         occlusion=_occlusion(annotation_set, videos),
     )
 

@@ -62,8 +62,8 @@ class StagedOutputs:
     def is_done(self) -> bool:
         """Whether all outputs are there, made with these very settings of this very source."""
         mark = _read(self._done)
-        there = all(path.exists() for path in self.outputs)
-        return there and mark is not None and mark.get("settings") == self._settings
+        all_exist = all(path.exists() for path in self.outputs)
+        return all_exist and mark is not None and mark.get("settings") == self._settings
 
     @contextmanager
     def owned(self, *, resume: bool) -> Iterator[bool]:

@@ -17,7 +17,7 @@ import numpy as np
 from vis.errors import UsageError, VideoError
 from vis.video import limits
 from vis.video.decoder import FAULTS, decode, open_file
-from vis.video.pixels import fitted, rgb
+from vis.video.pixels import fit_into, rgb
 from vis.video.stamps import Stamps
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def scan(path: str) -> FrameIndex:
     container, stream = open_file(path)
     try:
         stamps = Stamps(container)
-        stated: list[int] = []
+        packet_stamps: list[int] = []
         keys: list[tuple[int, int]] = []
         timed = True
         for packet in _demux(container, stream):
@@ -71,7 +71,7 @@ def scan(path: str) -> FrameIndex:
             timed = timed and stamp is not None
             if stamp is None:
                 continue
-            stated.append(stamp)
+            packet_stamps.append(stamp)
             if packet.is_keyframe:
                 keys.append((stamp, stamp if packet.dts is None else packet.dts))
         tick = stream.time_base or Fraction(1, 90_000)
@@ -80,10 +80,10 @@ def scan(path: str) -> FrameIndex:
             rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             return FrameIndex(tuple(range(_count(path))), (), 1 / Fraction(rate), False)
         if keys:  # what leads the first key frame has no reference
-            stated = [stamp for stamp in stated if stamp >= keys[0][0]]
+            packet_stamps = [stamp for stamp in packet_stamps if stamp >= keys[0][0]]
         seekable = not stamps.by_decoding and container.format.name not in _NO_SEEKING
         return FrameIndex(
-            tuple(sorted(stated)), tuple(sorted(keys)) if seekable else (), tick, True
+            tuple(sorted(packet_stamps)), tuple(sorted(keys)) if seekable else (), tick, True
         )
     finally:
         container.close()
@@ -125,7 +125,7 @@ class FileAccess:
         for index in sorted(set(indices)):
             frame = self._at(index)
             picture = self._orientation.upright(rgb(frame, where=self._path))
-            out[[i == index for i in indices]] = fitted(picture, width, height)
+            out[[i == index for i in indices]] = fit_into(picture, width, height)
         return out
 
     def close(self) -> None:

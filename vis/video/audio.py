@@ -97,9 +97,9 @@ class AudioCopy:
         self._next = None
         self._source.close()
         if self._damaged_packets:
-            lost, self._damaged_packets = self._damaged_packets, 0
+            count, self._damaged_packets = self._damaged_packets, 0
             warnings.warn(
-                f"{self._name}: {lost} damaged audio packets were left out",
+                f"{self._name}: {count} damaged audio packets were left out",
                 DamageWarning,
                 stacklevel=2,
             )
@@ -119,7 +119,7 @@ class AudioCopy:
         """
         present: set[int] = set()
         while len(present) < len(streams) and len(self._peeked) < _PEEK:
-            packet = self._demuxed()
+            packet = self._next_packet()
             if packet is None:
                 break
             self._peeked.append(packet)
@@ -131,11 +131,11 @@ class AudioCopy:
     def _read(self) -> Packet[Stream] | None:
         """The next packet for one of the outputs, or None at the end of what can be read."""
         while True:
-            packet = self._peeked.popleft() if self._peeked else self._demuxed()
+            packet = self._peeked.popleft() if self._peeked else self._next_packet()
             if packet is None or packet.stream_index in self._outputs:
                 return packet
 
-    def _demuxed(self) -> Packet[Stream] | None:
+    def _next_packet(self) -> Packet[Stream] | None:
         """The next packet with times that rise, or None at the end of what can be read."""
         try:
             for packet in self._packets:

@@ -46,10 +46,10 @@ def cut(mask: Mask, width: int, height: int) -> Cutout | None:
     if mask.shape == (height, width):
         rows, columns = bounds
         return Cutout(columns.start, rows.start, _solid(mask[rows, columns]))
-    return _resampled(mask, bounds, width, height)
+    return _resample(mask, bounds, width, height)
 
 
-def _resampled(mask: Mask, bounds: tuple[slice, slice], width: int, height: int) -> Cutout | None:
+def _resample(mask: Mask, bounds: tuple[slice, slice], width: int, height: int) -> Cutout | None:
     """Resample only the cells that can decide a pixel; the result equals that of the whole mask."""
     cell_rows, pixel_rows, top, bottom = _reach(bounds[0], mask.shape[0], height)
     cell_columns, pixel_columns, left, right = _reach(bounds[1], mask.shape[1], width)

@@ -11,7 +11,7 @@ from vis.video import limits
 from vis.video.damage import PacketAccounting, ReadReport
 from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
 from vis.video.gif import is_whole
-from vis.video.pixels import fitted, rgb
+from vis.video.pixels import fit_into, rgb
 from vis.video.stamps import Stamps
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class FileSource:
                 remedy="Copy or download it again",
             )
         self.info, self.orientation = describe(path, self._container, self._stream, first)
-        self._waiting: VideoFrame | None = first
-        self._stored = _stored(first)
+        self._next_frame: VideoFrame | None = first
+        self._geometry = _geometry(first)
 
     @property
     def report(self) -> ReadReport:
@@ -66,11 +66,11 @@ class FileSource:
     def frames(self) -> Iterator[Frame]:
         """Every frame that can be decoded, in order; one pass."""
         try:
-            while (frame := self._waiting) is not None:
-                timed_frame = self._place(frame)
+            while (frame := self._next_frame) is not None:
+                timed_frame = self._with_time(frame)
                 if timed_frame is not None:
                     yield timed_frame
-                self._waiting = next(self._decoded, None)
+                self._next_frame = next(self._decoded, None)
             self._compare_with_header()
         finally:
             self.close()
@@ -85,7 +85,7 @@ class FileSource:
             if packet.size == 0 and packet.dts is not None:
                 continue  # an empty packet repeats a frame; the decoder would take it for the end
             if packet.size:
-                self._book(packet)
+                self._account(packet)
             frames, errors = decode(packet, self._stream)
             self._accounting.undecodable += errors
             for frame in frames:
@@ -100,7 +100,7 @@ class FileSource:
                 f"the file breaks off ({type(error).__name__})", self._last
             )
 
-    def _book(self, packet: Packet[VideoStream]) -> None:
+    def _account(self, packet: Packet[VideoStream]) -> None:
         stamp = self._stamps.of_packet(packet)
         if packet.is_discard:
             self._accounting.discarded += 1
@@ -110,7 +110,7 @@ class FileSource:
             self._accounting.add_problem("a packet is marked as corrupt", time)
         self._accounting.add_packet(stamp, key=packet.is_keyframe)
 
-    def _place(self, frame: VideoFrame) -> Frame | None:
+    def _with_time(self, frame: VideoFrame) -> Frame | None:
         """The frame with its index and time, or None where its time would not go forward."""
         stamp = self._stamps.of_frame(frame)
         if stamp is not None and self._last is not None and stamp * self._tick <= self._last:
@@ -130,12 +130,12 @@ class FileSource:
 
     def _pixels(self, frame: VideoFrame, time: Fraction) -> Pixels:
         # FFmpeg changes size and rotation in mid-stream without a word
-        if _stored(frame) != self._stored:
-            self._stored, self.orientation = _stored(frame), orientation_of(frame)
+        if _geometry(frame) != self._geometry:
+            self._geometry, self.orientation = _geometry(frame), orientation_of(frame)
             width, height = self.orientation.size(frame.width, frame.height)
             self._accounting.add_problem(f"the picture changes to {width} x {height}", time)
         pixels = self.orientation.upright(rgb(frame, where=self._accounting.name))
-        return fitted(pixels, self.info.width, self.info.height)
+        return fit_into(pixels, self.info.width, self.info.height)
 
     def _compare_with_header(self) -> None:
         accounting = self._accounting
@@ -163,6 +163,6 @@ class FileSource:
         return 1 / self.info.frame_rate if self.info.frame_rate else Fraction(1, 25)
 
 
-def _stored(frame: VideoFrame) -> tuple[int, int, int]:
+def _geometry(frame: VideoFrame) -> tuple[int, int, int]:
     """What a decoded picture must keep from frame to frame."""
     return frame.width, frame.height, frame.rotation

@@ -57,7 +57,7 @@ def join_videos(pieces: Sequence[Piece], path: Path, *, audio_from: str | None =
     output.prepare()
     video_format = VIDEO_FORMATS[path.suffix.lower()]
     with ExitStack() as stack:
-        first = stack.enter_context(_opened(pieces[0].path))
+        first = stack.enter_context(_open_piece(pieces[0].path))
         source = first.streams.video[0]
         audio = None if audio_from is None else AudioCopy(audio_from)
         if audio is not None:
@@ -76,7 +76,7 @@ def join_videos(pieces: Sequence[Piece], path: Path, *, audio_from: str | None =
         if audio is not None:
             audio.attach(container, first=pieces[0].first, shift=pieces[0].shift)
         container.start_encoding()
-        for packet, time in _timed(pieces, source):
+        for packet, time in _packets_and_times(pieces, source):
             if audio is not None:
                 audio.copy_until(time)
             duration = (packet.duration or 0) * packet.time_base
@@ -90,24 +90,24 @@ def join_videos(pieces: Sequence[Piece], path: Path, *, audio_from: str | None =
 def reaches(piece: Piece) -> bool:
     """Whether the file holds the piece's last frame whole: one after it, or a proper end."""
     try:
-        with _opened(piece.path) as container:
+        with _open_piece(piece.path) as container:
             tick = container.streams.video[0].time_base or Fraction(1, 1000)
             times = [_time(packet) for packet in _packets(container)]
     except DataError:
         return False
     target = piece.last + piece.shift
-    closed = ".part" not in piece.path.suffixes
+    is_closed = ".part" not in piece.path.suffixes
     # a frame of a file that a kill ended may be cut in the middle, unless another one follows it
-    there = any(abs(time - target) <= Fraction(3, 2) * tick for time in times)
-    return there and (closed or times[-1] > target + tick)
+    has_frame = any(abs(time - target) <= Fraction(3, 2) * tick for time in times)
+    return has_frame and (is_closed or times[-1] > target + tick)
 
 
-def _timed(
+def _packets_and_times(
     pieces: Sequence[Piece], source: VideoStream
 ) -> Iterator[tuple[Packet[VideoStream], Fraction]]:
     """The packets with the times of the joined video, and each one's time in the source."""
     for piece in pieces:
-        with _opened(piece.path) as container:
+        with _open_piece(piece.path) as container:
             stream = container.streams.video[0]
             _check_alike(stream, source, piece.path)
             tick = stream.time_base or Fraction(1, 1000)
@@ -133,7 +133,7 @@ def _packets(container: InputContainer) -> Iterator[Packet[VideoStream]]:
         return
 
 
-def _opened(path: Path) -> InputContainer:
+def _open_piece(path: Path) -> InputContainer:
     try:
         container = av.open(f"file:{path}")
     except FAULTS as error:

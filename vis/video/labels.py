@@ -48,8 +48,8 @@ def draw_labels(pixels: Pixels, labels: Sequence[Label], size: int) -> None:
     A label too wide for the picture loses its name, then its score, and is left out at last.
     """
     room = pixels.shape[1], pixels.shape[0]
-    fitted = [(label, _fitting(label, max(size, _SMALLEST), room)) for label in labels]
-    plates = [(label, letters) for label, letters in fitted if letters is not None]
+    renderings = [(label, _render(label, max(size, _SMALLEST), room)) for label in labels]
+    plates = [(label, letters) for label, letters in renderings if letters is not None]
     # Placed in the order of identities: scores flicker, and labels must not jump with them.
     order = sorted(range(len(plates)), key=lambda n: plates[n][0].identity)
     anchors = [plates[n][0].anchor for n in order]
@@ -122,17 +122,17 @@ def _plate(letters: Letters, ground: RGB) -> Pixels:
     return plate
 
 
-def _fitting(label: Label, size: int, room: tuple[int, int]) -> Letters | None:
+def _render(label: Label, size: int, room: tuple[int, int]) -> Letters | None:
     """The fullest wording whose plate fits into `room`."""
     score, identity = f"{label.score:.2f}", f"{label.identity}"
-    for words in ((f"{_shortened(label.name)} {identity}", score), (identity, score), (identity,)):
+    for words in ((f"{_shorten(label.name)} {identity}", score), (identity, score), (identity,)):
         letters = np.concatenate([_letters(word, size) for word in words], axis=1)
         if letters.shape[1] <= room[0] and letters.shape[0] <= room[1]:
             return letters
     return None
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     name = printable(name)
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
 

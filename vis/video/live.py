@@ -16,7 +16,7 @@ from vis.records import Frame
 from vis.video import limits
 from vis.video.damage import PacketAccounting, ReadReport
 from vis.video.decoder import FAULTS, choose_stream, decode, describe, flush
-from vis.video.pixels import fitted, rgb
+from vis.video.pixels import fit_into, rgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ class LiveSource:
         self._shift = Fraction(0)
         self._ended = False
         self._failures = 0
-        self._arrived = monotonic()
+        self._last_arrival = monotonic()
         self._container, self._stream = self._open()
         self._decoded = self._decode()
         try:
@@ -98,7 +98,7 @@ class LiveSource:
         if self._endless and first.pts is not None:  # their clocks start anywhere
             self._shift = -first.pts * info.time_base
         self.info = replace(info, live=True)
-        self._waiting: VideoFrame | None = first
+        self._next_frame: VideoFrame | None = first
 
     @property
     def report(self) -> ReadReport:
@@ -123,18 +123,18 @@ class LiveSource:
         """The frames of one connection."""
         self._ended = False
         try:
-            while (frame := self._waiting) is not None and not self._stopped.is_set():
-                timed_frame = self._place(frame)
+            while (frame := self._next_frame) is not None and not self._stopped.is_set():
+                timed_frame = self._with_time(frame)
                 if timed_frame is not None:
                     yield timed_frame
-                self._waiting = next(self._decoded, None)
+                self._next_frame = next(self._decoded, None)
             self._ended = True
         except FAULTS as error:
             self._accounting.add_problem(
                 f"the connection broke ({type(error).__name__})", self._last
             )
 
-    def _place(self, frame: VideoFrame) -> Frame | None:
+    def _with_time(self, frame: VideoFrame) -> Frame | None:
         tick = self._stream.time_base or Fraction(1, 90_000)
         stamp = frame.pts if frame.pts is not None else self._accounting.decoded
         time = stamp * tick + self._shift
@@ -143,7 +143,7 @@ class LiveSource:
         self._last, self._failures = time, 0
         index = self._accounting.add_frame(None, tick)
         picture = self._orientation.upright(rgb(frame, where=self._name))
-        return Frame(index, time, fitted(picture, self.info.width, self.info.height))
+        return Frame(index, time, fit_into(picture, self.info.width, self.info.height))
 
     def _is_complete(self) -> bool:
         """Whether all has come: the stated length, or over HTTP an end without an error."""
@@ -157,7 +157,7 @@ class LiveSource:
 
     def _reconnect(self) -> bool:
         """Connect again; attempts are counted from the last frame that was new."""
-        silent_since = self._arrived
+        silent_since = self._last_arrival
         while self._failures < self._settings.reconnects:
             # doubled, so as not to flood a server; 20 s at most, so as to notice that it is back
             wait = min(20.0, self._settings.backoff * 2**self._failures)
@@ -168,11 +168,11 @@ class LiveSource:
                 self._container.close()
                 self._container, self._stream = self._open()
                 self._decoded = self._decode()
-                self._waiting = next(self._decoded, None)
+                self._next_frame = next(self._decoded, None)
             except (InputError, VideoError, *FAULTS):
                 continue
-            if self._waiting is not None:
-                self._continue_times(self._waiting, monotonic() - silent_since)
+            if self._next_frame is not None:
+                self._continue_times(self._next_frame, monotonic() - silent_since)
                 return True
         self._accounting.add_problem(
             f"gone after {self._failures} attempts to reconnect", self._last
@@ -195,7 +195,7 @@ class LiveSource:
         while fault is None:
             try:
                 packet = next(packets, None)
-                self._arrived = monotonic()
+                self._last_arrival = monotonic()
             except FAULTS as error:
                 packet, fault = flush(), error
             if packet is None:

@@ -19,7 +19,7 @@ from vis.records import Frame, Pixels, VideoInfo
 from vis.video import limits
 from vis.video.access import check_indices
 from vis.video.damage import PacketAccounting, ReadReport
-from vis.video.pixels import fitted
+from vis.video.pixels import fit_into
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ class PicturesSource:
             if pixels.shape[:2] != (self.info.height, self.info.width):
                 what = f"{path.name} is {pixels.shape[1]} x {pixels.shape[0]}, unlike the first"
                 self._accounting.add_problem(what, time)
-            yield Frame(index, time, fitted(pixels, self.info.width, self.info.height))
+            yield Frame(index, time, fit_into(pixels, self.info.width, self.info.height))
 
     def read(self, indices: Sequence[int]) -> Pixels:
         """`[n H W 3]`, picture `indices[i]` at place i.
@@ -116,7 +116,7 @@ class PicturesSource:
         size = self.info.width, self.info.height
         out = np.empty((len(indices), size[1], size[0], 3), np.uint8)
         for place, index in enumerate(indices):
-            out[place] = fitted(read_picture(self._pictures[index]), *size)
+            out[place] = fit_into(read_picture(self._pictures[index]), *size)
         return out
 
     def close(self) -> None:

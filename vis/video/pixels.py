@@ -33,7 +33,7 @@ def rgb(frame: VideoFrame, *, where: str) -> Pixels:
     return array  # type: ignore[return-value]
 
 
-def fitted(pixels: Pixels, width: int, height: int) -> Pixels:
+def fit_into(pixels: Pixels, width: int, height: int) -> Pixels:
     """`[H W 3]` scaled into `[height width 3]` with its shape kept, black around it."""
     if pixels.shape[:2] == (height, width):
         return pixels

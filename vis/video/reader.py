@@ -171,7 +171,7 @@ class VideoReader(Iterator[Frame]):
         if self._ended:
             raise StopIteration
         if self._ahead is None:
-            frames = _owned(self._source.frames(), self._pool_size)
+            frames = _copy_to_pool(self._source.frames(), self._pool_size)
             self._ahead = Ahead(frames, depth=self._depth, drop_oldest=self.info.live)
         try:
             return next(self._ahead)
@@ -223,17 +223,17 @@ class VideoReader(Iterator[Frame]):
         return self._access
 
 
-def _owned(frames: Iterator[Frame], most: int) -> Iterator[Frame]:
+def _copy_to_pool(frames: Iterator[Frame], most: int) -> Iterator[Frame]:
     """Frames in memory that is used again; at most so many unused ones are kept."""
     pool = Pool(most)
     try:
         for frame in frames:
             pixels = pool.empty(frame.pixels.shape)
             np.copyto(pixels, frame.pixels)
-            owned = replace(frame, pixels=pixels)
+            pooled_frame = replace(frame, pixels=pixels)
             del frame, pixels
-            yield owned
-            del owned
+            yield pooled_frame
+            del pooled_frame
     finally:
         close = getattr(frames, "close", None)  # a generator frees its file here
         if close is not None:

@@ -105,7 +105,7 @@ class VideoWriter:
             UsageError: its time is not after the last one's, or its size is not the first one's.
             OutputError: it cannot be written; the message begins with "disk full" if that is why.
         """
-        pixels = self._checked(frame)
+        pixels = self._check_frame(frame)
         try:
             with encoding_errors(self.path):
                 if self._sink is None:
@@ -172,7 +172,7 @@ class VideoWriter:
         else:
             error.add_note(self.partial_notice())
 
-    def _checked(self, frame: Frame) -> Pixels:
+    def _check_frame(self, frame: Frame) -> Pixels:
         """The frame's pixels, in one piece of memory, if it may follow the last one."""
         pixels, where = frame.pixels, f"{self.path}: frame {frame.index}"
         if not self._open:

@@ -137,7 +137,7 @@ class VideoFile:
         self._step = max(1, round(1 / rate / self._tick))
         self._last: int | None = None
         self._time = first
-        self._crowded = False
+        self._has_warned = False
         self._audio = audio
         options = dict(video_format.muxer) | _timescale(video_format, self._tick, audio)
         # "file:" makes any name a name; Python's own files would lose a Ctrl-C inside a write
@@ -221,15 +221,15 @@ class VideoFile:
         """Take the time of a frame, unless the container cannot tell it from the last one's."""
         if self._last is not None:
             if ticks - self._last < self._format.gap:
-                self._warn_crowded(time)
+                self._warn_too_close(time)
                 return False
             self._step = ticks - self._last
         self._last, self._time = ticks, time
         return True
 
-    def _warn_crowded(self, time: Fraction) -> None:
-        if not self._crowded:
-            self._crowded = True
+    def _warn_too_close(self, time: Fraction) -> None:
+        if not self._has_warned:
+            self._has_warned = True
             least = float(self._format.gap * self._tick * 1000)
             what = f"{self._format.container} keeps frames {least:g} ms apart"
             _warn(f"{what}; closer ones are left out, the first at {float(time):.3f} s")
