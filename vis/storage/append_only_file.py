@@ -11,6 +11,7 @@ from vis.storage.disk_errors import output_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import IO
 
 
 class AppendOnlyFile:
@@ -47,10 +48,8 @@ class AppendOnlyFile:
         """
         offset = self.size
         with output_errors(self.path):
-            rest = memoryview(record)
             try:
-                while rest:
-                    rest = rest[self._file.write(rest) :]
+                write_all(self._file, record)
             except BaseException:
                 self._cut()
                 raise
@@ -92,3 +91,14 @@ class AppendOnlyFile:
     def _cut(self) -> None:
         self._file.truncate(self.size)
         self._file.seek(self.size)
+
+
+def write_all(file: IO[bytes], content: bytes) -> None:
+    """Write all to an unbuffered file, which may take less at a time; what fits is written first.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]

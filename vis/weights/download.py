@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from vis import __version__
 from vis.errors import DataError, InputError, UsageError, VisError
+from vis.storage.append_only_file import write_all
 from vis.storage.disk_errors import WHOLE, output_error
 from vis.storage.lock import locked
 from vis.weights.digest import BLOCK, Digest, Sums, sums_of
@@ -136,7 +137,7 @@ def _copy(
         while block := _block(address, answer, kept):
             size += len(block)
             _check_size(address, size)
-            _append(file, block)
+            write_all(file, block)  # on a full disk, all that fits is kept and in order
             bar.update(len(block))
     if total is not None and size < total:
         what = f"the connection broke after {size / 1e6:.1f} of {total / 1e6:.1f} MB"
@@ -146,13 +147,6 @@ def _copy(
 def _block(address: str, answer: HTTPResponse, kept: str) -> bytes:
     with _reading(address, kept):
         return answer.read(BLOCK)
-
-
-def _append(file: IO[bytes], block: bytes) -> None:
-    """Unbuffered: on a full disk, all that fits is kept and in order."""
-    rest = memoryview(block)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 def _check_size(address: str, size: int) -> None:
