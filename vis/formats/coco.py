@@ -13,9 +13,9 @@ from vis.errors import DataError
 from vis.formats.coco_video import group_frames, split_frames
 from vis.formats.fields import (
     check_frame_name,
+    describe,
     integer,
     json_object,
-    kind,
     known_id,
     sides,
     unknown_keys,
@@ -164,7 +164,7 @@ def _mask(record: Mapping[str, Any], picture: VideoEntry) -> RLE:
     value = record.get("segmentation")
     # published files have boxes without a mask; a model of masks would learn them as empty
     if value is None or value == []:
-        stated = kind(value) if "segmentation" in record else "missing"
+        stated = describe(value) if "segmentation" in record else "missing"
         raise DataError(
             f"segmentation is {stated}, not a mask",
             remedy="Draw the mask, or take the annotation out: a box alone says too little.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from vis.errors import DataError, InputError, VisError
 from vis.file_signatures import foreign_kind
-from vis.formats.fields import kind
+from vis.formats.fields import describe
 from vis.storage.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         duplicate = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        which = f" with id {kind(value['id'])}" if "id" in value else ""
+        which = f" with id {describe(value['id'])}" if "id" in value else ""
         raise DataError(
             f"key {duplicate!r:.80} appears twice in one object{which}",
             remedy="Keep one of the two.",

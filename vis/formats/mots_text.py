@@ -103,10 +103,10 @@ def _parse(line: bytes, frame_names: Mapping[int, str] | None, first: _Line | No
             f"the first five fields {b' '.join(parts[:5])[:60]!r} are not whole numbers",
             remedy="Correct the line.",
         )
-    frame, identity, kind, height, width = map(int, parts[:5])
-    if identity // PER_CLASS != kind:
+    frame, identity, label, height, width = map(int, parts[:5])
+    if identity // PER_CLASS != label:
         raise DataError(
-            f"id {identity} is not of class {kind}: ids are class * {PER_CLASS} + number",
+            f"id {identity} is not of class {label}: ids are class * {PER_CLASS} + number",
             remedy="Correct the id or the class.",
         )
     if frame > _LATEST or (frame_names is not None and frame not in frame_names):

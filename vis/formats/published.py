@@ -1,4 +1,4 @@
-"""the categories of published data sets, and where a file that resembles one differs from it."""
+"""The categories of published data sets, and where a file that resembles one differs from it."""
 
 from __future__ import annotations
 

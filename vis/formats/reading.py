@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vis.errors import DataError
-from vis.formats.fields import kind
+from vis.formats.fields import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -118,4 +118,4 @@ def before_writing(path: str | Path) -> Iterator[None]:
 
 def id_of(value: object) -> str:
     """` (id 40)`, where the record has one."""
-    return f" (id {kind(value['id'])})" if isinstance(value, dict) and "id" in value else ""
+    return f" (id {describe(value['id'])})" if isinstance(value, dict) and "id" in value else ""

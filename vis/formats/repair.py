@@ -1,4 +1,4 @@
-"""a corrected copy of an annotation file: only what can be put right without guessing."""
+"""A corrected copy of an annotation file: only what can be put right without guessing."""
 
 from __future__ import annotations
 

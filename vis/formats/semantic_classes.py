@@ -1,4 +1,4 @@
-"""the classes of data sets that name every pixel, in the order of their numbers."""
+"""The classes of data sets that name every pixel, in the order of their numbers."""
 
 from __future__ import annotations
 

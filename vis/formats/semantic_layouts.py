@@ -1,4 +1,4 @@
-"""where data sets that name every pixel keep their pictures, and what their numbers mean."""
+"""Where data sets that name every pixel keep their pictures, and what their numbers mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""results as the YouTube-VIS and OVIS servers take them: checked, then zipped.
+"""Results as the YouTube-VIS and OVIS servers take them: checked, then zipped.
 
 The truth of their videos is not public and uploads are few, so what the server would refuse, or
 count otherwise than was meant, is found before: an unknown video or category, another number of

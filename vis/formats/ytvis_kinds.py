@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
-from vis.formats.fields import kind
+from vis.formats.fields import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def _kind_of_file(value: object) -> str:
     if isinstance(value, dict):
         return _kind_of_object(value)
     if not isinstance(value, list):
-        return kind(value)
+        return describe(value)
     first = value[0] if value and isinstance(value[0], dict) else {}
     if "image_id" in first:
         return _PICTURE_RESULTS
@@ -112,7 +112,7 @@ def _list(value: dict[str, Any], key: str, path: str) -> list[Any]:
         )
     # no object in any video is possible, no video and no category are not
     if not isinstance(entries, list) or (not entries and key != "annotations"):
-        stated = kind(entries) if key in value else "missing"
+        stated = describe(entries) if key in value else "missing"
         raise DataError(
             f"{key} is {stated}, not a list of {key}", where=path, remedy="Make or fetch it again."
         )

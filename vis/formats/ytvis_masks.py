@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError, MaskError
-from vis.formats.fields import is_number, kind
+from vis.formats.fields import describe, is_number
 from vis.ops.polygons import rasterise
 from vis.ops.rle import area, box, parse_rles
 from vis.ops.rle_checks import fields
@@ -131,7 +131,7 @@ def check_area(value: object) -> None:
     """
     if value is not None and not (is_number(value) and value >= 0):
         raise DataError(
-            f"the area is {kind(value)}, not null or a number of pixels", remedy=_REMEDY
+            f"the area is {describe(value)}, not null or a number of pixels", remedy=_REMEDY
         )
 
 
@@ -141,7 +141,7 @@ def _numbers(value: object) -> list[float]:
         return [0.0] * 4
     numbers = value if isinstance(value, list) and all(map(is_number, value)) else []
     if len(numbers) != 4 or min(numbers[2:]) < 0:
-        description = f"{numbers}" if len(numbers) == 4 else kind(value)
+        description = f"{numbers}" if len(numbers) == 4 else describe(value)
         raise DataError(
             f"the box is {description}, not null or [x, y, width, height]", remedy=_REMEDY
         )
