@@ -1,4 +1,4 @@
-"""The libraries decord and torchcodec as decoders, refused where they are known to return wrong frames.
+"""The decoders decord and torchcodec, refused where they are known to return wrong frames.
 
 Both are checked against our own scan of the packets: a file is opened only if they agree on the
 number of frames, and times are always those of the scan.
