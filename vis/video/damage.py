@@ -1,7 +1,7 @@
 """Finding out what a damaged video lost: FFmpeg alone often ends early without a word.
 
-Every packet that enters the decoder is booked with its presentation time; every frame that leaves
-strikes its packet off. What stays booked was lost. The header's promises are compared at the end.
+Every packet that enters the decoder is noted by its presentation time; every frame that leaves
+removes its packet. What remains was lost. The header's promises are compared at the end.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ReadReport:
 
 @dataclass
 class PacketAccounting:
-    """Books packets, strikes frames off, numbers frames and gathers problems.
+    """Matches frames with the packets that they come of, numbers frames and gathers problems.
 
     Args:
         name: the source, for error messages.
@@ -81,7 +81,7 @@ class PacketAccounting:
     _next_index: int = 0
 
     def add_packet(self, pts: int | None, *, key: bool) -> None:
-        """Book a packet that should give one frame."""
+        """Note a packet that should give one frame."""
         self.packets += 1
         if key and self.first_key is None:
             self.first_key = pts
@@ -93,7 +93,7 @@ class PacketAccounting:
             heapq.heappush(self._pending, pts)
 
     def add_frame(self, pts: int | None, tick: Fraction) -> int:
-        """Strike a frame off and return its index; booked packets before it were lost."""
+        """Index of a frame, whose packet is removed; packets that remain before it were lost."""
         if self.timed and pts is not None:
             self._count_skipped(pts, tick)
         self.decoded += 1
@@ -114,7 +114,7 @@ class PacketAccounting:
             )
 
     def count_missing(self, tick: Fraction) -> None:
-        """At the end: whatever is still booked never became a frame."""
+        """At the end: packets that remain never became frames."""
         if not self.timed:
             if self.undecodable:
                 self.add_problem(_packets(self.undecodable), lost=self.undecodable)

@@ -115,7 +115,7 @@ class FileSource:
         stamp = self._stamps.of_frame(frame)
         if stamp is not None and self._last is not None and stamp * self._tick <= self._last:
             self._accounting.add_problem("a frame came too late", stamp * self._tick)
-            return None  # its place was booked as lost when a later one came
+            return None  # counted as lost when a later one came
         index = self._accounting.add_frame(stamp, self._tick)
         self._last = time = self._time(stamp, index)
         self._end = time + max(self._step(), (frame.duration or 0) * self._tick)
