@@ -28,7 +28,7 @@ import yaml
 from vis import models, weights
 from vis.errors import DataError, InputError, VisError
 from vis.formats.json_file import read_json
-from vis.formats.whole_file import write_whole
+from vis.storage.whole_file import write_whole
 from vis.weights.catalogue import ASSETS, DEFAULT
 from vis.weights.classes import COCO_THINGS
 

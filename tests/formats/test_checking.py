@@ -57,7 +57,7 @@ def coco(tmp_path):
 
 
 def found_in(root, **settings):
-    settings.setdefault("read_film", no_film)
+    settings.setdefault("read_video_file", no_film)
     return check(root, **settings)
 
 
@@ -74,8 +74,8 @@ def only_fault(root, words):
 def test_what_is_sound_has_no_fault(folder, coco):
     for root, kind in ((folder, "ytvis"), (coco, "coco")):
         result = found_in(root, decode=True)
-        assert (result.faults, result.oddities[1:]) == ([], [])
-        assert result.found.kind == kind
+        assert (result.faults, result.warnings[1:]) == ([], [])
+        assert result.dataset.kind == kind
 
 
 ANNOTATION = ("annotations", 0)
@@ -109,7 +109,7 @@ FAULTS = [
 def test_a_fault_of_one_annotation_is_found(folder, truth, changed, place, new, words):
     (folder / "instances.json").write_text(json.dumps(changed(truth, place, new)))
     result = only_fault(folder, words)
-    assert len(result.found.annotations.videos) == 2
+    assert len(result.dataset.annotations.videos) == 2
 
 
 OF_VIDEOS = [
@@ -147,7 +147,7 @@ WHOLE_FILES = [
 def test_a_list_that_is_not_there_is_named(folder, truth, changes, words):
     value = {key: entry for key, entry in {**truth, **changes}.items() if entry is not ...}
     (folder / "instances.json").write_text(json.dumps(value))
-    assert only_fault(folder, words).found is None
+    assert only_fault(folder, words).dataset is None
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_list_that_is_not_there_is_named(folder, truth, changes, words):
 )
 def test_a_file_of_another_kind_is_named(folder, content, words):
     (folder / "instances.json").write_text(content)
-    assert only_fault(folder, words).found is None
+    assert only_fault(folder, words).dataset is None
 
 
 COCO_FAULTS = [
@@ -192,8 +192,8 @@ def test_crowds_are_counted_apart_and_gaps_between_categories_are_no_fault(folde
     (folder / "instances.json").write_text(json.dumps(value))
     result = found_in(folder)
     assert not result.faults
-    assert [track.crowd for track in result.found.annotations.tracks[3]] == [True]
-    assert [track.label for track in result.found.annotations.tracks[7]] == [5]
+    assert [track.crowd for track in result.dataset.annotations.tracks[3]] == [True]
+    assert [track.label for track in result.dataset.annotations.tracks[7]] == [5]
 
 
 def picture(folder):
@@ -256,14 +256,14 @@ def test_a_film_stands_in_for_the_folder_of_its_name(folder):
         path.unlink()
     (frames / "b").rmdir()
     (frames / "b.mp4").touch()
-    assert not found_in(folder, read_film=lambda path: (8, 6, 2)).faults
-    (fault,) = found_in(folder, read_film=lambda path: (8, 6, 5)).faults
+    assert not found_in(folder, read_video_file=lambda path: (8, 6, 2)).faults
+    (fault,) = found_in(folder, read_video_file=lambda path: (8, 6, 5)).faults
     assert re.search(r"video 3 .*has 5 frames of 8 x 6, its record says 2 of 8 x 6", str(fault))
 
     def broken(path):
         raise VideoError("no frame can be decoded", remedy="Fetch it again.")
 
-    (fault,) = found_in(folder, read_film=broken).faults
+    (fault,) = found_in(folder, read_video_file=broken).faults
     assert re.search(r"video 3 .*no frame can be decoded", str(fault))
 
 
@@ -281,7 +281,7 @@ def test_what_is_legal_but_odd_is_a_note(folder, truth):
     (folder / "instances.json").write_text(json.dumps(truth))
     result = found_in(folder)
     assert not result.faults
-    assert result.oddities == [
+    assert result.warnings == [
         "annotation 40 of video 3 is seen in no frame",
         "1 categories have no object: owl",
     ]
@@ -292,7 +292,7 @@ def test_categories_that_are_nearly_published_ones_are_a_note(folder, truth):
     (folder / "instances.json").write_text(json.dumps(truth))
     result = found_in(folder)
     assert not result.faults
-    assert any("nearly those of OVIS, but the file spells" in note for note in result.oddities)
+    assert any("nearly those of OVIS, but the file spells" in note for note in result.warnings)
 
 
 def test_many_faults_are_all_listed(folder, truth):
@@ -317,7 +317,7 @@ def test_many_faults_are_all_listed(folder, truth):
 def test_real_sets_are_sound_and_hold_what_their_sources_say(shared, name, kind, numbers):
     result = found_in(shared / "data" / name)
     assert not result.faults
-    assert result.found.kind == kind
-    held = result.found.annotations
+    assert result.dataset.kind == kind
+    held = result.dataset.annotations
     frames = sum(video.length for video in held.videos.values())
     assert (len(held.videos), frames, sum(map(len, held.tracks.values()))) == numbers

@@ -8,7 +8,7 @@ import pytest
 
 from vis.errors import DataError, OutputExistsError
 from vis.formats.converting import convert, write_set
-from vis.formats.losses import losses
+from vis.formats.lossy_fields import lossy_fields
 from vis.formats.ytvis import read_annotations, write_annotations
 from vis.ops import rle
 
@@ -49,21 +49,21 @@ def test_there_and_on_and_back_the_pixels_are_the_same(apart, tmp_path, first, s
     convert(place(tmp_path, first), place(tmp_path / "back", second), to=second)
     back = convert(place(tmp_path / "back", second), tmp_path / "back.json", to="ytvis")
     assert looks(back.written, names=False) == stated
-    assert back.lost == []
+    assert back.lossy_fields == []
 
 
 def test_formats_that_say_all_lose_nothing(apart, tmp_path):
     for to in ("ytvis", "coco"):
         conversion = convert(apart, place(tmp_path, to), to=to)
-        assert conversion.lost == []
-        assert conversion.written == conversion.found.annotations
+        assert conversion.lossy_fields == []
+        assert conversion.written == conversion.source.annotations
 
 
 def test_mots_keeps_categories_and_davis_says_what_it_loses(apart, tmp_path):
     kept = convert(apart, tmp_path / "mots", to="mots")
-    assert looks(kept.written) == looks(kept.found.annotations)
-    assert kept.lost[0] == "the ids of 2 categories: cat, dog"
-    lost = convert(apart, tmp_path / "davis", to="davis").lost
+    assert looks(kept.written) == looks(kept.source.annotations)
+    assert kept.lossy_fields[0] == "the ids of 2 categories: cat, dog"
+    lost = convert(apart, tmp_path / "davis", to="davis").lossy_fields
     assert lost[0] == "the names of 2 categories: cat, dog"
     assert lost[1] == "the ids of 2 videos: b, a"
     assert "the ids of 2 objects in b, a" in lost
@@ -77,13 +77,13 @@ def test_objects_under_others_crowds_and_empty_masks_are_listed(apart, tmp_path)
     crowd = replace(found.tracks[3][0], id=90, masks=whole, crowd=True)
     found = replace(found, tracks={**found.tracks, 3: [*found.tracks[3], crowd]})
     written = write_set(tmp_path / "davis", found, to="davis")
-    lost = losses(found, written)
+    lost = lossy_fields(found, written)
     assert "the masks of 1 objects, where others lie over them, in b" in lost
     assert "masks without a pixel, of 1 objects in b" in lost
     assert not any("crowds" in line for line in lost)
     ten = {key: replace(found.categories[9], id=key, name=f"c{key}") for key in range(1, 11)}
     found = replace(found, categories={**ten, **found.categories})
-    lost = losses(found, write_set(tmp_path / "mots", found, to="mots"))
+    lost = lossy_fields(found, write_set(tmp_path / "mots", found, to="mots"))
     assert "that 1 objects are crowds in b" in lost
 
 
@@ -92,7 +92,7 @@ def test_keys_that_we_do_not_know_are_listed(truth, write, tmp_path):
     truth["videos"][0]["licence"] = 1
     truth["categories"][0]["colour"] = "red"
     truth["annotations"][1]["note"] = "x"
-    lost = convert(write(truth), tmp_path / "davis", to="davis").lost
+    lost = convert(write(truth), tmp_path / "davis", to="davis").lossy_fields
     assert "1 entries of the file with the keys info" in lost
     assert "1 entries of categories with the keys colour" in lost
     assert "1 entries of videos with the keys licence" in lost
@@ -103,7 +103,7 @@ def test_videos_and_changed_fields_are_noticed(apart):
     found = read_annotations(apart)
     video = found.videos[3]
     other = replace(video, name="other", width=9, length=1)
-    lost = losses(found, replace(found, videos={3: other}))
+    lost = lossy_fields(found, replace(found, videos={3: other}))
     assert lost[:4] == [
         "1 videos: a",
         "the names of 1 videos: b",
@@ -135,11 +135,11 @@ def test_real_sets_come_back_with_every_pixel(shared, tmp_path, to):
     stated = read_annotations(source / "instances.json")
     convert(source, place(tmp_path, to), to=to)
     back = convert(place(tmp_path, to), tmp_path / "back.json", to="ytvis")
-    assert back.lost == []
+    assert back.lossy_fields == []
     assert looks(back.written, names=to != "davis") == looks(stated, names=to != "davis")
 
 
 def test_what_is_converted_is_what_was_read(apart, tmp_path):
     conversion = convert(apart, tmp_path / "x.json", to="ytvis")
-    write_annotations(tmp_path / "y.json", conversion.found.annotations)
+    write_annotations(tmp_path / "y.json", conversion.source.annotations)
     assert (tmp_path / "x.json").read_bytes() == (tmp_path / "y.json").read_bytes()

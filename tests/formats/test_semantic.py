@@ -137,6 +137,6 @@ def test_a_check_lists_every_bad_label_picture(tmp_path: Path):
     root = own(tmp_path, count=4)
     put(root / "labels" / "1.png", 7)
     Image.new("RGB", (9, 6)).save(root / "labels" / "3.png")
-    found = check(root, read_film=lambda path: (0, 0, 0))
-    assert found.found is not None and list(found.found.annotations.videos) == [1, 3]
+    found = check(root, read_video_file=lambda path: (0, 0, 0))
+    assert found.dataset is not None and list(found.dataset.annotations.videos) == [1, 3]
     assert ["1.png" in str(f) or "3.png" in str(f) for f in found.faults] == [True, True]

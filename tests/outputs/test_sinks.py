@@ -19,13 +19,13 @@ from vis.formats.ytvis import read_results
 from vis.inference.tracking import track
 from vis.jobs.saved_state import save_state, saved_states
 from vis.ops import rle
-from vis.outputs.append_only_file import AppendOnlyFile
 from vis.outputs.encoding import encoded
 from vis.outputs.frame_result import FrameResult
 from vis.outputs.sink import SinkContext
 from vis.outputs.sinks import KINDS, check_kinds, open_sinks, output_names
 from vis.outputs.summary import Summary, clock, rows
 from vis.records import Frame, FrameTracks, Identity, VideoInfo
+from vis.storage.append_only_file import AppendOnlyFile
 from vis.video import draw, open_video
 
 WIDTH, HEIGHT = 64, 48

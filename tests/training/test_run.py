@@ -23,7 +23,7 @@ from vis.errors import (
     UsageError,
     VisWarning,
 )
-from vis.formats.locking import locked
+from vis.storage.lock import locked
 from vis.training.experiment import read_experiment, text_of
 from vis.training.run import LOCK, begin, go_on, rehearse
 

@@ -45,7 +45,7 @@ def test_no_more_is_kept_than_was_agreed():
     one = pool.empty((2, 2, 3))
     assert one.size == 12
     assert len(pool._free) == 2
-    assert len(pool._lent) == 1
+    assert len(pool._leases) == 1
 
 
 def test_an_interrupt_while_pictures_are_dropped_is_not_lost():

@@ -23,7 +23,7 @@ from tests.conftest import PATIENCE, heeding_interrupts
 from vis.errors import OutputError
 from vis.records import Frame, VideoInfo
 from vis.video.writer import VideoWriter
-from vis.video.writer_place import output_errors
+from vis.video.writer_file import encoding_errors
 
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".gif")
 STEP = Fraction(1001, 30000)
@@ -35,6 +35,7 @@ from fractions import Fraction
 import numpy as np
 from vis.records import Frame, VideoInfo
 from vis.video.writer import VideoWriter
+from vis.video.writer_file import encoding_errors
 
 path, pause_at, largest = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if largest:
@@ -211,7 +212,7 @@ def write_small(path: Path) -> int:
 def test_every_refusal_of_the_system_has_a_cause_and_a_remedy(number: int, what: str) -> None:
     with (
         pytest.raises(OutputError, match=rf"^out\.mp4: {what} \(") as caught,
-        output_errors(Path("out.mp4")),
+        encoding_errors(Path("out.mp4")),
     ):
         raise OSError(number, os.strerror(number))
     assert caught.value.remedy

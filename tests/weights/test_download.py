@@ -12,7 +12,7 @@ import pytest
 
 from tests.weights.server import Server
 from vis.errors import DataError, InputError, OutputError, UsageError
-from vis.formats.locking import locked
+from vis.storage.lock import locked
 from vis.weights import download as module
 from vis.weights.digest import Digest, digest, whole_sha256
 from vis.weights.download import download
@@ -213,13 +213,13 @@ def test_an_interruption_keeps_what_came(
     server: Server, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BLOCK", 100_000)
-    append = module._append
+    append = module.write_all
 
     def interrupted(file: object, block: bytes) -> None:
         append(file, block)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_append", interrupted)
+    monkeypatch.setattr(module, "write_all", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         download(server.address, place, stated=[right(server)])
     assert caught.value.__notes__ == ["What came is kept: the same command goes on from there"]

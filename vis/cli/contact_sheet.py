@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vis.datasets.files import read_frames
 from vis.errors import InputError, UsageError, printable
-from vis.formats.whole_file import write_whole
 from vis.ops.tracks_at import tracks_at
 from vis.records import Frame
+from vis.storage.whole_file import write_whole
 from vis.video import draw
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vis.formats.census import Census
     from vis.formats.checking import Check
+    from vis.formats.statistics import Statistics
     from vis.formats.ytvis_records import AnnotationSet
 
 
@@ -76,12 +76,12 @@ def convert(
     from vis.formats.converting import convert as convert_set
 
     done = convert_set(source, destination, to=to, frames=frames, overwrite=overwrite)
-    for line in done.lost:
+    for line in done.lossy_fields:
         say(f"lost: {line}")
     counts = f"{len(done.written.videos)} videos, {_objects(done.written)} objects"
     say(f"wrote {destination} ({to}): {counts}")
-    if done.found.frames is not None:
-        say(f"the pictures are where they were: {done.found.frames}")
+    if done.source.frames is not None:
+        say(f"the pictures are where they were: {done.source.frames}")
     return EXIT_OK
 
 
@@ -179,16 +179,16 @@ def _shares(parts: list[str]) -> dict[str, float]:
 
 
 def _check(path: str, frames: str | Path | None, decode: bool) -> Check:
-    from vis.formats.census import census
     from vis.formats.checking import check as check_set
+    from vis.formats.statistics import statistics_of
 
-    result = check_set(path, frames, read_film=_film, decode=decode)
+    result = check_set(path, frames, read_video_file=_film, decode=decode)
     say_faults(result.faults)
-    for oddity in result.oddities:
-        say(f"note: {oddity}")
-    kind = "no data set" if result.found is None else result.found.kind
-    if result.found is not None:
-        _say_census(census(result.found.annotations))
+    for warning in result.warnings:
+        say(f"note: {warning}")
+    kind = "no data set" if result.dataset is None else result.dataset.kind
+    if result.dataset is not None:
+        _say_statistics(statistics_of(result.dataset.annotations))
     count = len(result.faults)
     verdict = f"{count} fault{'s' * (count > 1)}" if count else "nothing is wrong"
     say(f"{path} ({kind}): {verdict}")
@@ -197,12 +197,12 @@ def _check(path: str, frames: str | Path | None, decode: bool) -> Check:
 
 def _mended(result: Check, path: str, fix: str, decode: bool) -> Check:
     """The check of a corrected copy, whose pictures are those of the original."""
-    from vis.formats.mending import mend
+    from vis.formats.repair import repair
 
     say("")
-    for change in mend(path, fix):
+    for change in repair(path, fix):
         say(f"fixed: {change}")
-    return _check(fix, result.found.frames if result.found else None, decode)
+    return _check(fix, result.dataset.frames if result.dataset else None, decode)
 
 
 def _objects(annotations: AnnotationSet) -> int:
@@ -216,7 +216,7 @@ def _film(path: Path) -> tuple[int, int, int]:
         return reader.info.width, reader.info.height, len(reader.times)
 
 
-def _say_census(found: Census) -> None:
+def _say_statistics(found: Statistics) -> None:
     head = ("id", "category", "videos", "objects", "crowds", "masks", "median area")
     rows = [
         (
@@ -235,7 +235,7 @@ def _say_census(found: Census) -> None:
     sizes = [f"{width} x {height} ({count})" for (width, height), count in found.sizes]
     others = f" and {len(sizes) - 6} others" if len(sizes) > 6 else ""
     hidden = found.occlusion
-    say(f"videos     {found.videos}, of them without an object {found.unmarked}")
+    say(f"videos     {found.videos}, of them without an object {found.empty_videos}")
     say(f"frames     {found.frames}; a video has {few} to {many}, half of them up to {middle:g}")
     say(f"objects    {found.objects} with {found.masks} masks; {found.crowds} crowds")
     say(f"sizes      {', '.join(sizes[:6])}{others}")

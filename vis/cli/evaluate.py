@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from vis.cli.arguments import Command
 from vis.cli.console import say, say_table
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
-from vis.formats.whole_file import already_there
 from vis.inference.options import ModelOptions  # noqa: TC001  its fields become options
+from vis.storage.whole_file import already_there
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from vis.errors import DataError, InputError
-from vis.formats.places import film_of, inside
+from vis.formats.paths import inside, video_file_of
 from vis.ops.pictures import FAULTS, FORMATS
 from vis.video import open_video
 
@@ -35,7 +35,7 @@ def read_frames(folder: Path, video: VideoEntry, indices: Sequence[int]) -> Tens
             through a link that leads out of `folder`.
     """
     wanted = sorted(set(indices))
-    film = film_of(folder, video)
+    film = video_file_of(folder, video)
     if film is None:
         found = torch.stack([_picture(folder, video, index) for index in wanted])
     else:

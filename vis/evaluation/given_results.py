@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vis.errors import DataError
 from vis.formats.numbering import object_numbers
 from vis.formats.opening import annotation_file, open_set
-from vis.formats.places import frame_places
+from vis.formats.paths import frame_paths
 from vis.formats.reading import Reading
 from vis.formats.ytvis import read_results
 from vis.outputs.result import Result
@@ -84,7 +84,7 @@ def _of_folder(
                 masks = {frames[frame]: mask for frame, mask in track.masks.items()}
                 tracks[entry.id].append(replace(track, id=track_id, label=key[0], masks=masks))
         except DataError as error:
-            reading.keep(error, video.name)
+            reading.collect(error, video.name)
     return tracks
 
 
@@ -105,8 +105,8 @@ def _frames(video: VideoEntry, entry: VideoEntry, *, whole: bool) -> list[int]:
             f"but the video is {entry.width} x {entry.height}",
             remedy="Write all masks at the size of the video.",
         )
-    places = {stem: place for place, stem in enumerate(frame_places(entry)[1])}
-    stems = frame_places(video)[1]
+    places = {stem: place for place, stem in enumerate(frame_paths(entry)[1])}
+    stems = frame_paths(video)[1]
     missing = [stem for stem in places if stem not in set(stems)] if whole else []
     if missing:
         raise DataError(

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from vis.datasets.classes import classes_of
 from vis.errors import DataError, InputError, UsageError, VisError
 from vis.evaluation.distributed import DistributedContext
-from vis.formats.places import film_of, inside
+from vis.formats.paths import inside, video_file_of
 from vis.formats.ytvis_records import AnnotationSet, Category
 from vis.inference.model_classes import names_of
 from vis.inference.options import TrackOptions
@@ -168,7 +168,7 @@ def predict(
 
 def _source(frames: Path, video: VideoEntry) -> Path | list[Path]:
     """A video file of the name of the record, or the pictures that it lists."""
-    return film_of(frames, video) or [inside(frames, name) for name in video.file_names]
+    return video_file_of(frames, video) or [inside(frames, name) for name in video.file_names]
 
 
 def _tracks(result: Result, video: VideoEntry, ids: Mapping[int, int]) -> list[Track]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from vis.errors import DataError, InputError, VisError
-from vis.formats.census import seen_masks
 from vis.formats.opening import DataSet, open_set
-from vis.formats.places import film_of, inside
+from vis.formats.paths import inside, video_file_of
 from vis.formats.published import differences
+from vis.formats.statistics import visible_masks
 from vis.ops.pictures import FAULTS, FORMATS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from vis.formats.ytvis_records import AnnotationSet, VideoEntry
 
-    FilmReader = Callable[[Path], tuple[int, int, int]]
+    VideoFileReader = Callable[[Path], tuple[int, int, int]]
     """(width, height, number of frames) of a video file; raises a VisError."""
 
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 class Check:
     """What a check found."""
 
-    found: DataSet | None
+    dataset: DataSet | None
     """The sound part; None where nothing could be read."""
     faults: list[DataError] = field(default_factory=list)
     """What must be corrected before the data set can be used whole."""
-    oddities: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     """What is legal, and yet may be a slip."""
 
 
@@ -40,7 +40,7 @@ def check(
     path: str | Path,
     frames: str | Path | None = None,
     *,
-    read_film: FilmReader,
+    read_video_file: VideoFileReader,
     decode: bool = False,
 ) -> Check:
     """Read everything and find what is wrong.
@@ -48,7 +48,7 @@ def check(
     Args:
         path: a data set, as for `open_set`.
         frames: the folder of its pictures, where it is not found by itself.
-        read_film: tells the size and length of a video file that stands in for pictures.
+        read_video_file: tells the size and length of a video file that stands in for pictures.
         decode: decode every picture whole, not its header alone.
 
     Raises:
@@ -56,63 +56,63 @@ def check(
     """
     faults: list[DataError] = []
     try:
-        found = open_set(path, frames, faults)
+        dataset = open_set(path, frames, faults)
     except DataError as error:
         return Check(None, [*faults, error])
-    if found.kind == "semantic":
-        found = _sound(found, faults)
-    faults += _same_names(found)
-    if found.frames is None:
+    if dataset.kind == "semantic":
+        dataset = _sound(dataset, faults)
+    faults += _same_names(dataset)
+    if dataset.frames is None:
         faults.append(
             DataError(
                 "its pictures were not found",
-                where=str(found.path),
+                where=str(dataset.path),
                 remedy="Give the folder that the file names are relative to with --frames.",
             )
         )
     else:
-        for video in found.annotations.videos.values():
-            faults += _video(found.frames, video, read_film=read_film, decode=decode)
-    return Check(found, faults, list(_oddities(found.annotations)))
+        for video in dataset.annotations.videos.values():
+            faults += _video(dataset.frames, video, read_video_file=read_video_file, decode=decode)
+    return Check(dataset, faults, list(_warnings(dataset.annotations)))
 
 
-def _sound(found: DataSet, faults: list[DataError]) -> DataSet:
+def _sound(dataset: DataSet, faults: list[DataError]) -> DataSet:
     """Without the pictures whose labels, which are read here, are faulty."""
     tracks = {}
-    for id_ in found.annotations.videos:
+    for id_ in dataset.annotations.videos:
         try:
-            tracks[id_] = found.annotations.tracks[id_]
+            tracks[id_] = dataset.annotations.tracks[id_]
         except DataError as error:
             faults.append(error)
         except InputError as error:
             faults.append(DataError(error.what, where=error.where, remedy=error.remedy))
-    videos = {id_: found.annotations.videos[id_] for id_ in tracks}
-    return replace(found, annotations=replace(found.annotations, videos=videos, tracks=tracks))
+    videos = {id_: dataset.annotations.videos[id_] for id_ in tracks}
+    return replace(dataset, annotations=replace(dataset.annotations, videos=videos, tracks=tracks))
 
 
-def _same_names(found: DataSet) -> Iterator[DataError]:
+def _same_names(dataset: DataSet) -> Iterator[DataError]:
     names: dict[str, int] = {}
-    for category in found.annotations.categories.values():
+    for category in dataset.annotations.categories.values():
         earlier = names.setdefault(category.name, category.id)
         if earlier != category.id:
             yield DataError(
                 f"its name {category.name!r} is that of category {earlier} too",
-                where=f"{found.path}: category {category.id}",
+                where=f"{dataset.path}: category {category.id}",
                 remedy="Rename one, or make them one.",
             )
 
 
 def _video(
-    frames: Path, video: VideoEntry, *, read_film: FilmReader, decode: bool
+    frames: Path, video: VideoEntry, *, read_video_file: VideoFileReader, decode: bool
 ) -> Iterator[DataError]:
-    place = f"{frames}: video {video.id} ({video.name})"
+    where = f"{frames}: video {video.id} ({video.name})"
     try:
-        film = film_of(frames, video)
-        if film is not None:
-            _check_film(video, read_film(film))
+        video_file = video_file_of(frames, video)
+        if video_file is not None:
+            _check_video_file(video, read_video_file(video_file))
             return
     except VisError as error:
-        yield DataError(error.what, where=place, remedy=error.remedy)
+        yield DataError(error.what, where=where, remedy=error.remedy)
         return
     missing = []
     for index, name in enumerate(video.file_names):
@@ -123,18 +123,18 @@ def _video(
             else:
                 missing.append(name)
         except DataError as error:
-            where = f"{place}: frame {index}: {name}"
-            yield DataError(error.what, where=where, remedy=error.remedy)
+            frame_where = f"{where}: frame {index}: {name}"
+            yield DataError(error.what, where=frame_where, remedy=error.remedy)
     if missing:
         yield DataError(
             f"{len(missing)} of {video.length} pictures are missing, the first is {missing[0]}",
-            where=place,
+            where=where,
             remedy="Fetch them again, or take the records out.",
         )
 
 
-def _check_film(video: VideoEntry, found: tuple[int, int, int]) -> None:
-    width, height, length = found
+def _check_video_file(video: VideoEntry, actual: tuple[int, int, int]) -> None:
+    width, height, length = actual
     if (width, height, length) != (video.width, video.height, video.length):
         raise DataError(
             f"the video file has {length} frames of {width} x {height}, its record says "
@@ -163,14 +163,14 @@ def _check_picture(path: Path, video: VideoEntry, decode: bool) -> None:
         )
 
 
-def _oddities(annotation_set: AnnotationSet) -> Iterator[str]:
+def _warnings(annotation_set: AnnotationSet) -> Iterator[str]:
     for video_id, tracks in annotation_set.tracks.items():
         for track in tracks:
-            seen = seen_masks(track)
-            if not seen:
+            visible = visible_masks(track)
+            if not visible:
                 yield f"annotation {track.id} of video {video_id} is seen in no frame"
-            elif len(seen) < len(track.masks):
-                empty = sorted(set(track.masks) - set(seen))
+            elif len(visible) < len(track.masks):
+                empty = sorted(set(track.masks) - set(visible))
                 yield (
                     f"annotation {track.id} of video {video_id} has masks without a pixel "
                     f"in {len(empty)} frames, the first is {empty[0]}"

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
-from vis.formats.coco_video import apart, together
+from vis.formats.coco_video import group_frames, split_frames
 from vis.formats.fields import (
-    beyond,
     check_frame_name,
+    describe,
     integer,
     json_object,
-    kind,
     known_id,
     sides,
+    unknown_keys,
 )
 from vis.formats.json_file import read_json, write_json
-from vis.formats.reading import Reading, before_writing, new
+from vis.formats.reading import Reading, before_writing, with_unique_id
 from vis.formats.ytvis_kinds import picture_lists
 from vis.formats.ytvis_masks import check_area, check_box, frame_boxes
 from vis.formats.ytvis_parse import parse_category
@@ -87,8 +87,8 @@ def coco_value(annotation_set: AnnotationSet) -> dict[str, Any]:
     Raises:
         DataError: a picture that is alone has a track with masks in other frames.
     """
-    long = any(video.length > 1 for video in annotation_set.videos.values())
-    return _value(apart(annotation_set) if long else annotation_set)
+    has_videos = any(video.length > 1 for video in annotation_set.videos.values())
+    return _value(split_frames(annotation_set) if has_videos else annotation_set)
 
 
 def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
@@ -104,19 +104,19 @@ def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
     extra: dict[int, Extra] = {}
 
     def parse(entry: object) -> PictureObject:
-        return new(parse_object(entry, videos, categories), extra)
+        return with_unique_id(parse_object(entry, videos, categories), extra)
 
-    for found in reading.records(lists["annotations"], "annotations", parse):
-        tracks[found.image_id].append(found.track)
-        extra[found.id] = found.extra
+    for annotation in reading.records(lists["annotations"], "annotations", parse):
+        tracks[annotation.image_id].append(annotation.track)
+        extra[annotation.id] = annotation.extra
     single = AnnotationSet(
         categories=categories,
         videos=videos,
         tracks=tracks,
         track_extra={track_id: keys for track_id, keys in extra.items() if keys},
-        extra=beyond(value, set(_LISTS)),
+        extra=unknown_keys(value, set(_LISTS)),
     )
-    return together(single, reading) if "videos" in value else single
+    return group_frames(single, reading) if "videos" in value else single
 
 
 def parse_picture(value: object) -> VideoEntry:
@@ -137,7 +137,7 @@ def parse_picture(value: object) -> VideoEntry:
         height=height,
         length=1,
         file_names=(str(name),),
-        extra=beyond(record, _OF_PICTURE),
+        extra=unknown_keys(record, _OF_PICTURE),
     )
 
 
@@ -162,24 +162,27 @@ def parse_object(
 def _mask(record: Mapping[str, Any], picture: VideoEntry) -> RLE:
     """The mask of one object: polygons, or run lengths compressed or listed."""
     value = record.get("segmentation")
+    # published files have boxes without a mask; a model of masks would learn them as empty
     if value is None or value == []:
-        stated = kind(value) if "segmentation" in record else "missing"
+        stated = describe(value) if "segmentation" in record else "missing"
         raise DataError(
             f"segmentation is {stated}, not a mask",
             remedy="Draw the mask, or take the annotation out: a box alone says too little.",
         )
     if isinstance(value, list):
+        # a list of polygons is one object in several parts, never several objects
         return rasterise(value, picture.height, picture.width)
     return parse_rle(value, (picture.height, picture.width))
 
 
 def _beyond_mask(record: Mapping[str, Any], mask: RLE) -> Extra:
     """The keys that say more than the mask: unknown ones, and a box and area that differ."""
-    extra = beyond(record, _OF_OBJECT)
+    extra = unknown_keys(record, _OF_OBJECT)
     box_stated, area_stated = record.get("bbox"), record.get("area")
     if box_stated is not None:
         check_box(box_stated, mask)
     check_area(area_stated)
+    # kept only where they say more: COCO measures boxes and areas on the polygons, not on pixels
     if box_stated not in (None, frame_boxes({0: mask}, 1)[0]):
         extra["bbox"] = box_stated
     if area_stated not in (None, area(mask)):

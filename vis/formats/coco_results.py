@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
-from vis.formats.fields import is_number, json_object, kind, known_id, score
+from vis.formats.fields import describe, is_number, json_object, known_id, score
 from vis.formats.json_file import read_json
 from vis.formats.reading import Reading
 from vis.ops.rle import parse_rle
@@ -49,7 +49,7 @@ def read_coco_results(
     # a score that is NaN is a fault of its record, which the file's reader could not name
     value = read_json(path, finite=False)
     if not isinstance(value, list) or (value and _is_of_videos(value[0])):
-        what = "YouTube-VIS results" if isinstance(value, list) else kind(value)
+        what = "YouTube-VIS results" if isinstance(value, list) else describe(value)
         raise DataError(
             f"this is {what}, not COCO results of single pictures",
             where=str(path),
@@ -82,9 +82,9 @@ def _result(value: object, truth: AnnotationSet) -> PictureResult:
 def _box(value: Any) -> Box:
     numbers = value if isinstance(value, list) and all(map(is_number, value)) else []
     if len(numbers) != 4 or min(numbers[2:]) < 0:
-        said = f"{numbers}" if len(numbers) == 4 else kind(value)
+        description = f"{numbers}" if len(numbers) == 4 else describe(value)
         raise DataError(
-            f"the box is {said}, not [x, y, width, height]", remedy="Write four numbers."
+            f"the box is {description}, not [x, y, width, height]", remedy="Write four numbers."
         )
     x, y, width, height = map(float, numbers)
     return x, y, width, height

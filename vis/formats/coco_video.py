@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
-from vis.formats.fields import beyond, integer, json_list, json_object, known_id, text
+from vis.formats.fields import integer, json_list, json_object, known_id, text, unknown_keys
 from vis.formats.ytvis_records import AnnotationSet, Extra, VideoEntry
 
 if TYPE_CHECKING:
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from vis.formats.reading import Reading
     from vis.records import RLE, Track
 
+# CocoVID's name first, then TAO's
 _FRAME = ("frame_id", "frame_index")
 _INSTANCE = ("instance_id", "track_id")
 _OF_PICTURE = {*_FRAME, "video_id"}
 _OF_OBJECT = {*_INSTANCE, "video_id"}
 _OF_VIDEO = {"id", "name", "width", "height"}
 _OF_MASK = {"bbox", "area", "bboxes", "areas"}
-"""Said by the masks; where it was stated otherwise, that is not carried over."""
+"""Keys that the masks say too; where they said otherwise, that is not carried over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,18 @@ class _Video:
 
 
 @dataclass(slots=True)
-class _Life:
+class _Instance:
     """One object, gathered frame by frame."""
 
     video_id: int
-    instance: int
+    id: int
     first: Track
     masks: dict[int, RLE] = field(default_factory=dict)
-    said: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """Frame -> the other keys."""
+    keys_by_frame: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Frame -> the keys of its annotation that are none of ours."""
 
 
-def together(pictures: AnnotationSet, reading: Reading) -> AnnotationSet:
+def group_frames(pictures: AnnotationSet, reading: Reading) -> AnnotationSet:
     """Videos from single pictures that name theirs; `pictures.extra` holds the list `videos`.
 
     Where two videos use the same instance id, all are numbered anew.
@@ -56,62 +57,65 @@ def together(pictures: AnnotationSet, reading: Reading) -> AnnotationSet:
     Raises:
         DataError: a record is faulty and `reading` does not collect it.
     """
-    named = reading.by_id(json_list(pictures.extra, "videos"), "videos", _video)
-    frames = _frames(pictures, named, reading)
+    video_records = reading.by_id(json_list(pictures.extra, "videos"), "videos", _video)
+    frames = _frames(pictures, video_records, reading)
     videos = {
-        video_id: _entry(named[video_id], [pictures.videos[key] for key in keys])
+        video_id: _entry(video_records[video_id], [pictures.videos[key] for key in keys])
         for video_id, keys in frames.items()
     }
-    places = {key: (v, place) for v, keys in frames.items() for place, key in enumerate(keys)}
-    lives = _lives(pictures, places, reading)
-    instances = [life.instance for life in lives]
-    fresh = count(1) if len(set(instances)) < len(instances) else None
+    frame_of = {key: (v, frame) for v, keys in frames.items() for frame, key in enumerate(keys)}
+    instances = _instances(pictures, frame_of, reading)
+    ids = [instance.id for instance in instances]
+    # CocoVID counts instances within a video or within the file; our ids are those of the file
+    new_ids = count(1) if len(set(ids)) < len(ids) else None
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in videos}
     extra: dict[int, Extra] = {}
-    for life in lives:
-        track_id = life.instance if fresh is None else next(fresh)
-        track = replace(life.first, id=track_id, masks=dict(sorted(life.masks.items())))
-        tracks[life.video_id].append(track)
-        extra[track_id] = _gathered(life, videos[life.video_id].length)
+    for instance in instances:
+        track_id = instance.id if new_ids is None else next(new_ids)
+        track = replace(instance.first, id=track_id, masks=dict(sorted(instance.masks.items())))
+        tracks[instance.video_id].append(track)
+        extra[track_id] = _track_extra(instance, videos[instance.video_id].length)
     return AnnotationSet(
         categories=pictures.categories,
         videos=videos,
         tracks=tracks,
         track_extra={key: keys for key, keys in extra.items() if keys},
-        extra=beyond(pictures.extra, {"videos"}),
+        extra=unknown_keys(pictures.extra, {"videos"}),
     )
 
 
-def apart(annotation_set: AnnotationSet) -> AnnotationSet:
-    """Every frame as a picture of its own that names its video; `together` undoes it."""
+def split_frames(annotation_set: AnnotationSet) -> AnnotationSet:
+    """Every frame as a picture of its own that names its video; `group_frames` undoes it."""
     pictures: dict[int, VideoEntry] = {}
     tracks: dict[int, list[Track]] = {}
     extra: dict[int, Extra] = {}
     ids = count(1)
     for video in annotation_set.videos.values():
-        found = annotation_set.tracks.get(video.id, [])
+        video_tracks = annotation_set.tracks.get(video.id, [])
         for frame, name in enumerate(video.file_names):
             picture_id = len(pictures) + 1
             keys = {
-                **_of_place(video.extra, "images", frame),
+                **_frame_keys(video.extra, "images", frame),
                 "video_id": video.id,
                 "frame_id": frame,
             }
             entry = replace(video, id=picture_id, name=name, length=1, file_names=(name,))
             pictures[picture_id] = replace(entry, extra=keys)
             tracks[picture_id] = []
-            for track in found:
+            for track in video_tracks:
                 if frame in track.masks:
-                    one = replace(track, id=next(ids), masks={0: track.masks[frame]})
-                    tracks[picture_id].append(one)
-                    extra[one.id] = _of_frame(annotation_set, track.id, video.id, frame)
-    listed = [_listed(video) for video in annotation_set.videos.values()]
+                    frame_track = replace(track, id=next(ids), masks={0: track.masks[frame]})
+                    tracks[picture_id].append(frame_track)
+                    extra[frame_track.id] = _annotation_extra(
+                        annotation_set, track.id, video.id, frame
+                    )
+    video_records = [_video_record(video) for video in annotation_set.videos.values()]
     return AnnotationSet(
         categories=annotation_set.categories,
         videos=pictures,
         tracks=tracks,
         track_extra=extra,
-        extra={**annotation_set.extra, "videos": listed},
+        extra={**annotation_set.extra, "videos": video_records},
     )
 
 
@@ -119,27 +123,32 @@ def _video(value: object) -> _Video:
     record = json_object(value)
     video_id = integer(record, "id")
     name = text(record, "name") if "name" in record else str(video_id)
-    return _Video(video_id, name, beyond(record, _OF_VIDEO))
+    return _Video(video_id, name, unknown_keys(record, _OF_VIDEO))
 
 
-def _listed(video: VideoEntry) -> dict[str, Any]:
-    kept = beyond(video.extra, {"images"})
-    own = {"id": video.id, "name": video.name, "width": video.width, "height": video.height}
-    return kept | own
+def _video_record(video: VideoEntry) -> dict[str, Any]:
+    extra = unknown_keys(video.extra, {"images"})
+    standard_keys = {
+        "id": video.id,
+        "name": video.name,
+        "width": video.width,
+        "height": video.height,
+    }
+    return extra | standard_keys
 
 
 def _frames(
-    pictures: AnnotationSet, named: Mapping[int, _Video], reading: Reading
+    pictures: AnnotationSet, video_records: Mapping[int, _Video], reading: Reading
 ) -> dict[int, list[int]]:
     """Ids of the pictures of each video, in the order of their frames."""
-    placed: dict[int, dict[int, int]] = {}
+    frames_by_video: dict[int, dict[int, int]] = {}
     for picture in pictures.videos.values():
         try:
-            video_id = known_id(picture.extra, "video_id", named, "videos")
-            frames = placed.setdefault(video_id, {})
+            video_id = known_id(picture.extra, "video_id", video_records, "videos")
+            frames = frames_by_video.setdefault(video_id, {})
             frame = integer(picture.extra, _key(picture.extra, _FRAME))
             if frame in frames:
-                raise _twice(f"frame {frame} of video {video_id}")
+                raise _duplicate(f"frame {frame} of video {video_id}")
             first = pictures.videos[next(iter(frames.values()), picture.id)]
             if (picture.height, picture.width) != (first.height, first.width):
                 raise DataError(
@@ -149,16 +158,16 @@ def _frames(
                 )
             frames[frame] = picture.id
         except DataError as error:
-            reading.keep(error, f"image {picture.id}")
+            reading.collect(error, f"image {picture.id}")
     return {
         video_id: [frames[frame] for frame in sorted(frames)]
-        for video_id, frames in placed.items()
+        for video_id, frames in frames_by_video.items()
         if frames
     }
 
 
 def _entry(video: _Video, frames: list[VideoEntry]) -> VideoEntry:
-    said = [beyond(frame.extra, _OF_PICTURE) for frame in frames]
+    frame_keys = [unknown_keys(frame.extra, _OF_PICTURE) for frame in frames]
     return VideoEntry(
         id=video.id,
         name=video.name,
@@ -166,73 +175,79 @@ def _entry(video: _Video, frames: list[VideoEntry]) -> VideoEntry:
         height=frames[0].height,
         length=len(frames),
         file_names=tuple(frame.file_names[0] for frame in frames),
-        extra={**video.extra, "images": said} if any(said) else video.extra,
+        extra={**video.extra, "images": frame_keys} if any(frame_keys) else video.extra,
     )
 
 
-def _lives(
-    pictures: AnnotationSet, places: Mapping[int, tuple[int, int]], reading: Reading
-) -> list[_Life]:
-    lives: dict[tuple[int, int], _Life] = {}
-    for picture_id, (video_id, frame) in places.items():
+def _instances(
+    pictures: AnnotationSet, frame_of: Mapping[int, tuple[int, int]], reading: Reading
+) -> list[_Instance]:
+    instances: dict[tuple[int, int], _Instance] = {}
+    for picture_id, (video_id, frame) in frame_of.items():
         for track in pictures.tracks[picture_id]:
-            said = pictures.track_extra.get(track.id, {})
+            extra = pictures.track_extra.get(track.id, {})
             try:
-                instance = integer(said, _key(said, _INSTANCE))
-                life = lives.setdefault(
-                    (video_id, instance), _Life(video_id, instance, first=track)
+                instance_id = integer(extra, _key(extra, _INSTANCE))
+                instance = instances.setdefault(
+                    (video_id, instance_id), _Instance(video_id, instance_id, first=track)
                 )
-                _check_same(life, track, frame)
+                _check_same(instance, track, frame)
             except DataError as error:
-                reading.keep(error, f"annotation {track.id}")
+                reading.collect(error, f"annotation {track.id}")
                 continue
-            life.masks[frame] = track.masks[0]
-            life.said[frame] = beyond(said, _OF_OBJECT)
-    return list(lives.values())
+            instance.masks[frame] = track.masks[0]
+            instance.keys_by_frame[frame] = unknown_keys(extra, _OF_OBJECT)
+    return list(instances.values())
 
 
-def _check_same(life: _Life, track: Track, frame: int) -> None:
-    if frame in life.masks:
-        raise _twice(f"instance {life.instance} in frame {frame} of video {life.video_id}")
-    if (track.label, track.crowd) != (life.first.label, life.first.crowd):
+def _check_same(instance: _Instance, track: Track, frame: int) -> None:
+    if frame in instance.masks:
+        raise _duplicate(f"instance {instance.id} in frame {frame} of video {instance.video_id}")
+    # a track has one label here; taking the first frame's would change the truth without a word
+    if (track.label, track.crowd) != (instance.first.label, instance.first.crowd):
         raise DataError(
-            f"instance {life.instance} is of another category or crowd than in frames before",
+            f"instance {instance.id} is of another category or crowd than in frames before",
             remedy="Give each object one category, or another instance id.",
         )
 
 
-def _gathered(life: _Life, length: int) -> Extra:
+def _track_extra(instance: _Instance, length: int) -> Extra:
     """The other keys: those alike in all frames once, the rest by frame."""
-    first, *others = life.said.values()
-    alike = {
+    first, *later_frames = instance.keys_by_frame.values()
+    shared = {
         key: value
         for key, value in first.items()
-        if key not in _OF_MASK and all(other.get(key, ...) == value for other in others)
+        if key not in _OF_MASK and all(keys.get(key, ...) == value for keys in later_frames)
     }
-    extra: dict[str, Any] = dict(alike)
-    apart = {frame: beyond(said, {*alike, *_OF_MASK}) for frame, said in life.said.items()}
-    if any(apart.values()):
-        extra["by_frame"] = [apart.get(frame, {}) for frame in range(length)]
+    extra: dict[str, Any] = dict(shared)
+    by_frame = {
+        frame: unknown_keys(keys, {*shared, *_OF_MASK})
+        for frame, keys in instance.keys_by_frame.items()
+    }
+    if any(by_frame.values()):
+        extra["by_frame"] = [by_frame.get(frame, {}) for frame in range(length)]
     return extra
 
 
-def _of_frame(annotation_set: AnnotationSet, track_id: int, video_id: int, frame: int) -> Extra:
-    said = annotation_set.track_extra.get(track_id, {})
-    own = _of_place(said, "by_frame", frame)
-    kept = beyond(said, {"by_frame", *_OF_MASK})
-    return {**kept, **own, "instance_id": track_id, "video_id": video_id}
+def _annotation_extra(
+    annotation_set: AnnotationSet, track_id: int, video_id: int, frame: int
+) -> Extra:
+    extra = annotation_set.track_extra.get(track_id, {})
+    frame_keys = _frame_keys(extra, "by_frame", frame)
+    track_keys = unknown_keys(extra, {"by_frame", *_OF_MASK})
+    return {**track_keys, **frame_keys, "instance_id": track_id, "video_id": video_id}
 
 
-def _of_place(extra: Extra, key: str, frame: int) -> Extra:
-    """What `together` kept of one frame; a foreign key of the same name is none of that."""
-    listed = extra.get(key)
-    kept = listed[frame] if isinstance(listed, list) and frame < len(listed) else {}
-    return kept if isinstance(kept, dict) else {}
+def _frame_keys(extra: Extra, key: str, frame: int) -> Extra:
+    """What `group_frames` kept of one frame; a foreign key of the same name is none of that."""
+    by_frame = extra.get(key)
+    keys = by_frame[frame] if isinstance(by_frame, list) and frame < len(by_frame) else {}
+    return keys if isinstance(keys, dict) else {}
 
 
 def _key(record: Mapping[str, Any], names: tuple[str, ...]) -> str:
     return next((name for name in names if name in record), names[0])
 
 
-def _twice(what: str) -> DataError:
+def _duplicate(what: str) -> DataError:
     return DataError(f"{what} is there twice", remedy="Keep one of the two.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vis.formats.coco import read_coco, write_coco
 from vis.formats.davis import read_davis, write_davis
-from vis.formats.losses import losses
+from vis.formats.lossy_fields import lossy_fields
 from vis.formats.mots import read_mots, write_mots
 from vis.formats.opening import DataSet, Kind, open_set
 from vis.formats.ytvis import read_annotations, write_annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Conversion:
     """What was converted."""
 
-    found: DataSet
+    source: DataSet
     written: AnnotationSet
     """As it is read again."""
-    lost: list[str]
+    lossy_fields: list[str]
     """What the new one does not say, or says otherwise."""
 
 
@@ -54,9 +54,11 @@ def convert(
         OutputExistsError: `out` is there.
         OutputError: it cannot be written.
     """
-    found = open_set(path, frames)
-    written = write_set(out, found.annotations, to=to, overwrite=overwrite)
-    return Conversion(found=found, written=written, lost=losses(found.annotations, written))
+    source = open_set(path, frames)
+    written = write_set(out, source.annotations, to=to, overwrite=overwrite)
+    return Conversion(
+        source=source, written=written, lossy_fields=lossy_fields(source.annotations, written)
+    )
 
 
 def write_set(

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING
 
 from vis.errors import DataError
 from vis.formats.index_pictures import EIGHT_BITS, ONE_BIT, is_one_bit, palette_png
-from vis.formats.layered import LayeredVideo, Layout, painted, read_layered
-from vis.formats.numbering import extra_number, numbered
-from vis.formats.places import frame_places, pictures, subfolders
+from vis.formats.layered import LayeredVideo, Layout, paint_frames, read_layered
+from vis.formats.numbering import assign_numbers, extra_number
+from vis.formats.paths import frame_paths, pictures, subfolders
 from vis.formats.reading import Reading
-from vis.formats.whole_file import whole_folder, write_whole
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.records import Track
+from vis.storage.whole_file import whole_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UNJUDGED = 255
+"""The void label of DAVIS 2017: edges and regions that its measures leave out."""
 _OBJECT = Category(1, "object")
 
 
@@ -32,7 +33,7 @@ def read_davis(root: str | Path, faults: list[DataError] | None = None) -> Annot
     """The truth of the videos in a DAVIS folder, or in one of folders of PNG pictures alone.
 
     Videos and tracks are counted from 1 in the order of their names and numbers. A number that is
-    not the object's place is kept in `track_extra`.
+    not the object's position is kept in `track_extra`.
 
     Raises:
         InputError: there is no such folder.
@@ -40,19 +41,21 @@ def read_davis(root: str | Path, faults: list[DataError] | None = None) -> Annot
     """
     reading = Reading(str(root), faults)
     layout = davis_layout(root)
-    found = [read_layered(folder.name, layout, reading) for folder in subfolders(layout.marks)]
+    layered_videos = [
+        read_layered(folder.name, layout, reading) for folder in subfolders(layout.label_folder)
+    ]
     videos: dict[int, VideoEntry] = {}
     tracks: dict[int, list[Track]] = {}
     extra: dict[int, Extra] = {}
     ids = count(1)
-    for video_id, video in enumerate((video for video in found if video), 1):
+    for video_id, video in enumerate((video for video in layered_videos if video), 1):
         videos[video_id] = entry(video_id, video)
         tracks[video_id] = []
         for track, keys in _tracks(video, ids):
             tracks[video_id].append(track)
             extra |= {track.id: keys} if keys else {}
         if video.objects and all(track.crowd for track in tracks[video_id]):
-            reading.keep(_binary(), video.name)
+            reading.collect(_binary(), video.name)
     return AnnotationSet(
         categories={_OBJECT.id: _OBJECT}, videos=videos, tracks=tracks, track_extra=extra
     )
@@ -71,13 +74,13 @@ def write_davis(root: str | Path, annotation_set: AnnotationSet) -> None:
     root = Path(root)
     with whole_folder(root / "Annotations") as folder:
         for video in annotation_set.videos.values():
-            found = annotation_set.tracks.get(video.id, [])
-            objects = [track for track in found if not track.crowd]
-            pairs = numbered(objects, annotation_set.track_extra, UNJUDGED - 1)
-            crowds = [(UNJUDGED, track) for track in found if track.crowd]
-            name, stems = frame_places(video)
+            video_tracks = annotation_set.tracks.get(video.id, [])
+            objects = [track for track in video_tracks if not track.crowd]
+            pairs = assign_numbers(objects, annotation_set.track_extra, UNJUDGED - 1)
+            crowds = [(UNJUDGED, track) for track in video_tracks if track.crowd]
+            name, stems = frame_paths(video)
             (folder / name).mkdir()
-            for stem, numbers in zip(stems, painted(video, [*pairs, *crowds]), strict=True):
+            for stem, numbers in zip(stems, paint_frames(video, [*pairs, *crowds]), strict=True):
                 write_whole(folder / name / f"{stem}.png", palette_png(numbers))
 
 
@@ -89,24 +92,27 @@ def davis_layout(root: str | Path) -> Layout:
         DataError: it holds no folder of PNG pictures.
     """
     root = Path(root)
-    marks, frames = root, None
+    label_folder, frames = root, None
     if (root / "Annotations").is_dir():
-        marks, frames = root / "Annotations", root / "JPEGImages"
-    inner = subfolders(marks)
+        label_folder, frames = root / "Annotations", root / "JPEGImages"
+    inner = subfolders(label_folder)
     if not any(pictures(folder, {".png"}) for folder in inner):
         sizes = [folder.name for folder in inner if subfolders(folder)]
+        # the resolution of the published numbers
         size = "480p" if "480p" in sizes else sizes[0] if len(sizes) == 1 else None
         if size is None:
             raise DataError(
                 "there are no folders of PNG pictures",
-                where=str(marks),
+                where=str(label_folder),
                 remedy="Give the folder that holds Annotations and JPEGImages.",
             )
-        marks, frames = marks / size, frames / size if frames else None
-    there = frames if frames and frames.is_dir() else None
+        label_folder, frames = label_folder / size, frames / size if frames else None
+    frames_folder = frames if frames and frames.is_dir() else None
     # all or none: one picture of one bit among others is a slip, its objects are lost
-    modes = ONE_BIT if is_one_bit(_first_picture(marks)) else EIGHT_BITS
-    return Layout(marks=marks, frames=there, modes=modes, empty_if_missing=False)
+    modes = ONE_BIT if is_one_bit(_first_picture(label_folder)) else EIGHT_BITS
+    return Layout(
+        label_folder=label_folder, frames=frames_folder, modes=modes, empty_if_missing=False
+    )
 
 
 def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
@@ -121,16 +127,16 @@ def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
     )
 
 
-def _first_picture(marks: Path) -> Path:
-    found = (pictures(folder, {".png"}).values() for folder in subfolders(marks))
-    return next(chain.from_iterable(found), marks)
+def _first_picture(label_folder: Path) -> Path:
+    by_folder = (pictures(folder, {".png"}).values() for folder in subfolders(label_folder))
+    return next(chain.from_iterable(by_folder), label_folder)
 
 
 def _tracks(video: LayeredVideo, ids: Iterator[int]) -> Iterator[tuple[Track, Extra]]:
-    for place, (number, masks) in enumerate(video.objects.items(), 1):
+    for position, (number, masks) in enumerate(video.objects.items(), 1):
         crowd = number == UNJUDGED
         track = Track(next(ids), _OBJECT.id, 1.0, masks, crowd)
-        yield track, {} if crowd else extra_number(number, place)
+        yield track, {} if crowd else extra_number(number, position)
 
 
 def _binary() -> DataError:

@@ -23,7 +23,9 @@ def json_object(value: object) -> dict[str, Any]:
         DataError: it is something else.
     """
     if not isinstance(value, dict):
-        raise DataError(f"this is {kind(value)}, not an object", remedy="Write the record anew.")
+        raise DataError(
+            f"this is {describe(value)}, not an object", remedy="Write the record anew."
+        )
     return value
 
 
@@ -36,11 +38,11 @@ def integer(record: Mapping[str, Any], key: str, *, low: int = 0, high: int = LA
     value = _present(record, key)
     if type(value) is not int:
         raise DataError(
-            f"{key} is {kind(value)}, not a whole number", remedy=f"Write {key} as 1, 2, 3 ..."
+            f"{key} is {describe(value)}, not a whole number", remedy=f"Write {key} as 1, 2, 3 ..."
         )
     if not low <= value <= high:
         limits = f"{low} to {high}" if high < LARGEST_ID else f"{low} or more"
-        raise DataError(f"{key} is {kind(value)}, not {limits}", remedy=f"Correct {key}.")
+        raise DataError(f"{key} is {describe(value)}, not {limits}", remedy=f"Correct {key}.")
     return value
 
 
@@ -53,7 +55,9 @@ def score(record: Mapping[str, Any], key: str) -> float:
     value = _present(record, key)
     # false of NaN too
     if not is_number(value) or not 0 <= value <= 1:
-        raise DataError(f"{key} is {kind(value)}, not a number from 0 to 1", remedy="Correct it.")
+        raise DataError(
+            f"{key} is {describe(value)}, not a number from 0 to 1", remedy="Correct it."
+        )
     return float(value)
 
 
@@ -65,7 +69,7 @@ def text(record: Mapping[str, Any], key: str) -> str:
     """
     value = _present(record, key)
     if not isinstance(value, str) or not value:
-        raise DataError(f"{key} is {kind(value)}, not a name", remedy=f"Write {key} as text.")
+        raise DataError(f"{key} is {describe(value)}, not a name", remedy=f"Write {key} as text.")
     return value
 
 
@@ -77,7 +81,7 @@ def json_list(record: Mapping[str, Any], key: str, length: int | None = None) ->
     """
     value = _present(record, key)
     if not isinstance(value, list):
-        raise DataError(f"{key} is {kind(value)}, not a list", remedy=f"Write {key} as a list.")
+        raise DataError(f"{key} is {describe(value)}, not a list", remedy=f"Write {key} as a list.")
     if length is not None and len(value) != length:
         raise DataError(
             f"{key} has {len(value)} entries but the video has {length} frames",
@@ -122,9 +126,9 @@ def sides(record: Mapping[str, Any]) -> tuple[int, int]:
     return height, width
 
 
-def beyond(record: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+def unknown_keys(record: Mapping[str, Any], known_keys: set[str]) -> dict[str, Any]:
     """The keys that we do not know, to be kept as they are."""
-    return {key: value for key, value in record.items() if key not in known}
+    return {key: value for key, value in record.items() if key not in known_keys}
 
 
 def check_frame_name(name: object) -> None:
@@ -134,7 +138,7 @@ def check_frame_name(name: object) -> None:
         DataError: not text, or no relative path with forward slashes.
     """
     if not isinstance(name, str) or not name:
-        raise DataError(f"a file name is {kind(name)}", remedy="Write it as text.")
+        raise DataError(f"a file name is {describe(name)}", remedy="Write it as text.")
     reason = _danger(name)
     if reason:
         raise DataError(
@@ -143,7 +147,7 @@ def check_frame_name(name: object) -> None:
         )
 
 
-def kind(value: object) -> str:
+def describe(value: object) -> str:
     """`value` in a few words, however large or strange it is."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

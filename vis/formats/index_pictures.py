@@ -26,7 +26,7 @@ Numbers = npt.NDArray[np.uint16]
 ONE_BIT = ("1",)
 EIGHT_BITS = ("P", "L")
 SIXTEEN_BITS = ("I;16", "I;16B", "I")
-"""Pillow's names of the pixel formats."""
+"""Pillow's names of the pixel formats; its version decides which a PNG of 16 bits gets."""
 
 
 def read_numbers(path: Path, modes: tuple[str, ...]) -> Numbers:
@@ -43,6 +43,7 @@ def read_numbers(path: Path, modes: tuple[str, ...]) -> Numbers:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             check_size(image.height, image.width)
+            # a palette picture saved again in colours looks the same and has lost the numbers
             if image.mode not in modes:
                 raise DataError(
                     f"the pixels are of the kind {image.mode}, not {' or '.join(modes)}: "

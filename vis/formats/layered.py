@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vis.errors import DataError, InputError
 from vis.formats.index_pictures import Numbers, layers, paint, read_numbers
-from vis.formats.places import inside, pictures
+from vis.formats.paths import inside, pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ class LayeredVideo:
 class Layout:
     """Where the pictures of a data set lie and what their pixels mean."""
 
-    marks: Path
+    label_folder: Path
     """Folder of the folders of PNG pictures."""
     frames: Path | None
     """Folder of the folders of the videos' own pictures, where it is there."""
@@ -46,60 +46,65 @@ class Layout:
 
 
 def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | None:
-    """The video `name`, or None where not one of its PNG pictures is sound; "" is `marks` itself.
+    """The video `name`, or None where no PNG picture of it is sound; "" is the folder itself.
 
     Raises:
         InputError: a folder cannot be listed.
         DataError: a PNG picture is faulty, or missing, and `reading` does not collect it.
     """
-    marked = pictures(layout.marks / name, {".png"})
-    named = _frame_names(name, layout, marked)
-    for stem in [stem for stem in marked if stem not in named]:
-        reading.keep(_unpaired(stem, "annotation", "picture"), name)
+    label_files = pictures(layout.label_folder / name, {".png"})
+    frame_names = _frame_names(name, layout, label_files)
+    for stem in [stem for stem in label_files if stem not in frame_names]:
+        reading.collect(_unpaired_error(stem, "annotation", "picture"), name)
     size: tuple[int, ...] = ()
-    shown: dict[str, dict[int, RLE]] = {}
-    for stem in named:
+    masks_by_frame: dict[str, dict[int, RLE]] = {}
+    for stem in frame_names:
         try:
-            numbers = _numbers(stem, marked.get(stem), layout, size=size)
+            numbers = _numbers(stem, label_files.get(stem), layout, size=size)
         except DataError as error:
-            reading.keep(error, f"{name}/{stem}.png")
+            reading.collect(error, f"{name}/{stem}.png")
             continue
         size = size if numbers is None else numbers.shape
-        shown[stem] = {} if numbers is None else layers(numbers)
+        masks_by_frame[stem] = {} if numbers is None else layers(numbers)
     if not size:
         return None
     objects: dict[int, dict[int, RLE]] = {}
-    for frame, masks in enumerate(shown.values()):
+    for frame, masks in enumerate(masks_by_frame.values()):
         for number, mask in masks.items():
             objects.setdefault(number, {})[frame] = mask
     return LayeredVideo(
-        name=name or layout.marks.parent.name,
+        name=name or layout.label_folder.parent.name,
         height=size[0],
         width=size[1],
-        file_names=tuple(named[stem] for stem in shown),
+        file_names=tuple(frame_names[stem] for stem in masks_by_frame),
         objects=dict(sorted(objects.items())),
     )
 
 
-def painted(video: VideoEntry, numbered: Sequence[tuple[int, Track]]) -> Iterator[Numbers]:
+def paint_frames(
+    video: VideoEntry, numbered_tracks: Sequence[tuple[int, Track]]
+) -> Iterator[Numbers]:
     """The pixels' numbers, frame by frame; of two objects on one pixel the surer is on top.
 
     At equal scores the earlier one is; a crowd lies below all.
     """
-    later_first = numbered[::-1]
-    upward = sorted(later_first, key=lambda pair: (not pair[1].crowd, pair[1].score))
+    # `sorted` is stable: of equal scores the later one is painted first, the earlier one over it
+    latest_first = numbered_tracks[::-1]
+    bottom_up = sorted(latest_first, key=lambda pair: (not pair[1].crowd, pair[1].score))
     for frame in range(video.length):
-        shown = [(number, track.masks[frame]) for number, track in upward if frame in track.masks]
-        yield paint(shown, video.height, video.width)
+        masks = [
+            (number, track.masks[frame]) for number, track in bottom_up if frame in track.masks
+        ]
+        yield paint(masks, video.height, video.width)
 
 
-def _frame_names(name: str, layout: Layout, marked: Mapping[str, Path]) -> dict[str, str]:
+def _frame_names(name: str, layout: Layout, label_files: Mapping[str, Path]) -> dict[str, str]:
     """File name of each frame by its name without ending, in order."""
     folder = f"{name}/" if name else ""
     if layout.frames is None or not (layout.frames / name).is_dir():
-        return {stem: f"{folder}{stem}.jpg" for stem in marked}
-    found = pictures(layout.frames / name)
-    return {stem: f"{folder}{path.name}" for stem, path in found.items()}
+        return {stem: f"{folder}{stem}.jpg" for stem in label_files}
+    frame_files = pictures(layout.frames / name)
+    return {stem: f"{folder}{path.name}" for stem, path in frame_files.items()}
 
 
 def _numbers(
@@ -109,8 +114,8 @@ def _numbers(
     if path is None:
         if layout.empty_if_missing:
             return None
-        raise _unpaired(stem, "picture", "annotation")
-    inside(layout.marks, path.relative_to(layout.marks).as_posix())
+        raise _unpaired_error(stem, "picture", "annotation")
+    inside(layout.label_folder, path.relative_to(layout.label_folder).as_posix())
     try:
         numbers = read_numbers(path, layout.modes)
     except InputError as error:
@@ -128,7 +133,7 @@ def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]} x {shape[0]}"
 
 
-def _unpaired(stem: str, there: str, missing: str) -> DataError:
+def _unpaired_error(stem: str, there: str, missing: str) -> DataError:
     return DataError(
         f"frame {stem} has no {missing} to its {there}",
         remedy=f"Add the {missing}, or take the {there} away.",

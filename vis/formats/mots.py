@@ -15,24 +15,25 @@ from vis.errors import DataError
 from vis.formats.davis import entry
 from vis.formats.index_pictures import SIXTEEN_BITS, layers, wide_png
 from vis.formats.json_file import read_regular
-from vis.formats.layered import LayeredVideo, Layout, painted, read_layered
+from vis.formats.layered import LayeredVideo, Layout, paint_frames, read_layered
 from vis.formats.mots_text import PER_CLASS, frame_numbers, read_text, text_lines
-from vis.formats.numbering import extra_number, numbered
-from vis.formats.places import frame_places, pictures, subfolders
+from vis.formats.numbering import assign_numbers, extra_number
+from vis.formats.paths import frame_paths, pictures, subfolders
 from vis.formats.reading import Reading
-from vis.formats.whole_file import whole_folder, write_whole
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.records import Track
+from vis.storage.whole_file import whole_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 IGNORE = Category(10, "ignore")
+"""KITTI-MOTS: object 10000 marks regions that count neither for nor against a tracker."""
 MOST_CLASSES = 64
 """16 bits hold 65535, and class 65 could pass it."""
 _KITTI = {1: Category(1, "car"), 2: Category(2, "pedestrian")}
 _LABELS = "labels.txt"
-_MARKS = ("instances", "instances_txt")
+_LABEL_FOLDERS = ("instances", "instances_txt")
 _PICTURES = ("images", "image_02")
 
 
@@ -48,7 +49,7 @@ def read_mots(root: str | Path, faults: list[DataError] | None = None) -> Annota
     """
     root = Path(root)
     reading = Reading(str(root), faults)
-    folder = _marks(root)
+    folder = _label_folder(root)
     categories = _labels(folder) or dict(_KITTI)
     videos: dict[int, VideoEntry] = {}
     tracks: dict[int, list[Track]] = {}
@@ -60,7 +61,7 @@ def read_mots(root: str | Path, faults: list[DataError] | None = None) -> Annota
         for track, keys in _tracks(video, categories, ids=ids, reading=reading):
             tracks[video_id].append(track)
             extra |= {track.id: keys} if keys else {}
-    if any(track.crowd for found in tracks.values() for track in found):
+    if any(track.crowd for video_tracks in tracks.values() for track in video_tracks):
         categories[IGNORE.id] = IGNORE
     return AnnotationSet(categories=categories, videos=videos, tracks=tracks, track_extra=extra)
 
@@ -76,17 +77,17 @@ def write_mots(root: str | Path, annotation_set: AnnotationSet) -> None:
         OutputError: it cannot be written.
         DataError: there are too many classes or objects; nothing was written.
     """
-    named = [annotation_set.categories[key] for key in sorted(annotation_set.categories)]
-    named = [category for category in named if category != IGNORE]
-    if len(named) > MOST_CLASSES:
+    ordered = [annotation_set.categories[key] for key in sorted(annotation_set.categories)]
+    ordered = [category for category in ordered if category != IGNORE]
+    if len(ordered) > MOST_CLASSES:
         raise DataError(
-            f"there are {len(named)} categories, at most {MOST_CLASSES} fit into 16 bits",
+            f"there are {len(ordered)} categories, at most {MOST_CLASSES} fit into 16 bits",
             remedy="Write YouTube-VIS, or leave out categories that nothing has.",
         )
-    classes = {category.id: place for place, category in enumerate(named, 1)}
-    labels = "".join(f"{' '.join(category.name.split())}\n" for category in named)
+    classes = {category.id: position for position, category in enumerate(ordered, 1)}
+    labels = "".join(f"{' '.join(category.name.split())}\n" for category in ordered)
     with whole_folder(root) as folder:
-        for name in _MARKS:
+        for name in _LABEL_FOLDERS:
             (folder / name).mkdir()
             write_whole(folder / name / _LABELS, labels.encode())
         for video in annotation_set.videos.values():
@@ -98,8 +99,8 @@ def mots_pictures(root: Path) -> Path | None:
     return next((root / name for name in _PICTURES if (root / name).is_dir()), None)
 
 
-def _marks(root: Path) -> Path:
-    inner = (root / name for name in _MARKS)
+def _label_folder(root: Path) -> Path:
+    inner = (root / name for name in _LABEL_FOLDERS)
     return next((folder for folder in inner if folder.is_dir()), root)
 
 
@@ -144,35 +145,36 @@ def _labels(folder: Path) -> dict[int, Category]:
             "this is not UTF-8", where=str(path), remedy="Save it again as UTF-8."
         ) from None
     names = [line.strip() for line in text.splitlines() if line.strip()]
-    return {place: Category(place, name) for place, name in enumerate(names, 1)}
+    return {position: Category(position, name) for position, name in enumerate(names, 1)}
 
 
 def _tracks(
     video: LayeredVideo, categories: Mapping[int, Category], *, ids: count[int], reading: Reading
 ) -> Iterator[tuple[Track, Extra]]:
-    places: Counter[int] = Counter()
+    positions: Counter[int] = Counter()
     for identity, masks in video.objects.items():
         label, number = divmod(identity, PER_CLASS)
         crowd = label == IGNORE.id and label not in categories
         if not crowd and label not in categories:
             what = f"object {identity} is of class {label}, which has no name"
             remedy = f"Correct it, or name the classes in {_LABELS}, one a line."
-            reading.keep(DataError(what, remedy=remedy), video.name)
+            reading.collect(DataError(what, remedy=remedy), video.name)
             continue
-        places[label] += 1
-        yield Track(next(ids), label, 1.0, masks, crowd), extra_number(number, places[label])
+        positions[label] += 1
+        yield Track(next(ids), label, 1.0, masks, crowd), extra_number(number, positions[label])
 
 
 def _identities(
     annotation_set: AnnotationSet, video_id: int, classes: Mapping[int, int]
 ) -> list[tuple[int, Track]]:
-    found = annotation_set.tracks.get(video_id, [])
+    video_tracks = annotation_set.tracks.get(video_id, [])
     pairs: dict[int, tuple[int, Track]] = {}
+    # objects are numbered within their class, so that each class has its 999 numbers
     for label in {*classes.values(), IGNORE.id}:
-        same = [track for track in found if _class(track, classes) == label]
-        for number, track in numbered(same, annotation_set.track_extra, PER_CLASS - 1):
+        of_class = [track for track in video_tracks if _class(track, classes) == label]
+        for number, track in assign_numbers(of_class, annotation_set.track_extra, PER_CLASS - 1):
             pairs[track.id] = (label * PER_CLASS + number, track)
-    return [pairs[track.id] for track in found if track.id in pairs]
+    return [pairs[track.id] for track in video_tracks if track.id in pairs]
 
 
 def _class(track: Track, classes: Mapping[int, int]) -> int | None:
@@ -183,11 +185,11 @@ def _class(track: Track, classes: Mapping[int, int]) -> int | None:
 
 
 def _write_video(folder: Path, video: VideoEntry, pairs: list[tuple[int, Track]]) -> None:
-    name, stems = frame_places(video)
+    name, stems = frame_paths(video)
     (folder / "instances" / name).mkdir()
     lines: list[str] = []
     for number, stem, pixels in zip(
-        frame_numbers(stems), stems, painted(video, pairs), strict=True
+        frame_numbers(stems), stems, paint_frames(video, pairs), strict=True
     ):
         write_whole(folder / "instances" / name / f"{stem}.png", wide_png(pixels))
         lines.extend(text_lines(number, layers(pixels)))

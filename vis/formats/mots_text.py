@@ -11,7 +11,7 @@ from PIL import Image
 from vis.errors import DataError
 from vis.formats.json_file import read_regular
 from vis.formats.layered import LayeredVideo
-from vis.formats.places import pictures
+from vis.formats.paths import pictures
 from vis.ops.pictures import FAULTS
 from vis.ops.rle import area, merge, parse_rle
 
@@ -45,33 +45,36 @@ def read_text(path: Path, frames: Path | None, reading: Reading) -> LayeredVideo
         InputError: the file cannot be read.
         DataError: a line is faulty and `reading` does not collect it.
     """
-    named = _pictures(path.stem, frames)
-    found: dict[tuple[int, int], _Line] = {}
-    raw = read_regular(path, what="a text file").split(b"\n")
-    for number, line in enumerate(raw, 1):
+    frame_names = _pictures(path.stem, frames)
+    lines: dict[tuple[int, int], _Line] = {}
+    raw_lines = read_regular(path, what="a text file").split(b"\n")
+    for number, line in enumerate(raw_lines, 1):
         if not line.strip():
             continue
         try:
-            parsed = _parse(line, named, next(iter(found.values()), None))
-            _check_new(parsed, found)
+            record = _parse(line, frame_names, next(iter(lines.values()), None))
+            _check_new(record, lines)
         except DataError as error:
-            reading.keep(error, f"{path.name}: line {number}")
+            reading.collect(error, f"{path.name}: line {number}")
         else:
-            found[parsed.frame, parsed.id] = parsed
+            lines[record.frame, record.id] = record
     try:
-        height, width = _size(found, named, frames)
+        height, width = _size(lines, frame_names, frames)
     except DataError as error:
-        reading.keep(error, path.name)
+        reading.collect(error, path.name)
         return None
-    if named is None:
-        last = max(frame for frame, _ in found)
-        named = {frame: f"{path.stem}/{frame:06d}.png" for frame in range(last + 1)}
-    places = {frame: place for place, frame in enumerate(named)}
+    if frame_names is None:
+        last = max(frame for frame, _ in lines)
+        frame_names = {frame: f"{path.stem}/{frame:06d}.png" for frame in range(last + 1)}
+    frame_index = {frame: index for index, frame in enumerate(frame_names)}
     objects: dict[int, dict[int, RLE]] = {}
-    for (frame, identity), entry in found.items():
-        objects.setdefault(identity, {})[places[frame]] = entry.mask
-    _check_overlaps(objects, list(named), reading=reading, name=path.name)
-    return LayeredVideo(path.stem, height, width, tuple(named.values()), _sorted(objects))
+    for (frame, identity), entry in lines.items():
+        objects.setdefault(identity, {})[frame_index[frame]] = entry.mask
+    # unlike in PNG pictures, lines can break the rule that a pixel has one object
+    _check_overlaps(objects, list(frame_names), reading=reading, name=path.name)
+    return LayeredVideo(
+        path.stem, height, width, tuple(frame_names.values()), _sort_objects(objects)
+    )
 
 
 def text_lines(frame: int, masks: Mapping[int, RLE]) -> Iterable[str]:
@@ -82,13 +85,13 @@ def text_lines(frame: int, masks: Mapping[int, RLE]) -> Iterable[str]:
 
 
 def frame_numbers(stems: Iterable[str]) -> list[int]:
-    """The number of each frame: that of its file's name where all have one, else its place."""
+    """The number of each frame: that of its file's name where all have one, else its position."""
     names = list(stems)
     numbers = [int(name) for name in names if re.fullmatch("[0-9]{1,9}", name)]
     return numbers if len(set(numbers)) == len(names) else list(range(len(names)))
 
 
-def _parse(line: bytes, named: Mapping[int, str] | None, first: _Line | None) -> _Line:
+def _parse(line: bytes, frame_names: Mapping[int, str] | None, first: _Line | None) -> _Line:
     parts = line.split()
     if len(parts) != 6:
         raise DataError(
@@ -100,13 +103,13 @@ def _parse(line: bytes, named: Mapping[int, str] | None, first: _Line | None) ->
             f"the first five fields {b' '.join(parts[:5])[:60]!r} are not whole numbers",
             remedy="Correct the line.",
         )
-    frame, identity, kind, height, width = map(int, parts[:5])
-    if identity // PER_CLASS != kind:
+    frame, identity, label, height, width = map(int, parts[:5])
+    if identity // PER_CLASS != label:
         raise DataError(
-            f"id {identity} is not of class {kind}: ids are class * {PER_CLASS} + number",
+            f"id {identity} is not of class {label}: ids are class * {PER_CLASS} + number",
             remedy="Correct the id or the class.",
         )
-    if frame > _LATEST or (named is not None and frame not in named):
+    if frame > _LATEST or (frame_names is not None and frame not in frame_names):
         raise DataError(f"there is no frame {frame}", remedy="Correct the frame.")
     size = (first.mask.height, first.mask.width) if first else (height, width)
     if (height, width) != size:
@@ -128,22 +131,24 @@ def _pictures(name: str, frames: Path | None) -> dict[int, str] | None:
     """File names by frame number, where the pictures are there."""
     if frames is None or not (frames / name).is_dir():
         return None
-    found = pictures(frames / name)
-    numbers = frame_numbers(found)
-    return {n: f"{name}/{path.name}" for n, path in zip(numbers, found.values(), strict=True)}
+    frame_files = pictures(frames / name)
+    numbers = frame_numbers(frame_files)
+    return {n: f"{name}/{path.name}" for n, path in zip(numbers, frame_files.values(), strict=True)}
 
 
 def _size(
-    found: Mapping[tuple[int, int], _Line], named: Mapping[int, str] | None, frames: Path | None
+    lines: Mapping[tuple[int, int], _Line],
+    frame_names: Mapping[int, str] | None,
+    frames: Path | None,
 ) -> tuple[int, int]:
-    for line in found.values():
+    for line in lines.values():
         return line.mask.height, line.mask.width
-    if not named or frames is None:
+    if not frame_names or frames is None:
         raise DataError(
             "it names no object, so neither the size nor the length of the video is known",
             remedy="Put the pictures beside it, in images/VIDEO.",
         )
-    path = frames / next(iter(named.values()))
+    path = frames / next(iter(frame_names.values()))
     try:
         with Image.open(path) as image:
             return image.height, image.width
@@ -155,13 +160,13 @@ def _check_overlaps(
     objects: Mapping[int, Mapping[int, RLE]], numbers: list[int], *, reading: Reading, name: str
 ) -> None:
     """The format forbids that two objects share a pixel."""
-    for place, number in enumerate(numbers):
-        masks = [frames[place] for frames in objects.values() if place in frames]
+    for index, number in enumerate(numbers):
+        masks = [frames[index] for frames in objects.values() if index in frames]
         shared = sum(map(area, masks)) - (area(merge(masks)) if masks else 0)
         if shared:
             what = f"masks of frame {number} share {shared} pixels"
-            reading.keep(DataError(what, remedy="Give each pixel to one object."), name)
+            reading.collect(DataError(what, remedy="Give each pixel to one object."), name)
 
 
-def _sorted(objects: dict[int, dict[int, RLE]]) -> dict[int, dict[int, RLE]]:
+def _sort_objects(objects: dict[int, dict[int, RLE]]) -> dict[int, dict[int, RLE]]:
     return {key: dict(sorted(objects[key].items())) for key in sorted(objects)}

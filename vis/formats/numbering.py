@@ -14,34 +14,34 @@ if TYPE_CHECKING:
     from vis.records import Track
 
 KEY = "object_number"
-"""In `track_extra`, where an object's number is not its place."""
+"""In `track_extra`, where an object's number is not its position."""
 
 
-def extra_number(number: int, place: int) -> Extra:
-    """What to keep of an object's number, for `numbered` to give it again."""
-    return {} if number == place else {KEY: number}
+def extra_number(number: int, position: int) -> Extra:
+    """What to keep of an object's number, for `assign_numbers` to give it again."""
+    return {} if number == position else {KEY: number}
 
 
 def object_numbers(tracks: Sequence[Track], extra: Mapping[int, Extra]) -> dict[int, int]:
-    """Track id -> the number of each object of a video: the kept one, else its place.
+    """Track id -> the number of each object of a video: the kept one, else its position.
 
     Args:
-        tracks: all objects of one video; places are counted by category.
+        tracks: all objects of one video; positions are counted by category.
         extra: keys of the tracks beyond ours, by their ids.
     """
-    places: Counter[int] = Counter()
+    positions: Counter[int] = Counter()
     numbers = {}
     for track in tracks:
-        places[track.label] += 1
+        positions[track.label] += 1
         stated = extra.get(track.id, {}).get(KEY)
-        numbers[track.id] = stated if type(stated) is int else places[track.label]
+        numbers[track.id] = stated if type(stated) is int else positions[track.label]
     return numbers
 
 
-def numbered(
+def assign_numbers(
     tracks: Sequence[Track], extra: Mapping[int, Extra], largest: int
 ) -> list[tuple[int, Track]]:
-    """Each track with its kept number, else its place from 1, else the lowest that is free.
+    """Each track with its kept number, else its position from 1, else the lowest that is free.
 
     Raises:
         DataError: there are more tracks than numbers.
@@ -51,16 +51,17 @@ def numbered(
             f"there are {len(tracks)} objects, at most {largest} can be told apart",
             remedy="Write YouTube-VIS, which has no such limit.",
         )
-    given: dict[int, Track] = {}
-    left = []
-    for place, track in enumerate(tracks, 1):
+    by_number: dict[int, Track] = {}
+    unnumbered = []
+    for position, track in enumerate(tracks, 1):
         stated = extra.get(track.id, {}).get(KEY)
-        if type(stated) is int and 0 < stated <= largest and stated not in given:
-            given[stated] = track
+        if type(stated) is int and 0 < stated <= largest and stated not in by_number:
+            by_number[stated] = track
         else:
-            left.append((place, track))
-    free = (number for number in range(1, largest + 1) if number not in given)
-    for place, track in left:
-        given[place if place not in given else next(free)] = track
-    order = {track.id: number for number, track in given.items()}
+            unnumbered.append((position, track))
+    # kept numbers first: an object that has none must not take that of one that comes later
+    free = (number for number in range(1, largest + 1) if number not in by_number)
+    for position, track in unnumbered:
+        by_number[position if position not in by_number else next(free)] = track
+    order = {track.id: number for number, track in by_number.items()}
     return [(order[track.id], track) for track in tracks]

@@ -12,7 +12,7 @@ from vis.formats.coco import pictures_of
 from vis.formats.davis import davis_layout, read_davis
 from vis.formats.json_file import read_json
 from vis.formats.mots import mots_pictures, read_mots
-from vis.formats.places import film_of
+from vis.formats.paths import video_file_of
 from vis.formats.reading import Reading
 from vis.formats.semantic import read_semantic
 from vis.formats.semantic_layouts import find_pairs
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from vis.formats.ytvis_records import AnnotationSet
 
 Kind = Literal["ytvis", "coco", "davis", "mots"]
-Found = Literal[Kind, "semantic"]
+DataSetKind = Literal[Kind, "semantic"]
 
-_LOOKED_AT = 20
+_VIDEOS_TRIED = 20
 """Videos whose first frame is looked for; a data set may lack some."""
 
 
@@ -35,7 +35,7 @@ class DataSet:
 
     path: Path
     """The annotation file, or the folder."""
-    kind: Found
+    kind: DataSetKind
     annotations: AnnotationSet
     frames: Path | None
     """The folder that the file names are relative to; None if it was not found."""
@@ -59,12 +59,12 @@ def open_set(
     path = annotation_file(Path(path))
     if frames is not None and not Path(frames).is_dir():
         raise InputError("there is no such folder", where=str(frames), remedy="Check the path.")
-    kind, found, beside = _read(path, faults)
+    kind, annotations, frames_folder = _read(path, faults)
     if frames is not None:
-        beside = Path(frames)
-    elif beside is None and path.suffix.lower() == ".json":
-        beside = _frames_folder(path, found)
-    return DataSet(path=path, kind=kind, annotations=found, frames=beside)
+        frames_folder = Path(frames)
+    elif frames_folder is None and path.suffix.lower() == ".json":
+        frames_folder = _frames_folder(path, annotations)
+    return DataSet(path=path, kind=kind, annotations=annotations, frames=frames_folder)
 
 
 def annotation_file(path: Path) -> Path:
@@ -78,20 +78,23 @@ def annotation_file(path: Path) -> Path:
         raise InputError("there is no such file or folder", where=str(path), remedy="Check it.")
     if not path.is_dir():
         return path
+    # as YouTube-VIS 2021 and 2022 name it
     if (path / "instances.json").is_file():
         return path / "instances.json"
-    found = sorted(file for file in path.glob("*.json") if file.is_file())
-    if len(found) > 1:
+    candidates = sorted(file for file in path.glob("*.json") if file.is_file())
+    if len(candidates) > 1:
         raise DataError(
-            f"there are {len(found)} annotation files: "
-            f"{', '.join(file.name for file in found[:5])}",
+            f"there are {len(candidates)} annotation files: "
+            f"{', '.join(file.name for file in candidates[:5])}",
             where=str(path),
             remedy="Give one of them.",
         )
-    return found[0] if found else path
+    return candidates[0] if candidates else path
 
 
-def _read(path: Path, faults: list[DataError] | None) -> tuple[Found, AnnotationSet, Path | None]:
+def _read(
+    path: Path, faults: list[DataError] | None
+) -> tuple[DataSetKind, AnnotationSet, Path | None]:
     pairs = find_pairs(path)
     if pairs is not None:
         return "semantic", read_semantic(path, pairs, faults), pairs.frames
@@ -107,23 +110,37 @@ def _read(path: Path, faults: list[DataError] | None) -> tuple[Found, Annotation
 
 
 def _is_mots(folder: Path) -> bool:
-    named = any((folder / name).is_dir() for name in ("instances", "instances_txt"))
-    return named or bool(next(folder.glob("*.txt"), None))
+    has_folder = any((folder / name).is_dir() for name in ("instances", "instances_txt"))
+    return has_folder or bool(next(folder.glob("*.txt"), None))
 
 
-def _frames_folder(path: Path, found: AnnotationSet) -> Path | None:
+def _frames_folder(path: Path, annotations: AnnotationSet) -> Path | None:
     """The likeliest folder in which a first frame is: beside the file, or named as it is."""
-    here = path.parent
-    word = path.stem.removeprefix("instances_").removeprefix("annotations_").removesuffix("_sub")
-    places = [here / "JPEGImages", here / "images", here / word / "JPEGImages", here / word]
-    places += [here.parent / word / "JPEGImages", here.parent / word, here]
-    return next((place for place in places if place.is_dir() and _holds(place, found)), None)
+    parent = path.parent
+    split_name = (
+        path.stem.removeprefix("instances_").removeprefix("annotations_").removesuffix("_sub")
+    )
+    candidates = [
+        parent / "JPEGImages",
+        parent / "images",
+        parent / split_name / "JPEGImages",
+        parent / split_name,
+    ]
+    candidates += [parent.parent / split_name / "JPEGImages", parent.parent / split_name, parent]
+    return next(
+        (
+            candidate
+            for candidate in candidates
+            if candidate.is_dir() and _holds(candidate, annotations)
+        ),
+        None,
+    )
 
 
-def _holds(place: Path, found: AnnotationSet) -> bool:
-    for video in islice(found.videos.values(), _LOOKED_AT):
+def _holds(folder: Path, annotations: AnnotationSet) -> bool:
+    for video in islice(annotations.videos.values(), _VIDEOS_TRIED):
         try:
-            if (place / video.file_names[0]).exists() or film_of(place, video):
+            if (folder / video.file_names[0]).exists() or video_file_of(folder, video):
                 return True
         except (VisError, OSError):
             continue

@@ -1,4 +1,4 @@
-"""the categories of published data sets, and where a file that resembles one differs from it."""
+"""The categories of published data sets, and where a file that resembles one differs from it."""
 
 from __future__ import annotations
 
@@ -60,8 +60,10 @@ LISTS = {
 }
 """Names by category id, "" where there is none."""
 _LIKENESS = 0.7
-"""Names in common, of all names of the two, from which a file resembles a list."""
-_SHOWN = 6
+"""Names in common, of all names of the two, from which a file resembles a list.
+
+The lists themselves: YouTube-VIS 2019 and 2021 have 0.78 in common, OVIS and these 0.44 at most."""
+_MOST_ENTRIES = 6
 
 
 def differences(categories: Mapping[int, Category]) -> list[str]:
@@ -73,36 +75,42 @@ def differences(categories: Mapping[int, Category]) -> list[str]:
     title = max(LISTS, key=lambda title: _likeness(title, categories))
     if _likeness(title, categories) < _LIKENESS:
         return []
-    found = {id_: category.name for id_, category in categories.items()}
+    names = {id_: category.name for id_, category in categories.items()}
     listed = {id_: name for id_, name in enumerate(LISTS[title]) if name}
     return [
-        f"the categories are nearly those of {title}, but {line}" for line in _kinds(found, listed)
+        f"the categories are nearly those of {title}, but {line}"
+        for line in _difference_lines(names, listed)
     ]
 
 
 def _likeness(title: str, categories: Mapping[int, Category]) -> float:
     """Shared names, of all that either has."""
     listed = {_plain(name) for name in LISTS[title] if name}
-    found = {_plain(category.name) for category in categories.values()}
-    return len(listed & found) / max(1, len(listed | found))
+    names = {_plain(category.name) for category in categories.values()}
+    return len(listed & names) / max(1, len(listed | names))
 
 
-def _kinds(found: Mapping[int, str], listed: Mapping[int, str]) -> Iterator[str]:
+def _difference_lines(actual: Mapping[int, str], listed: Mapping[int, str]) -> Iterator[str]:
     ids = {_plain(name): id_ for id_, name in listed.items()}
-    names = {_plain(name) for name in found.values()}
-    known = {id_: name for id_, name in found.items() if _plain(name) in ids}
+    names = {_plain(name) for name in actual.values()}
+    shared = {id_: name for id_, name in actual.items() if _plain(name) in ids}
     yield from _line("lacks", [name for name in listed.values() if _plain(name) not in names])
-    yield from _line("adds", [name for id_, name in found.items() if id_ not in known])
-    places = [(name, id_, ids[_plain(name)]) for id_, name in known.items()]
-    yield from _line("numbers", [f"{n} {id_}, not {own}" for n, id_, own in places if id_ != own])
-    spelt = [(name, listed[own]) for name, _, own in places]
-    yield from _line("spells", [f"{name!r}, not {own!r}" for name, own in spelt if name != own])
+    yield from _line("adds", [name for id_, name in actual.items() if id_ not in shared])
+    matches = [(name, id_, ids[_plain(name)]) for id_, name in shared.items()]
+    yield from _line(
+        "numbers",
+        [f"{n} {id_}, not {listed_id}" for n, id_, listed_id in matches if id_ != listed_id],
+    )
+    spelt = [(name, listed[listed_id]) for name, _, listed_id in matches]
+    yield from _line(
+        "spells", [f"{name!r}, not {listed_id!r}" for name, listed_id in spelt if name != listed_id]
+    )
 
 
-def _line(verb: str, things: list[str]) -> Iterator[str]:
-    more = f" and {len(things) - _SHOWN} more" if len(things) > _SHOWN else ""
-    if things:
-        yield f"the file {verb} {'; '.join(things[:_SHOWN])}{more}"
+def _line(verb: str, entries: list[str]) -> Iterator[str]:
+    more = f" and {len(entries) - _MOST_ENTRIES} more" if len(entries) > _MOST_ENTRIES else ""
+    if entries:
+        yield f"the file {verb} {'; '.join(entries[:_MOST_ENTRIES])}{more}"
 
 
 def _plain(name: str) -> str:

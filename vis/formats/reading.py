@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vis.errors import DataError
-from vis.formats.fields import kind
+from vis.formats.fields import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Reading:
             try:
                 record = parse(value)
             except DataError as error:
-                self.keep(error, f"{name}[{index}]{id_of(value)}")
+                self.collect(error, f"{name}[{index}]{id_of(value)}")
             else:
                 yield record
 
@@ -61,21 +61,21 @@ class Reading:
             DataError: as `records`.
         """
         table: dict[int, Listed] = {}
-        for record in self.records(values, name, lambda value: new(parse(value), table)):
+        for record in self.records(values, name, lambda value: with_unique_id(parse(value), table)):
             table[record.id] = record
         return table
 
-    def keep(self, error: DataError, place: str) -> None:
-        """Collect a fault of the record at `place`, or raise it.
+    def collect(self, error: DataError, where: str) -> None:
+        """Collect a fault of the record at `where`, or raise it.
 
         Raises:
             DataError: the error, placed in the file, unless faults are collected.
         """
-        placed = error.at(f"{self.path}: {place}")
-        assert isinstance(placed, DataError)
+        located = error.at(f"{self.path}: {where}")
+        assert isinstance(located, DataError)
         if self.faults is None:
-            raise placed from None
-        self.faults.append(placed)
+            raise located from None
+        self.faults.append(located)
 
 
 def kinds_of(faults: Iterable[DataError]) -> dict[str, int]:
@@ -83,6 +83,7 @@ def kinds_of(faults: Iterable[DataError]) -> dict[str, int]:
 
     Faults are of one kind if they differ only in numbers and quoted text.
     """
+    # text before numbers: a quoted name may have digits in it
     shapes = (_NUMBER.sub("N", _QUOTED.sub("'...'", fault.what)) for fault in faults)
     return dict(Counter(shapes).most_common())
 
@@ -91,13 +92,13 @@ _QUOTED = re.compile(r"'[^']*'")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
-def new(record: Listed, taken: Mapping[int, object]) -> Listed:
-    """`record`, if its id is not among the taken ones.
+def with_unique_id(record: Listed, used_ids: Mapping[int, object]) -> Listed:
+    """`record`, if no earlier one has its id.
 
     Raises:
         DataError: it is.
     """
-    if record.id in taken:
+    if record.id in used_ids:
         raise DataError(
             f"id {record.id} belongs to an earlier record already",
             remedy="Give each record an id of its own.",
@@ -117,4 +118,4 @@ def before_writing(path: str | Path) -> Iterator[None]:
 
 def id_of(value: object) -> str:
     """` (id 40)`, where the record has one."""
-    return f" (id {kind(value['id'])})" if isinstance(value, dict) and "id" in value else ""
+    return f" (id {describe(value['id'])})" if isinstance(value, dict) and "id" in value else ""

@@ -15,7 +15,7 @@ from PIL import Image
 
 from vis.errors import DataError, InputError, VisError
 from vis.formats.index_pictures import EIGHT_BITS, read_numbers
-from vis.formats.places import inside
+from vis.formats.paths import inside
 from vis.formats.reading import Reading
 from vis.formats.ytvis_records import AnnotationSet, Category, VideoEntry
 from vis.ops.pictures import FAULTS
@@ -52,25 +52,25 @@ def read_semantic(
     """
     reading = Reading(str(path), faults)
     for name in pairs.unpaired:
-        reading.keep(_unpaired(), name)
+        reading.collect(_unpaired_error(), name)
     videos: dict[int, VideoEntry] = {}
-    marks: dict[int, str] = {}
-    for id_, (shown, marked) in enumerate(pairs.names, 1):
+    label_files: dict[int, str] = {}
+    for id_, (picture, label_file) in enumerate(pairs.names, 1):
         try:
-            width, height = _size(inside(pairs.marks, marked))
+            width, height = _size(inside(pairs.label_folder, label_file))
         except VisError as error:
-            reading.keep(DataError(error.what, remedy=error.remedy), marked)
+            reading.collect(DataError(error.what, remedy=error.remedy), label_file)
             continue
-        name = shown.rpartition("/")[2].rpartition(".")[0]
-        videos[id_] = VideoEntry(id_, name, width, height, 1, (shown,))
-        marks[id_] = marked
+        name = picture.rpartition("/")[2].rpartition(".")[0]
+        videos[id_] = VideoEntry(id_, name, width, height, 1, (picture,))
+        label_files[id_] = label_file
     if not videos:
         raise DataError("there is not one picture with labels", where=str(path))
     names = enumerate(pairs.numbering.names, 1)
     return AnnotationSet(
         categories={id_: Category(id_, name) for id_, name in names},
         videos=videos,
-        tracks=Regions(pairs.marks, marks, pairs.numbering),
+        tracks=Regions(pairs.label_folder, label_files, pairs.numbering),
     )
 
 
@@ -79,7 +79,7 @@ class Regions(Mapping[int, list[Track]]):
     """Tracks by id of the picture, read from its label picture at each call."""
 
     folder: Path
-    marks: Mapping[int, str]
+    label_files: Mapping[int, str]
     """Id -> file in the folder."""
     numbering: Numbering
 
@@ -90,30 +90,31 @@ class Regions(Mapping[int, list[Track]]):
             InputError: the label picture is not there any more.
             DataError: it is faulty, or has a number that is of no class.
         """
-        name = self.marks[id_]
+        name = self.label_files[id_]
         try:
             numbers = read_numbers(inside(self.folder, name), EIGHT_BITS)
             present = np.flatnonzero(np.bincount(numbers.ravel())).tolist()
             _check(present, self.numbering)
         except VisError as error:
             raise error.at(str(self.folder / name)) from None
+        # ids of tracks must be unique in a data set although each picture is read alone
         first = (id_ - 1) * _IDS + 1
         tracks = [
             Track(first + label, label + 1, 1.0, {0: encode(numbers == number)})
             for number, label in self.numbering.classes.items()
             if number in present
         ]
-        rest = [number for number in present if number in self.numbering.unjudged]
-        if rest:
-            mask = encode(np.isin(numbers, rest))
+        unjudged = [number for number in present if number in self.numbering.unjudged]
+        if unjudged:
+            mask = encode(np.isin(numbers, unjudged))
             tracks.append(Track(first + _IDS - 1, 1, 1.0, {0: mask}, crowd=True))
         return tracks
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.marks)
+        return iter(self.label_files)
 
     def __len__(self) -> int:
-        return len(self.marks)
+        return len(self.label_files)
 
 
 def _size(path: Path) -> tuple[int, int]:
@@ -131,18 +132,18 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _check(present: list[int], numbering: Numbering) -> None:
-    known = numbering.classes.keys() | numbering.unjudged
-    strange = [number for number in present if number not in known]
-    if strange:
+    valid = numbering.classes.keys() | numbering.unjudged
+    unknown = [number for number in present if number not in valid]
+    if unknown:
         raise DataError(
-            f"there are pixels with the number {strange[0]}, which is of no class "
+            f"there are pixels with the number {unknown[0]}, which is of no class "
             f"({len(numbering.names)} classes, of {min(numbering.classes)} to "
             f"{max(numbering.classes)})",
             remedy="Number the classes as the data set does, and write 255 where nothing is said.",
         )
 
 
-def _unpaired() -> DataError:
+def _unpaired_error() -> DataError:
     return DataError(
         "there is a picture or its labels, not both", remedy="Add the other, or take it away."
     )

@@ -1,4 +1,4 @@
-"""the classes of data sets that name every pixel, in the order of their numbers."""
+"""The classes of data sets that name every pixel, in the order of their numbers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _split_names(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 
 
-ADE20K = _listed(
+ADE20K = _split_names(
     "wall,building,sky,floor,tree,ceiling,road,bed,windowpane,grass,cabinet,sidewalk,person,"
     "earth,door,table,mountain,plant,curtain,chair,car,water,painting,sofa,shelf,house,sea,"
     "mirror,rug,field,armchair,seat,fence,desk,rock,wardrobe,lamp,bathtub,railing,cushion,base,"
@@ -29,7 +29,7 @@ ADE20K = _listed(
 )
 """The 150 of the scene parsing challenge (2016)."""
 
-PASCAL_CONTEXT = _listed(
+PASCAL_CONTEXT = _split_names(
     "background,aeroplane,bag,bed,bedclothes,bench,bicycle,bird,boat,book,bottle,building,bus,"
     "cabinet,car,cat,ceiling,chair,cloth,computer,cow,cup,curtain,dog,door,fence,floor,flower,"
     "food,grass,ground,horse,keyboard,light,motorbike,mountain,mouse,person,plate,platform,"

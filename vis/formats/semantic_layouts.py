@@ -1,4 +1,4 @@
-"""where data sets that name every pixel keep their pictures, and what their numbers mean."""
+"""Where data sets that name every pixel keep their pictures, and what their numbers mean."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError, InputError
-from vis.formats.places import pictures, subfolders
+from vis.formats.paths import pictures, subfolders
 from vis.formats.semantic_classes import (
     OF_ADE20K,
     OF_CITYSCAPES_IDS,
@@ -31,9 +31,9 @@ class Pairs:
     """Pictures and their label pictures."""
 
     frames: Path
-    marks: Path
+    label_folder: Path
     names: tuple[tuple[str, str], ...]
-    """File of the picture below `frames`, file of its labels below `marks`."""
+    """File of the picture below `frames`, file of its labels below `label_folder`."""
     unpaired: tuple[str, ...]
     """Label pictures without a picture, or named ones without labels."""
     numbering: Numbering
@@ -55,36 +55,36 @@ def find_pairs(path: Path) -> Pairs | None:
     if not path.is_dir():
         return None
     if (path / NAMES).is_file() and (path / "labels").is_dir():
-        return _by_stem(path / "images", path / "labels", _own(path / NAMES))
-    beside = path.parent.parent / "images" / path.name
-    if path.parent.name == "annotations" and beside.is_dir() and pictures(path, {".png"}):
-        return _by_stem(beside, path, OF_ADE20K)
+        return _by_stem(path / "images", path / "labels", _own_classes(path / NAMES))
+    frames = path.parent.parent / "images" / path.name
+    if path.parent.name == "annotations" and frames.is_dir() and pictures(path, {".png"}):
+        return _by_stem(frames, path, OF_ADE20K)
     return _cityscapes(path)
 
 
-def _by_stem(frames: Path, marks: Path, meaning: Numbering) -> Pairs:
-    shown, marked = pictures(frames), pictures(marks, {".png"})
-    both = [stem for stem in marked if stem in shown]
+def _by_stem(frames: Path, label_folder: Path, meaning: Numbering) -> Pairs:
+    frame_files, label_files = pictures(frames), pictures(label_folder, {".png"})
+    both = [stem for stem in label_files if stem in frame_files]
     return Pairs(
         frames=frames,
-        marks=marks,
-        names=tuple((shown[stem].name, marked[stem].name) for stem in both),
-        unpaired=tuple(sorted(set(shown) ^ set(marked), key=natural)),
+        label_folder=label_folder,
+        names=tuple((frame_files[stem].name, label_files[stem].name) for stem in both),
+        unpaired=tuple(sorted(set(frame_files) ^ set(label_files), key=natural)),
         numbering=meaning,
     )
 
 
-def _context(listed: Path) -> Pairs:
-    root = listed.parent.parent.parent
-    frames, marks = root / "JPEGImages", root / "SegmentationClassContext"
-    stems = _lines(listed)
-    shown, marked = pictures(frames), pictures(marks, {".png"})
-    there = [stem for stem in stems if stem in shown and stem in marked]
+def _context(list_file: Path) -> Pairs:
+    root = list_file.parent.parent.parent
+    frames, label_folder = root / "JPEGImages", root / "SegmentationClassContext"
+    stems = _lines(list_file)
+    frame_files, label_files = pictures(frames), pictures(label_folder, {".png"})
+    complete = [stem for stem in stems if stem in frame_files and stem in label_files]
     return Pairs(
         frames=frames,
-        marks=marks,
-        names=tuple((shown[stem].name, marked[stem].name) for stem in there),
-        unpaired=tuple(stem for stem in stems if stem not in there),
+        label_folder=label_folder,
+        names=tuple((frame_files[stem].name, label_files[stem].name) for stem in complete),
+        unpaired=tuple(stem for stem in stems if stem not in complete),
         numbering=OF_PASCAL_CONTEXT,
     )
 
@@ -98,17 +98,19 @@ def _cityscapes(path: Path) -> Pairs | None:
         ("_labelIds.png", OF_CITYSCAPES_IDS),
         ("_labelTrainIds.png", OF_CITYSCAPES_TRAINING),
     ):
-        found = [
+        label_names = [
             f"{city.name}/{file.name}"
             for city in subfolders(path)
             for file in pictures(city, {".png"}).values()
             if file.name.endswith(ending)
         ]
-        if found:
-            pairs = [(_photo(name, path.parent.name + ending), name) for name in found]
-            there = [pair for pair in pairs if (frames / pair[0]).is_file()]
-            lost = tuple(name for shown, name in pairs if (shown, name) not in set(there))
-            return Pairs(frames, path, tuple(there), lost, meaning)
+        if label_names:
+            pairs = [(_photo(name, path.parent.name + ending), name) for name in label_names]
+            complete = [pair for pair in pairs if (frames / pair[0]).is_file()]
+            unpaired = tuple(
+                name for frame_name, name in pairs if (frame_name, name) not in set(complete)
+            )
+            return Pairs(frames, path, tuple(complete), unpaired, meaning)
     return None
 
 
@@ -116,7 +118,7 @@ def _photo(name: str, ending: str) -> str:
     return f"{name.removesuffix('_' + ending)}_leftImg8bit.png"
 
 
-def _own(path: Path) -> Numbering:
+def _own_classes(path: Path) -> Numbering:
     names = _lines(path)
     if not 0 < len(names) <= _MOST_CLASSES:
         raise DataError(
@@ -125,8 +127,8 @@ def _own(path: Path) -> Numbering:
             remedy=f"Write one a line, at most {_MOST_CLASSES}: the first is of pixels with 0.",
         )
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"the class {twice!r} is there twice", where=str(path))
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"the class {duplicate!r} is there twice", where=str(path))
     return numbering(tuple(names), range(len(names)), (UNJUDGED,))
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from vis.errors import DataError, UsageError
 from vis.formats.coco import write_coco
 from vis.formats.opening import open_set
-from vis.formats.whole_file import already_there, make_folder
 from vis.formats.ytvis import write_annotations
+from vis.storage.whole_file import already_there, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +38,9 @@ def split(
     """
     sum_up = math.isclose(sum(shares.values()), 1, abs_tol=1e-6)
     if not shares or not sum_up or min(shares.values()) <= 0:
-        said = ", ".join(f"{name} {share:g}" for name, share in shares.items())
+        stated = ", ".join(f"{name} {share:g}" for name, share in shares.items())
         raise UsageError(
-            f"the shares ({said}) are not all above 0 and 1 together", remedy="Correct them."
+            f"the shares ({stated}) are not all above 0 and 1 together", remedy="Correct them."
         )
     order = sorted(annotation_set.videos.values(), key=lambda video: _lot(video, seed))
     labels = {video.id: _labels(annotation_set, video) for video in order}
@@ -69,24 +69,24 @@ def write_parts(
         OutputExistsError: a file is there and `overwrite` is not set.
         OutputError: a file cannot be written.
     """
-    found = open_set(path, frames)
-    parts = split(found.annotations, shares, seed)
-    places = {name: Path(folder) / f"{name}.json" for name in parts}
-    for name, place in places.items():
+    dataset = open_set(path, frames)
+    parts = split(dataset.annotations, shares, seed)
+    files = {name: Path(folder) / f"{name}.json" for name in parts}
+    for name, file in files.items():
         if not parts[name].videos:
             raise DataError(
-                f"{len(found.annotations.videos)} videos are too few: part {name!r} has none",
+                f"{len(dataset.annotations.videos)} videos are too few: part {name!r} has none",
                 where=str(path),
                 done="Nothing was written.",
                 remedy="Give larger shares or fewer parts.",
             )
-        if place.exists() and not overwrite:
-            raise already_there(place)
+        if file.exists() and not overwrite:
+            raise already_there(file)
     make_folder(Path(folder))
-    for name, place in places.items():
-        write = write_coco if found.kind == "coco" else write_annotations
-        write(place, parts[name], overwrite=overwrite)
-    return [(place, parts[name]) for name, place in places.items()]
+    for name, file in files.items():
+        write = write_coco if dataset.kind == "coco" else write_annotations
+        write(file, parts[name], overwrite=overwrite)
+    return [(file, parts[name]) for name, file in files.items()]
 
 
 def _deal(
@@ -95,29 +95,32 @@ def _deal(
     """The part of each video."""
     counts = Counter(label for video in order for label in labels[video])
     # of videos without any object, nothing is wanted but their number
-    wanted: dict[str, dict[int | None, float]] = {
+    demand: dict[str, dict[int | None, float]] = {
         name: {None: 0.0} | {label: share * count for label, count in counts.items()}
         for name, share in shares.items()
     }
     room = {name: share * len(order) for name, share in shares.items()}
     parts: dict[int, str] = {}
     while len(parts) < len(order):
-        left = Counter(label for video in order if video not in parts for label in labels[video])
-        rarest = min(left, key=lambda label: (left[label], label)) if left else None
+        remaining = Counter(
+            label for video in order if video not in parts for label in labels[video]
+        )
+        rarest = min(remaining, key=lambda label: (remaining[label], label)) if remaining else None
         for video in order:
             if video in parts or (rarest is not None and rarest not in labels[video]):
                 continue
-            name = max(shares, key=lambda part: (wanted[part][rarest], room[part]))
+            name = max(shares, key=lambda part: (demand[part][rarest], room[part]))
             parts[video] = name
             room[name] -= 1
             for label in labels[video]:
-                wanted[name][label] -= 1
+                demand[name][label] -= 1
     return parts
 
 
 def _lot(video: VideoEntry, seed: int) -> bytes:
     """A number drawn for the video, that depends on nothing but its name and the seed."""
     text = "\0".join([str(seed), video.name, video.file_names[0]])
+    # a hash, not a random generator: the lot of a video must not depend on which others there are
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 

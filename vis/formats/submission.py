@@ -1,4 +1,4 @@
-"""results as the YouTube-VIS and OVIS servers take them: checked, then zipped.
+"""Results as the YouTube-VIS and OVIS servers take them: checked, then zipped.
 
 The truth of their videos is not public and uploads are few, so what the server would refuse, or
 count otherwise than was meant, is found before: an unknown video or category, another number of
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
-from vis.formats.whole_file import write_whole
 from vis.formats.ytvis import read_results, read_videos
 from vis.formats.ytvis_values import results_value
+from vis.storage.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,8 +66,8 @@ def read_submission(results: str | Path, videos: str | Path) -> Submission:
     problems: list[DataError] = []
     tracks = read_results(results, split, problems)
     problems += _counts(tracks, split, str(results))
-    kept = {video_id: _best(found) for video_id, found in tracks.items()}
-    return Submission(split, kept, problems)
+    best = {video_id: _best(video_tracks) for video_id, video_tracks in tracks.items()}
+    return Submission(split, best, problems)
 
 
 def write_submission(path: str | Path, submission: Submission, *, overwrite: bool = False) -> None:
@@ -95,16 +95,16 @@ def _counts(
     tracks: Mapping[int, list[Track]], split: AnnotationSet, path: str
 ) -> Iterator[DataError]:
     for video_id, video in split.videos.items():
-        place = f"{path}: video {video_id} ({video.name})"
+        where = f"{path}: video {video_id} ({video.name})"
         count = len(tracks[video_id])
         if not count:
             yield DataError(
-                "it has no result", where=place, remedy="Track it, unless nothing is in it."
+                "it has no result", where=where, remedy="Track it, unless nothing is in it."
             )
         if count > MOST:
             yield DataError(
                 f"it has {count} results, at most {MOST} of a video count",
-                where=place,
+                where=where,
                 remedy=f"Keep the {MOST} of the highest score.",
             )
 
@@ -117,6 +117,7 @@ def _best(tracks: list[Track]) -> list[Track]:
 
 def _archive(content: bytes) -> bytes:
     member = zipfile.ZipInfo(MEMBER, _LONG_AGO)
+    # 3 is Unix, wherever it is made; without the mode, unpackers there make an unreadable file
     member.create_system, member.external_attr = 3, 0o644 << 16
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

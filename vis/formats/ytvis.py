@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.json_file import read_entries, read_json, write_json
-from vis.formats.reading import Reading, before_writing, new
+from vis.formats.reading import Reading, before_writing, with_unique_id
 from vis.formats.ytvis_kinds import annotation_lists, is_results, result_list
 from vis.formats.ytvis_parse import (
     Annotation,
@@ -76,7 +76,7 @@ def read_videos(path: str | Path, faults: Faults | None = None) -> AnnotationSet
 def read_results(
     path: str | Path, truth: AnnotationSet | None = None, faults: Faults | None = None
 ) -> dict[int, list[Track]]:
-    """What a tracker found, by id of the video; a track's id is its place in the file, from 1.
+    """What a tracker found, by id of the video; a track's id is its position in the file, from 1.
 
     With `truth`, its ids, lengths and sizes are demanded and each of its videos has an entry. That
     the file is empty is one more fault that `faults` takes.
@@ -140,7 +140,7 @@ def write_results(
 ) -> None:
     """Write what a tracker found, in the order of the tracks' ids.
 
-    Results have no ids: read again, a track's id is its place in the file.
+    Results have no ids: read again, a track's id is its position in the file.
 
     Args:
         path: of the file.
@@ -182,7 +182,7 @@ def annotations_of(value: Any, reading: Reading) -> AnnotationSet:
     extra: dict[int, Extra] = {}
 
     def parse(entry: object) -> Annotation:
-        return new(parse_annotation(entry, frame.videos, frame.categories), extra)
+        return with_unique_id(parse_annotation(entry, frame.videos, frame.categories), extra)
 
     for annotation in reading.records(lists["annotations"], "annotations", parse):
         tracks[annotation.video_id].append(annotation.track)
@@ -207,8 +207,8 @@ def _entries(path: str | Path) -> Iterator[Any]:
         return result_list(value, str(path))
 
     # a score that is NaN is a fault of its record, which the file's reader could not name
-    for place, entry in enumerate(read_entries(path, listed, finite=False)):
-        if place == 0:
+    for index, entry in enumerate(read_entries(path, listed, finite=False)):
+        if index == 0:
             listed([entry])
         yield entry
 
@@ -217,15 +217,16 @@ def _results(
     values: Iterable[Any], truth: AnnotationSet | None, reading: Reading
 ) -> dict[int, list[Track]]:
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in truth.videos} if truth else {}
-    places = count(1)
+    track_ids = count(1)
     earlier: dict[int, Result] = {}
 
     def parse(entry: object) -> Result:
-        result = parse_result(entry, next(places), truth)
+        result = parse_result(entry, next(track_ids), truth)
         _check_agreement(result, earlier.get(result.video_id, result))
         return result
 
     for result in reading.records(values, "results", parse):
+        # a result without any mask states no size: it must not replace one that does
         if result.size is not None or result.video_id not in earlier:
             earlier[result.video_id] = result
         tracks.setdefault(result.video_id, []).append(result.track)
@@ -241,9 +242,11 @@ def _check_agreement(result: Result, earlier: Result) -> None:
             remedy="Write one entry for each frame, null where there is nothing.",
         )
     if result.size and earlier.size and result.size != earlier.size:
-        said, before = (f"{height} x {width}" for height, width in (result.size, earlier.size))
+        size, earlier_size = (
+            f"{height} x {width}" for height, width in (result.size, earlier.size)
+        )
         raise DataError(
-            f"the masks are {said} but those of an earlier result of video {result.video_id} "
-            f"are {before}",
+            f"the masks are {size} but those of an earlier result of video {result.video_id} "
+            f"are {earlier_size}",
             remedy="Write all masks at the size of the video.",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
-from vis.formats.fields import kind
+from vis.formats.fields import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,14 +64,14 @@ _PICTURE_RESULTS = "COCO results of single pictures"
 
 
 def _named_lists(
-    value: object, path: str, keys: Sequence[str], wanted: str
+    value: object, path: str, keys: Sequence[str], expected: str
 ) -> dict[str, list[Any]]:
     what = _kind_of_file(value)
-    known = (PICTURES, FRAMES) if wanted == PICTURES else (wanted,)
-    if what not in known or not isinstance(value, dict):
-        first = "images" if wanted == PICTURES else "videos"
+    accepted = (PICTURES, FRAMES) if expected == PICTURES else (expected,)
+    if what not in accepted or not isinstance(value, dict):
+        first = "images" if expected == PICTURES else "videos"
         raise DataError(
-            f"this is {what}, not {wanted}",
+            f"this is {what}, not {expected}",
             where=path,
             remedy=f"Give the file that holds {first}, categories and annotations.",
         )
@@ -82,7 +82,7 @@ def _kind_of_file(value: object) -> str:
     if isinstance(value, dict):
         return _kind_of_object(value)
     if not isinstance(value, list):
-        return kind(value)
+        return describe(value)
     first = value[0] if value and isinstance(value[0], dict) else {}
     if "image_id" in first:
         return _PICTURE_RESULTS
@@ -93,8 +93,8 @@ def _kind_of_object(value: dict[str, Any]) -> str:
     videos = value.get("videos")
     if "videos" in value:
         entries = videos if isinstance(videos, list) else []
-        named = any(isinstance(entry, dict) and "file_names" in entry for entry in entries)
-        return ANNOTATIONS if named or not value.get("images") else FRAMES
+        has_file_names = any(isinstance(entry, dict) and "file_names" in entry for entry in entries)
+        return ANNOTATIONS if has_file_names or not value.get("images") else FRAMES
     if "images" in value:
         return PICTURES
     keys = ", ".join(map(repr, list(value)[:5]))
@@ -112,7 +112,7 @@ def _list(value: dict[str, Any], key: str, path: str) -> list[Any]:
         )
     # no object in any video is possible, no video and no category are not
     if not isinstance(entries, list) or (not entries and key != "annotations"):
-        stated = kind(entries) if key in value else "missing"
+        stated = describe(entries) if key in value else "missing"
         raise DataError(
             f"{key} is {stated}, not a list of {key}", where=path, remedy="Make or fetch it again."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError, MaskError
-from vis.formats.fields import is_number, kind
+from vis.formats.fields import describe, is_number
 from vis.ops.polygons import rasterise
 from vis.ops.rle import area, box, parse_rles
 from vis.ops.rle_checks import fields
@@ -30,9 +30,10 @@ def parse_masks(frames: Sequence[object], size: Size) -> dict[int, RLE]:
     masks = {}
     for frame, value in enumerate(frames):
         if isinstance(value, list):
-            masks[frame] = _drawn(value, size, frame)
+            masks[frame] = _rasterised(value, size, frame)
         elif value is not None:
             coded[frame] = value
+    # all at once: a check of one run-length code costs more in calls than in work
     masks |= parse_rles(coded, size)
     return {frame: masks[frame] for frame in sorted(masks)}
 
@@ -107,12 +108,12 @@ def check_box(value: object, mask: RLE | None) -> None:
         DataError: why.
     """
     numbers = _numbers(value)
-    shown = max(numbers[2:]) > 0
-    if shown and mask is None:
+    has_extent = max(numbers[2:]) > 0
+    if has_extent and mask is None:
         raise DataError("there is a box but no mask", remedy=_REMEDY)
     if mask is None:
         return
-    if not shown and area(mask):
+    if not has_extent and area(mask):
         raise DataError("there is a mask but no box", remedy=_REMEDY)
     x, y, width, height = numbers
     # a pixel more is how others round
@@ -130,7 +131,7 @@ def check_area(value: object) -> None:
     """
     if value is not None and not (is_number(value) and value >= 0):
         raise DataError(
-            f"the area is {kind(value)}, not null or a number of pixels", remedy=_REMEDY
+            f"the area is {describe(value)}, not null or a number of pixels", remedy=_REMEDY
         )
 
 
@@ -140,12 +141,14 @@ def _numbers(value: object) -> list[float]:
         return [0.0] * 4
     numbers = value if isinstance(value, list) and all(map(is_number, value)) else []
     if len(numbers) != 4 or min(numbers[2:]) < 0:
-        said = f"{numbers}" if len(numbers) == 4 else kind(value)
-        raise DataError(f"the box is {said}, not null or [x, y, width, height]", remedy=_REMEDY)
+        description = f"{numbers}" if len(numbers) == 4 else describe(value)
+        raise DataError(
+            f"the box is {description}, not null or [x, y, width, height]", remedy=_REMEDY
+        )
     return numbers
 
 
-def _drawn(polygons: list[Any], size: Size, frame: int) -> RLE:
+def _rasterised(polygons: list[Any], size: Size, frame: int) -> RLE:
     try:
         return rasterise(polygons, *size)
     except MaskError as error:

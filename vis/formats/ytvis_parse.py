@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.fields import (
-    beyond,
     check_frame_name,
     integer,
     json_list,
@@ -16,6 +15,7 @@ from vis.formats.fields import (
     score,
     sides,
     text,
+    unknown_keys,
 )
 from vis.formats.ytvis_masks import (
     Size,
@@ -67,7 +67,9 @@ def parse_category(value: object) -> Category:
     """
     record = json_object(value)
     return Category(
-        id=integer(record, "id"), name=text(record, "name"), extra=beyond(record, _OF_CATEGORY)
+        id=integer(record, "id"),
+        name=text(record, "name"),
+        extra=unknown_keys(record, _OF_CATEGORY),
     )
 
 
@@ -94,7 +96,7 @@ def parse_video(value: object) -> VideoEntry:
         height=height,
         length=length,
         file_names=tuple(names),
-        extra=beyond(record, _OF_VIDEO),
+        extra=unknown_keys(record, _OF_VIDEO),
     )
 
 
@@ -157,7 +159,7 @@ def _check_sides(record: dict[str, Any], video: VideoEntry) -> None:
 
 def _beyond_masks(record: dict[str, Any], masks: dict[int, RLE], length: int) -> Extra:
     """The keys that say more than the masks: unknown ones, and boxes and areas that differ."""
-    extra = beyond(record, _OF_TRACK)
+    extra = unknown_keys(record, _OF_TRACK)
     if "bboxes" in record:
         stated = json_list(record, "bboxes", length)
         check_boxes(stated, masks)

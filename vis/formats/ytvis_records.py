@@ -56,12 +56,12 @@ class AnnotationSet:
 
     def of(self, videos: Iterable[int]) -> AnnotationSet:
         """The same of these videos alone, in this order."""
-        kept = list(videos)
-        tracks = {key: self.tracks.get(key, []) for key in kept}
-        ids = {track.id for found in tracks.values() for track in found}
+        video_ids = list(videos)
+        tracks = {key: self.tracks.get(key, []) for key in video_ids}
+        ids = {track.id for video_tracks in tracks.values() for track in video_tracks}
         return replace(
             self,
-            videos={key: self.videos[key] for key in kept},
+            videos={key: self.videos[key] for key in video_ids},
             tracks=tracks,
-            track_extra={key: said for key, said in self.track_extra.items() if key in ids},
+            track_extra={key: keys for key, keys in self.track_extra.items() if key in ids},
         )

@@ -52,8 +52,8 @@ def results_value(tracks: Mapping[int, Iterable[Track]], lengths: Mapping[int, i
         DataError: the length of a video is not given, or a mask lies beyond its end.
     """
     results = []
-    for video_id, found in tracks.items():
-        for track in found:
+    for video_id, video_tracks in tracks.items():
+        for track in video_tracks:
             if video_id not in lengths:
                 raise DataError(
                     f"the number of frames of video {video_id} is not given", remedy="Add it."
@@ -65,6 +65,7 @@ def results_value(tracks: Mapping[int, Iterable[Track]], lengths: Mapping[int, i
                 "segmentations": _segmentations(track, video_id, lengths[video_id]),
             }
             results.append((track.id, result))
+    # results have no ids: their order is what a reader numbers them by
     return [result for _, result in sorted(results, key=lambda pair: pair[0])]
 
 

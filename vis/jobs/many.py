@@ -20,7 +20,7 @@ from vis.jobs.sources import VIDEO_SUFFIXES, Source, list_sources
 from vis.ops.pictures import SUFFIXES as PICTURES
 from vis.outputs.sinks import check_kinds
 from vis.outputs.video_name import plain
-from vis.video.writer_film import FILMS
+from vis.video.writer_file import VIDEO_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ IN_FOLDER = ("video", "json", "jsonl")
 """Kinds that are saved in a folder where nobody says otherwise."""
 _LONE = {".coco.json": "coco", ".json": "json", ".jsonl": "jsonl", ".csv": "csv"}
 """Ending of a lone output that is no video -> its kind."""
-_REFUSED = (VIDEO_SUFFIXES | PICTURES | {".txt", ".xml", ".zip"}) - FILMS.keys()
+_REFUSED = (VIDEO_SUFFIXES | PICTURES | {".txt", ".xml", ".zip"}) - VIDEO_FORMATS.keys()
 """Endings of files that are not written; who gives one does not mean a folder."""
 
 
@@ -138,7 +138,7 @@ def _ending_and_kind(output: str) -> tuple[str, str | None]:
     path = Path(output)
     if path.is_dir() or output.endswith(("/", os.sep)):
         return "", None
-    kinds = dict.fromkeys(FILMS, "video") | _LONE
+    kinds = dict.fromkeys(VIDEO_FORMATS, "video") | _LONE
     for ending in sorted(kinds, key=len, reverse=True):
         if path.name.lower().endswith(ending) and len(path.name) > len(ending):
             return path.name[-len(ending) :], kinds[ending]

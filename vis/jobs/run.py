@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import UsageError
 from vis.jobs.job import JobResult
-from vis.jobs.part_folder import PartFolder
 from vis.jobs.runner import JobRunner
 from vis.outputs.sinks import output_names
+from vis.storage.staged_outputs import StagedOutputs
 from vis.version import __version__
 from vis.video import open_video
 
@@ -38,7 +38,7 @@ def run(
         UsageError: an argument is wrong, or not that of the run that is to go on; or an output
             would replace the source.
     """
-    part = PartFolder(
+    part = StagedOutputs(
         job.folder,
         job.source.name,
         outputs=output_names(job.kinds, job.source.name, job.video_suffix),
@@ -72,7 +72,7 @@ def run(
     )
 
 
-def _check_apart(source: Source, part: PartFolder) -> None:
+def _check_apart(source: Source, part: StagedOutputs) -> None:
     """Refuse to replace the source itself, whatever may be overwritten."""
     place = Path(source.place)
     for path in part.outputs:

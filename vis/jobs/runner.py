@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from vis.inference.options import TrackOptions
     from vis.inference.stream import Tracking
     from vis.jobs.job import Job, RunOptions
-    from vis.jobs.part_folder import PartFolder
     from vis.models import Model
     from vis.outputs.sink import Sink
     from vis.records import Identity
+    from vis.storage.staged_outputs import StagedOutputs
     from vis.video import VideoReader
 
 _AHEAD = 3
@@ -56,7 +56,7 @@ class JobRunner:
         manner: how the run goes.
     """
 
-    def __init__(self, job: Job, part: PartFolder, run_options: RunOptions) -> None:
+    def __init__(self, job: Job, part: StagedOutputs, run_options: RunOptions) -> None:
         self._job, self._part, self._run_options = job, part, run_options
         self._sinks: dict[str, Sink] = {}
         self._last = -1

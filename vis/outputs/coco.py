@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from vis.ops.rle import area, box, to_coco
-from vis.outputs.append_only_file import AppendOnlyFile
 from vis.outputs.deferred_labels import DeferredLabels
+from vis.storage.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

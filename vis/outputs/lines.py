@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vis.ops.rle import to_coco
-from vis.outputs.append_only_file import AppendOnlyFile
+from vis.storage.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

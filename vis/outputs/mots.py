@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from vis.errors import VisWarning
 from vis.formats.index_pictures import layers
 from vis.formats.mots_text import PER_CLASS
-from vis.outputs.append_only_file import AppendOnlyFile
 from vis.outputs.deferred_labels import DeferredLabels
+from vis.storage.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,9 +13,9 @@ from PIL import Image
 from vis.errors import VisWarning
 from vis.formats.davis import UNJUDGED
 from vis.formats.index_pictures import palette_png
-from vis.outputs.append_only_file import AppendOnlyFile
+from vis.storage.append_only_file import AppendOnlyFile
+from vis.storage.disk_errors import output_errors
 from vis.video.pictures import TIMES
-from vis.video.writer_place import output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

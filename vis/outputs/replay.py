@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vis.errors import OutputExistsError, UsageError
-from vis.formats.whole_file import already_there, output_errors
 from vis.outputs.frame_result import ReplayedFrame
 from vis.outputs.sink import SinkContext
 from vis.outputs.sinks import FOLDERS, KINDS, kind_of, open_sinks
 from vis.records import Frame
+from vis.storage.disk_errors import output_errors
+from vis.storage.whole_file import already_there
 from vis.video.reader import open_video
 
 if TYPE_CHECKING:

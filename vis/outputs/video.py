@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
-from vis.video.joining import Piece, join_films, reaches
+from vis.storage.disk_errors import output_errors
+from vis.video.joining import Piece, join_videos, reaches
 from vis.video.writer import VideoWriter
-from vis.video.writer_place import output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ class VideoSink:
             if len(pieces) == 1 and pieces[0].path == self._writer.path:
                 self._writer.path.replace(self.path)
                 return
-        join_films(pieces, self.path, audio_from=self._context.audio_from)
+        join_videos(pieces, self.path, audio_from=self._context.audio_from)
 
     def close(self) -> None:
         """Finish what was written as a piece that can be played."""

@@ -10,8 +10,8 @@ from array import array
 from typing import TYPE_CHECKING
 
 from vis.ops.rle import to_coco
-from vis.outputs.append_only_file import AppendOnlyFile
 from vis.records import RLE
+from vis.storage.append_only_file import AppendOnlyFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

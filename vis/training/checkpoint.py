@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import re
 import shutil
 import warnings
@@ -25,10 +24,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError, OutputError, VisWarning
+from vis.storage.disk_errors import WHOLE, output_error
+from vis.storage.sync import sync_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
+
+    from vis.storage.disk_errors import Messages
 
 MANIFEST = "MANIFEST.json"
 MAX_MANIFEST = 1_000_000
@@ -36,7 +39,10 @@ SPARE = 1.2
 """How much of the last checkpoint's size must be free before the next is begun."""
 _NAME = re.compile(r"step-(\d{8,})")
 _PART = ".part"
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_MESSAGES: Messages = {
+    "full": ("the disk is full", "Free some space, then go on with --resume."),
+    "other": WHOLE["other"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +164,19 @@ def _fill(part: Path, files: Mapping[str, Callable[[Path], None]], score: float 
         write(part / name)
     listed = {}
     for path in sorted(part.iterdir()):
-        _sync(path)
+        sync_file(path)
         listed[path.name] = {"size": path.stat().st_size, "sha256": _digest(path)}
     text = json.dumps({"score": score, "files": listed}, indent=1, allow_nan=False)
     (part / MANIFEST).write_text(text)
-    _sync(part / MANIFEST)
-    _sync(part)
+    sync_file(part / MANIFEST)
+    sync_folder(part)
 
 
 def _put_in_place(part: Path, final: Path) -> None:
     if final.exists():
         shutil.rmtree(final)  # damaged, or the same step of a run that went back
     part.rename(final)
-    _sync(final.parent)
+    sync_folder(final.parent)
 
 
 def _manifest(path: Path) -> tuple[dict[str, tuple[int, str]], float | None]:
@@ -227,18 +233,6 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
-    """Bring a file or folder to the disk; some systems cannot do this for a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if not path.is_dir() or error.errno not in (errno.EINVAL, errno.EACCES):
-            raise
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def _output_errors(path: Path) -> Iterator[None]:
     done = "Older checkpoints are untouched."
@@ -247,7 +241,4 @@ def _output_errors(path: Path) -> Iterator[None]:
     except OutputError as error:
         raise OutputError(error.what, where=str(path), done=done, remedy=error.remedy) from error
     except OSError as error:
-        full = error.errno in _FULL
-        what = "the disk is full" if full else f"it cannot be written ({error.strerror})"
-        remedy = "Free some space, then go on with --resume." if full else "Write elsewhere."
-        raise OutputError(what, where=str(path), done=done, remedy=remedy) from error
+        raise output_error(error, path, _MESSAGES, done=done) from error

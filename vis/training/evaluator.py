@@ -15,7 +15,7 @@ from vis.evaluation.distributed import DistributedContext
 from vis.evaluation.evaluate import evaluate, evaluate_model
 from vis.evaluation.predicting import select_videos, shared_classes
 from vis.formats.opening import open_set
-from vis.formats.places import film_of, inside
+from vis.formats.paths import inside, video_file_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +122,7 @@ def _check_frames(data: DataSet, truth: AnnotationSet) -> None:
     """Each video is there as a film, or its first picture is."""
     for video in truth.videos.values():
         if data.frames is None or not (
-            film_of(data.frames, video) or inside(data.frames, video.file_names[0]).is_file()
+            video_file_of(data.frames, video) or inside(data.frames, video.file_names[0]).is_file()
         ):
             raise InputError(
                 f"the frames of video {video.id} ({video.name}) were not found",

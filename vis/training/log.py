@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 from vis.errors import DeviceError
-from vis.formats.whole_file import write_whole
+from vis.storage.whole_file import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

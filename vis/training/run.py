@@ -16,8 +16,8 @@ from vis import models
 from vis.datasets.loader import batches
 from vis.datasets.open import open_dataset
 from vis.errors import InputError, OutputExistsError
-from vis.formats.locking import locked
-from vis.formats.whole_file import write_whole
+from vis.storage.lock import locked
+from vis.storage.whole_file import write_whole
 from vis.training import checkpoint
 from vis.training.assemble import assemble, network_of
 from vis.training.evaluator import evaluator_of

@@ -17,7 +17,7 @@ import numpy as np
 from vis.errors import UsageError, VideoError
 from vis.video import limits
 from vis.video.decoder import FAULTS, decode, open_file
-from vis.video.pixels import fitted, rgb
+from vis.video.pixels import fit_into, rgb
 from vis.video.stamps import Stamps
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def scan(path: str) -> FrameIndex:
     container, stream = open_file(path)
     try:
         stamps = Stamps(container)
-        stated: list[int] = []
+        packet_stamps: list[int] = []
         keys: list[tuple[int, int]] = []
         timed = True
         for packet in _demux(container, stream):
@@ -71,18 +71,19 @@ def scan(path: str) -> FrameIndex:
             timed = timed and stamp is not None
             if stamp is None:
                 continue
-            stated.append(stamp)
+            packet_stamps.append(stamp)
             if packet.is_keyframe:
                 keys.append((stamp, stamp if packet.dts is None else packet.dts))
         tick = stream.time_base or Fraction(1, 90_000)
+        # raw H.264 states no times at all: only decoding tells how many frames there are
         if not timed:
             rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             return FrameIndex(tuple(range(_count(path))), (), 1 / Fraction(rate), False)
         if keys:  # what leads the first key frame has no reference
-            stated = [stamp for stamp in stated if stamp >= keys[0][0]]
+            packet_stamps = [stamp for stamp in packet_stamps if stamp >= keys[0][0]]
         seekable = not stamps.by_decoding and container.format.name not in _NO_SEEKING
         return FrameIndex(
-            tuple(sorted(stated)), tuple(sorted(keys)) if seekable else (), tick, True
+            tuple(sorted(packet_stamps)), tuple(sorted(keys)) if seekable else (), tick, True
         )
     finally:
         container.close()
@@ -124,7 +125,7 @@ class FileAccess:
         for index in sorted(set(indices)):
             frame = self._at(index)
             picture = self._orientation.upright(rgb(frame, where=self._path))
-            out[[i == index for i in indices]] = fitted(picture, width, height)
+            out[[i == index for i in indices]] = fit_into(picture, width, height)
         return out
 
     def close(self) -> None:
@@ -140,6 +141,7 @@ class FileAccess:
             frame = self._cursor.advance(stamp)
             if frame is not None:
                 return frame
+        # open groups of pictures: frames that lead a key frame refer to the group before it
         for key in reversed(self._index.keys[max(0, before - _ATTEMPTS) : before]):
             frame = self._start(key).advance(stamp)
             if frame is not None and not frame.is_corrupt:
@@ -192,6 +194,7 @@ class _Cursor:
         stamps = Stamps(self._container)
         count = 0
         for packet in self._from_key():
+            # an empty packet repeats a frame; the decoder would take it for the end
             if packet.size == 0 and packet.dts is not None:
                 continue
             stamps.of_packet(packet)
@@ -207,12 +210,12 @@ class _Cursor:
         if self._key is None:
             yield from packets
             return
-        shown, decoded = self._key
+        pts, dts = self._key
         for packet in packets:
-            if packet.is_keyframe and packet.pts == shown:
+            if packet.is_keyframe and packet.pts == pts:
                 yield packet
                 break
-            if packet.dts is not None and packet.dts > decoded:
+            if packet.dts is not None and packet.dts > dts:
                 return  # the container landed too late
         yield from packets
 
@@ -237,6 +240,7 @@ def _demux(
 ) -> Iterator[Packet[VideoStream]]:
     try:
         if key is not None:
+            # by decoding time; some containers land late all the same, which `_from_key` notices
             container.seek(key[1], stream=stream, backward=True)
         yield from container.demux(stream)
     except FAULTS:

@@ -45,14 +45,15 @@ class AudioCopy:
         self._streams = list(self._source.streams.audio)
         self._begin = (video.start_time or 0) * (video.time_base or 1)
         for stream in self._source.streams:
+            # the demuxer passes over the packets of a stream that is discarded
             stream.discard = Discard.default if stream in self._streams else Discard.all
         self._outputs: dict[int, Stream] = {}
         self._last: dict[int, int] = {}
-        self._unpack: dict[int, BitStreamFilterContext | None] = {}
+        self._adts_filters: dict[int, BitStreamFilterContext | None] = {}
         self._packets: Iterator[Packet[Stream]] = iter(())
         self._peeked: deque[Packet[Stream]] = deque()
         self._next: Packet[Stream] | None = None
-        self._lost = 0
+        self._damaged_packets = 0
 
     @property
     def rates(self) -> list[int]:
@@ -72,14 +73,14 @@ class AudioCopy:
             shift: seconds to add to every time.
         """
         self._container, self._shift = container, shift
-        self._from = first if first > self._begin else None
-        taken = [stream for stream in self._streams if _takes(container.format.name, stream)]
-        refused = sorted({_codec(stream) for stream in self._streams if stream not in taken})
+        self._from_time = first if first > self._begin else None
+        accepted = [stream for stream in self._streams if _accepts(container.format.name, stream)]
+        refused = sorted({_codec(stream) for stream in self._streams if stream not in accepted})
         if refused:
             self.warn_left_out(f"{container.format.name} takes no {' or '.join(refused)}")
-        if taken:
-            self._packets = self._source.demux(taken)
-        for stream in self._heard(taken):
+        if accepted:
+            self._packets = self._source.demux(accepted)
+        for stream in self._present_streams(accepted):
             output = container.add_stream_from_template(stream)
             output.metadata.update(stream.metadata)
             self._outputs[stream.index] = output
@@ -95,10 +96,10 @@ class AudioCopy:
         """Close the source, and say what was lost."""
         self._next = None
         self._source.close()
-        if self._lost:
-            lost, self._lost = self._lost, 0
+        if self._damaged_packets:
+            count, self._damaged_packets = self._damaged_packets, 0
             warnings.warn(
-                f"{self._name}: {lost} damaged audio packets were left out",
+                f"{self._name}: {count} damaged audio packets were left out",
                 DamageWarning,
                 stacklevel=2,
             )
@@ -111,66 +112,67 @@ class AudioCopy:
             stacklevel=2,
         )
 
-    def _heard(self, streams: list[AudioStream]) -> list[AudioStream]:
+    def _present_streams(self, streams: list[AudioStream]) -> list[AudioStream]:
         """Those of `streams` that have a packet near the start.
 
         MP4 writes nothing, not even pictures, until all of its streams have begun.
         """
-        heard: set[int] = set()
-        while len(heard) < len(streams) and len(self._peeked) < _PEEK:
-            packet = self._demuxed()
+        present: set[int] = set()
+        while len(present) < len(streams) and len(self._peeked) < _PEEK:
+            packet = self._next_packet()
             if packet is None:
                 break
             self._peeked.append(packet)
-            heard.add(packet.stream_index)
-        if len(heard) < len(streams) and len(self._peeked) == _PEEK:
-            self.warn_left_out(f"{len(streams) - len(heard)} audio streams begin too late")
-        return [stream for stream in streams if stream.index in heard]
+            present.add(packet.stream_index)
+        if len(present) < len(streams) and len(self._peeked) == _PEEK:
+            self.warn_left_out(f"{len(streams) - len(present)} audio streams begin too late")
+        return [stream for stream in streams if stream.index in present]
 
     def _read(self) -> Packet[Stream] | None:
         """The next packet for one of the outputs, or None at the end of what can be read."""
         while True:
-            packet = self._peeked.popleft() if self._peeked else self._demuxed()
+            packet = self._peeked.popleft() if self._peeked else self._next_packet()
             if packet is None or packet.stream_index in self._outputs:
                 return packet
 
-    def _demuxed(self) -> Packet[Stream] | None:
+    def _next_packet(self) -> Packet[Stream] | None:
         """The next packet with times that rise, or None at the end of what can be read."""
         try:
             for packet in self._packets:
                 if packet.size and self._usable(packet):  # the end of a stream has no size
                     return packet
         except FAULTS:
-            self._lost += 1
+            self._damaged_packets += 1
         return None
 
     def _usable(self, packet: Packet[Stream]) -> bool:
         """Whether it is whole, later than the last one of its stream, and part of the video."""
         last = self._last.get(packet.stream_index)
         if packet.pts is None or packet.dts is None or packet.is_corrupt:
-            self._lost += 1
+            self._damaged_packets += 1
             return False
         if last is not None:
+            # FFmpeg's muxers refuse times that do not rise
             if packet.dts <= last:
-                self._lost += 1
+                self._damaged_packets += 1
                 return False
             if not packet.duration:  # MP4 would lose the last one
                 packet.duration = packet.dts - last
         self._last[packet.stream_index] = packet.dts
-        return self._from is None or _end(packet) > self._from
+        return self._from_time is None or _end(packet) > self._from_time
 
     def _copy(self, packet: Packet[Stream]) -> None:
         index, tick = packet.stream_index, packet.time_base
-        if index not in self._unpack:
-            self._unpack[index] = _adts_remover(packet)
-        remover = self._unpack[index]
-        for ready in [packet] if remover is None else remover.filter(packet):
-            assert ready.pts is not None and ready.dts is not None
-            ready.time_base = tick
-            ready.pts += round(self._shift / tick)
-            ready.dts += round(self._shift / tick)
-            ready.stream = self._outputs[index]
-            self._container.mux_one(ready)
+        if index not in self._adts_filters:
+            self._adts_filters[index] = _adts_remover(packet)
+        adts_filter = self._adts_filters[index]
+        for output_packet in [packet] if adts_filter is None else adts_filter.filter(packet):
+            assert output_packet.pts is not None and output_packet.dts is not None
+            output_packet.time_base = tick
+            output_packet.pts += round(self._shift / tick)
+            output_packet.dts += round(self._shift / tick)
+            output_packet.stream = self._outputs[index]
+            self._container.mux_one(output_packet)
 
 
 def _adts_remover(packet: Packet[Stream]) -> BitStreamFilterContext | None:
@@ -181,7 +183,7 @@ def _adts_remover(packet: Packet[Stream]) -> BitStreamFilterContext | None:
     return BitStreamFilterContext("aac_adtstoasc", packet.stream)
 
 
-def _takes(container: str, stream: AudioStream) -> bool:
+def _accepts(container: str, stream: AudioStream) -> bool:
     """Whether a container of that format takes the stream: only its own header writer knows."""
     try:
         with av.open(io.BytesIO(), "w", format=container) as trial:

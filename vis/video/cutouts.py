@@ -40,19 +40,19 @@ def cut(mask: Mask, width: int, height: int) -> Cutout | None:
     at the centres of its cells: it is resampled bilinearly (smoothed, where it has more cells than
     the frame has pixels), and what is then above 0.5 is inside.
     """
-    found = _bounds(_solid(mask))
-    if found is None:
+    bounds = _bounds(_solid(mask))
+    if bounds is None:
         return None
     if mask.shape == (height, width):
-        rows, columns = found
+        rows, columns = bounds
         return Cutout(columns.start, rows.start, _solid(mask[rows, columns]))
-    return _resampled(mask, found, width, height)
+    return _resample(mask, bounds, width, height)
 
 
-def _resampled(mask: Mask, found: tuple[slice, slice], width: int, height: int) -> Cutout | None:
+def _resample(mask: Mask, bounds: tuple[slice, slice], width: int, height: int) -> Cutout | None:
     """Resample only the cells that can decide a pixel; the result equals that of the whole mask."""
-    cell_rows, pixel_rows, top, bottom = _reach(found[0], mask.shape[0], height)
-    cell_columns, pixel_columns, left, right = _reach(found[1], mask.shape[1], width)
+    cell_rows, pixel_rows, top, bottom = _reach(bounds[0], mask.shape[0], height)
+    cell_columns, pixel_columns, left, right = _reach(bounds[1], mask.shape[1], width)
     cells = Image.fromarray(np.ascontiguousarray(mask[cell_rows, cell_columns], np.float32))
     size = (pixel_columns.stop - pixel_columns.start, pixel_rows.stop - pixel_rows.start)
     box = (left, top, right, bottom)

@@ -1,7 +1,7 @@
 """Finding out what a damaged video lost: FFmpeg alone often ends early without a word.
 
-Every packet that enters the decoder is booked with its presentation time; every frame that leaves
-strikes its packet off. What stays booked was lost. The header's promises are compared at the end.
+Every packet that enters the decoder is noted by its presentation time; every frame that leaves
+removes its packet. What remains was lost. The header's promises are compared at the end.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ class ReadReport:
 
     def __str__(self) -> str:
         """`49 of 50 frames; 1 lost: an undecodable packet at 4.90 s`."""
-        whole = self.declared if self.declared is not None else self.decoded + self.lost
-        head = f"{self.decoded} of {whole} frames" if self.problems else f"{self.decoded} frames"
+        expected = self.declared if self.declared is not None else self.decoded + self.lost
+        head = f"{self.decoded} of {expected} frames" if self.problems else f"{self.decoded} frames"
         if not self.problems:
             return head
-        shown = ", ".join(str(problem) for problem in self.problems[:3])
+        first_problems = ", ".join(str(problem) for problem in self.problems[:3])
         more = f" and {len(self.problems) - 3} more" if len(self.problems) > 3 else ""
-        return printable(f"{head}; {self.lost or 'none known'} lost: {shown}{more}")
+        return printable(f"{head}; {self.lost or 'none known'} lost: {first_problems}{more}")
 
 
 @dataclass
-class Ledger:
-    """Books packets, strikes frames off, numbers frames and gathers problems.
+class PacketAccounting:
+    """Matches frames with the packets that they come of, numbers frames and gathers problems.
 
     Args:
         name: the source, for error messages.
@@ -77,68 +77,72 @@ class Ledger:
     problems: list[Problem] = field(default_factory=list)
     first_key: int | None = None
     """Presentation time of the first key frame."""
-    _booked: list[int] = field(default_factory=list)
-    _next: int = 0
+    _pending: list[int] = field(default_factory=list)
+    _next_index: int = 0
 
-    def packet(self, pts: int | None, *, key: bool) -> None:
-        """Book a packet that should give one frame."""
+    def add_packet(self, pts: int | None, *, key: bool) -> None:
+        """Note a packet that should give one frame."""
         self.packets += 1
         if key and self.first_key is None:
             self.first_key = pts
+        # one packet without a time, and no frame can be matched to its packet any more
         if pts is None:
             self.timed = False
         elif self.timed:
-            heapq.heappush(self._booked, pts)
+            # a heap: packets come in decoding order, frames leave in order of presentation
+            heapq.heappush(self._pending, pts)
 
-    def frame(self, pts: int | None, tick: Fraction) -> int:
-        """Strike a frame off and return its index; booked packets before it were lost."""
+    def add_frame(self, pts: int | None, tick: Fraction) -> int:
+        """Index of a frame, whose packet is removed; packets that remain before it were lost."""
         if self.timed and pts is not None:
-            self._settle(pts, tick)
+            self._count_skipped(pts, tick)
         self.decoded += 1
-        self._next += 1
-        return self._next - 1
+        self._next_index += 1
+        return self._next_index - 1
 
-    def problem(self, what: str, time: Fraction | None = None, lost: int = 0) -> None:
+    def add_problem(self, what: str, time: Fraction | None = None, lost: int = 0) -> None:
         """Gather a problem, or raise it when strict."""
         self.lost += lost
-        found = Problem(what, time, lost)
-        self.problems.append(found)
+        problem = Problem(what, time, lost)
+        self.problems.append(problem)
         if self.strict:
             raise VideoError(
-                f"damaged: {found}",
+                f"damaged: {problem}",
                 where=self.name,
                 done=f"Reading stopped after {self.decoded} frames",
                 remedy="Read without strict to use what can be decoded",
             )
 
-    def settle_rest(self, tick: Fraction) -> None:
-        """At the end: whatever is still booked never became a frame."""
+    def count_missing(self, tick: Fraction) -> None:
+        """At the end: packets that remain never became frames."""
         if not self.timed:
             if self.undecodable:
-                self.problem(_packets(self.undecodable), lost=self.undecodable)
+                self.add_problem(_packets(self.undecodable), lost=self.undecodable)
             return
-        rest = sorted(self._booked)
-        self._booked.clear()
-        if rest and self.decoded:
-            self.problem(_frames(len(rest)) + " at the end", rest[0] * tick, lost=len(rest))
+        missing = sorted(self._pending)
+        self._pending.clear()
+        if missing and self.decoded:
+            self.add_problem(
+                _frames(len(missing)) + " at the end", missing[0] * tick, lost=len(missing)
+            )
         if self.undecodable and not self.problems:
-            self.problem(_packets(self.undecodable))
+            self.add_problem(_packets(self.undecodable))
 
     def report(self, declared: int | None) -> ReadReport:
         """The result so far."""
         return ReadReport(self.decoded, declared, self.lost, tuple(self.problems))
 
-    def _settle(self, pts: int, tick: Fraction) -> None:
-        gone = []
-        while self._booked and self._booked[0] < pts:
-            gone.append(heapq.heappop(self._booked))
-        if self._booked and self._booked[0] == pts:
-            heapq.heappop(self._booked)
+    def _count_skipped(self, pts: int, tick: Fraction) -> None:
+        skipped = []
+        while self._pending and self._pending[0] < pts:
+            skipped.append(heapq.heappop(self._pending))
+        if self._pending and self._pending[0] == pts:
+            heapq.heappop(self._pending)
         if self.first_key is not None:  # what leads the first key frame has no reference: no damage
-            gone = [time for time in gone if time >= self.first_key]
-        if gone:
-            self._next += len(gone)
-            self.problem(_frames(len(gone)), gone[0] * tick, lost=len(gone))
+            skipped = [time for time in skipped if time >= self.first_key]
+        if skipped:
+            self._next_index += len(skipped)
+            self.add_problem(_frames(len(skipped)), skipped[0] * tick, lost=len(skipped))
 
 
 def _frames(count: int) -> str:

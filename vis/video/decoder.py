@@ -12,8 +12,8 @@ import av
 from av.packet import Packet
 
 from vis.errors import InputError, VideoError
+from vis.file_signatures import foreign_kind
 from vis.records import Colour, VideoInfo
-from vis.strangers import stranger
 from vis.video import limits
 from vis.video.orientation import Orientation, from_display_matrix
 
@@ -47,6 +47,10 @@ def open_file(
         "protocol_whitelist": limits.FILE_PROTOCOLS,
     }
     try:
+        # without "file:", names such as http:x or concat:a|b are obeyed as protocols
+        # replace: damaged text of the metadata would else raise UnicodeDecodeError
+        # PyAV's log stays off: its callback and frame threads wait for one another for ever
+        # (PyAV #367, #751, #909)
         container = av.open("file:" + name, options=options, metadata_errors="replace")
     except FAULTS as error:
         raise _what_it_is(name) from error
@@ -67,6 +71,7 @@ def choose_stream(container: InputContainer, name: str, *, threads: int = 0) -> 
     stream = max(streams, key=lambda s: bool(s.disposition & s.disposition.default))
     context = stream.codec_context
     codec = context.name if context is not None else "unknown"
+    # by name here: FFmpeg's codec_whitelist does not reach the decoders that PyAV opens
     if codec not in limits.CODECS:
         container.close()
         raise VideoError(
@@ -77,6 +82,8 @@ def choose_stream(container: InputContainer, name: str, *, threads: int = 0) -> 
     if context.width and context.height:
         limits.check_size(context.width, context.height, where=name)
     context.options = {"max_pixels": str(limits.MAX_PIXELS)}
+    # frame threads end a truncated file without the error that others raise: what is missing
+    # is found by `PacketAccounting`
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = threads
     return stream
@@ -91,16 +98,18 @@ def decode(packet: Packet[VideoStream], stream: VideoStream) -> tuple[list[Video
     frames: list[VideoFrame] = []
     errors = 0
     flushing = packet.size == 0
+    # packet by packet: the generator of `container.decode` stops for good at the first bad packet
+    # bounded: a flush after errors must end even if the decoder makes errors for ever
     for _ in range(limits.MAX_FRAMES_AHEAD):
         try:
-            found = stream.decode(None if flushing else packet)
+            batch = stream.decode(None if flushing else packet)
         except av.error.EOFError:
             break
         except FAULTS:
             errors += 1
         else:
-            frames += found
-            if not found or not flushing:
+            frames += batch
+            if not batch or not flushing:
                 break
         if not flushing:
             break
@@ -125,6 +134,7 @@ def describe(
         name=name,
         width=width,
         height=height,
+        # the clock of MPEG streams, for a container that states none
         time_base=stream.time_base or Fraction(1, 90_000),
         frame_rate=_rate(stream),
         frames=stream.frames or None,
@@ -174,7 +184,7 @@ def _what_it_is(name: str) -> VideoError:
     """An error that says what a file is that cannot be opened as a video."""
     with Path(name).open("rb") as file:
         head = file.read(4096)
-    kind = stranger(head)
+    kind = foreign_kind(head)
     if kind is not None:
         return VideoError(f"{kind.what}, not a video", where=name, remedy=kind.remedy)
     if not any(byte < 9 or 13 < byte < 27 for byte in head):
@@ -188,6 +198,7 @@ def _what_it_is(name: str) -> VideoError:
 
 def _rate(stream: VideoStream) -> Fraction | None:
     rate = stream.average_rate or stream.guessed_rate
+    # 90 kHz streams without a rate claim 90,000 frames per second
     return Fraction(rate) if rate and 0 < rate <= 1000 else None
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from vis.errors import VideoError
 from vis.records import Frame, Pixels
 from vis.video import limits
-from vis.video.damage import Ledger, ReadReport
+from vis.video.damage import PacketAccounting, ReadReport
 from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
 from vis.video.gif import is_whole
-from vis.video.pixels import fitted, rgb
+from vis.video.pixels import fit_into, rgb
 from vis.video.stamps import Stamps
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ class FileSource:
         self._container, self._stream = open_file(path, threads=threads)
         self._stamps = Stamps(self._container)
         self._tick = self._stream.time_base or Fraction(1, 90_000)
-        self._ledger = Ledger(path, strict)
+        self._accounting = PacketAccounting(path, strict)
         self._last: Fraction | None = None
         self._end = Fraction(0)
         self._decoded = self._decode()
+        # headers promise sizes that frames do not keep: the first frame says what is true
         first = next(self._decoded, None)
         if first is None:
             self._container.close()
@@ -54,22 +55,22 @@ class FileSource:
                 remedy="Copy or download it again",
             )
         self.info, self.orientation = describe(path, self._container, self._stream, first)
-        self._waiting: VideoFrame | None = first
-        self._stored = _stored(first)
+        self._next_frame: VideoFrame | None = first
+        self._geometry = _geometry(first)
 
     @property
     def report(self) -> ReadReport:
         """What was read and lost so far; complete once `frames` has ended."""
-        return self._ledger.report(self.info.frames)
+        return self._accounting.report(self.info.frames)
 
     def frames(self) -> Iterator[Frame]:
         """Every frame that can be decoded, in order; one pass."""
         try:
-            while (frame := self._waiting) is not None:
-                placed = self._place(frame)
-                if placed is not None:
-                    yield placed
-                self._waiting = next(self._decoded, None)
+            while (frame := self._next_frame) is not None:
+                timed_frame = self._with_time(frame)
+                if timed_frame is not None:
+                    yield timed_frame
+                self._next_frame = next(self._decoded, None)
             self._compare_with_header()
         finally:
             self.close()
@@ -84,40 +85,42 @@ class FileSource:
             if packet.size == 0 and packet.dts is not None:
                 continue  # an empty packet repeats a frame; the decoder would take it for the end
             if packet.size:
-                self._book(packet)
+                self._account(packet)
             frames, errors = decode(packet, self._stream)
-            self._ledger.undecodable += errors
+            self._accounting.undecodable += errors
             for frame in frames:
-                limits.check_size(frame.width, frame.height, where=self._ledger.name)
+                limits.check_size(frame.width, frame.height, where=self._accounting.name)
                 yield frame
 
     def _demux(self) -> Iterator[Packet[VideoStream]]:
         try:
             yield from self._container.demux(self._stream)
         except FAULTS as error:
-            self._ledger.problem(f"the file breaks off ({type(error).__name__})", self._last)
+            self._accounting.add_problem(
+                f"the file breaks off ({type(error).__name__})", self._last
+            )
 
-    def _book(self, packet: Packet[VideoStream]) -> None:
+    def _account(self, packet: Packet[VideoStream]) -> None:
         stamp = self._stamps.of_packet(packet)
         if packet.is_discard:
-            self._ledger.discarded += 1
+            self._accounting.discarded += 1
             return
         if packet.is_corrupt:
             time = None if stamp is None else stamp * self._tick
-            self._ledger.problem("a packet is marked as corrupt", time)
-        self._ledger.packet(stamp, key=packet.is_keyframe)
+            self._accounting.add_problem("a packet is marked as corrupt", time)
+        self._accounting.add_packet(stamp, key=packet.is_keyframe)
 
-    def _place(self, frame: VideoFrame) -> Frame | None:
+    def _with_time(self, frame: VideoFrame) -> Frame | None:
         """The frame with its index and time, or None where its time would not go forward."""
         stamp = self._stamps.of_frame(frame)
         if stamp is not None and self._last is not None and stamp * self._tick <= self._last:
-            self._ledger.problem("a frame came too late", stamp * self._tick)
-            return None  # its place was booked as lost when a later one came
-        index = self._ledger.frame(stamp, self._tick)
+            self._accounting.add_problem("a frame came too late", stamp * self._tick)
+            return None  # counted as lost when a later one came
+        index = self._accounting.add_frame(stamp, self._tick)
         self._last = time = self._time(stamp, index)
         self._end = time + max(self._step(), (frame.duration or 0) * self._tick)
         if frame.is_corrupt:
-            self._ledger.problem("a frame is damaged", time)
+            self._accounting.add_problem("a frame is damaged", time)
         return Frame(index, time, self._pixels(frame, time))
 
     def _time(self, stamp: int | None, index: int) -> Fraction:
@@ -126,35 +129,40 @@ class FileSource:
         return index / (self.info.frame_rate or Fraction(25))
 
     def _pixels(self, frame: VideoFrame, time: Fraction) -> Pixels:
-        if _stored(frame) != self._stored:
-            self._stored, self.orientation = _stored(frame), orientation_of(frame)
+        # FFmpeg changes size and rotation in mid-stream without a word
+        if _geometry(frame) != self._geometry:
+            self._geometry, self.orientation = _geometry(frame), orientation_of(frame)
             width, height = self.orientation.size(frame.width, frame.height)
-            self._ledger.problem(f"the picture changes to {width} x {height}", time)
-        pixels = self.orientation.upright(rgb(frame, where=self._ledger.name))
-        return fitted(pixels, self.info.width, self.info.height)
+            self._accounting.add_problem(f"the picture changes to {width} x {height}", time)
+        pixels = self.orientation.upright(rgb(frame, where=self._accounting.name))
+        return fit_into(pixels, self.info.width, self.info.height)
 
     def _compare_with_header(self) -> None:
-        ledger = self._ledger
-        ledger.settle_rest(self._tick)
-        missing = self._stream.frames - ledger.packets - ledger.discarded
+        accounting = self._accounting
+        accounting.count_missing(self._tick)
+        # packets, not frames: one that was there and could not be decoded is counted already
+        missing = self._stream.frames - accounting.packets - accounting.discarded
         if missing > 0:
-            ledger.problem(f"the header declares {self._stream.frames} frames", lost=missing)
+            accounting.add_problem(
+                f"the header declares {self._stream.frames} frames", lost=missing
+            )
         elif self.info.duration is not None:
             self._compare_with_duration(self.info.duration)
-        if self.info.container == "gif" and not is_whole(ledger.name):
-            ledger.problem("the GIF breaks off or its blocks do not fit together")
+        if self.info.container == "gif" and not is_whole(accounting.name):
+            accounting.add_problem("the GIF breaks off or its blocks do not fit together")
 
     def _compare_with_duration(self, duration: Fraction) -> None:
         step = self._step()
         missing = duration - self._end
+        # muxers round durations, and sound may last longer than the pictures; only more is a loss
         if missing > max(3 * step, Fraction(1, 5)):
             what = f"the header declares {float(duration):.2f} s, the file ends"
-            self._ledger.problem(what, self._end, lost=round(missing / step))
+            self._accounting.add_problem(what, self._end, lost=round(missing / step))
 
     def _step(self) -> Fraction:
         return 1 / self.info.frame_rate if self.info.frame_rate else Fraction(1, 25)
 
 
-def _stored(frame: VideoFrame) -> tuple[int, int, int]:
+def _geometry(frame: VideoFrame) -> tuple[int, int, int]:
     """What a decoded picture must keep from frame to frame."""
     return frame.width, frame.height, frame.rotation

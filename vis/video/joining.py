@@ -1,4 +1,4 @@
-"""Pieces of one film, made one after the other, into one file: packets are copied, not encoded."""
+"""Pieces of one video, made one after the other, into one file: packets are copied, not encoded."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import av
 from av.stream import Discard
 
 from vis.errors import DataError
+from vis.storage.part import PartFile
 from vis.video.audio import AudioCopy
 from vis.video.decoder import FAULTS
-from vis.video.writer_film import FILMS
-from vis.video.writer_place import FilePlace, output_errors
+from vis.video.writer_file import VIDEO_FORMATS, encoding_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A film that `VideoWriter` wrote, or the part of it that a kill left."""
+    """A video that `VideoWriter` wrote, or the part of it that a kill left."""
 
     path: Path
     first: Fraction
@@ -37,86 +37,89 @@ class Piece:
 
     @property
     def shift(self) -> Fraction:
-        """Seconds by which its times are later than the source's; films do not begin before 0."""
+        """Seconds by which its times are later than the source's; videos do not begin before 0."""
         return max(-self.first, Fraction(0))
 
 
-def join_films(pieces: Sequence[Piece], path: Path, *, audio_from: str | None = None) -> None:
-    """Write the pieces as one film, with every frame at its time; replaces what is there.
+def join_videos(pieces: Sequence[Piece], path: Path, *, audio_from: str | None = None) -> None:
+    """Write the pieces as one video, with every frame at its time; replaces what is there.
 
     Args:
         pieces: in order of time, made by `VideoWriter` from frames of one size, in one way.
-        path: of the film; its suffix is that of the pieces.
+        path: of the video; its suffix is that of the pieces.
         audio_from: a video file whose audio streams are copied as they are.
 
     Raises:
         DataError: the pieces do not fit together, or one is damaged.
-        OutputError: the film cannot be written.
+        OutputError: the video cannot be written.
     """
-    place = FilePlace(path, overwrite=True)
-    place.prepare()
-    kind = FILMS[path.suffix.lower()]
+    output = PartFile(path, overwrite=True)
+    output.prepare()
+    video_format = VIDEO_FORMATS[path.suffix.lower()]
     with ExitStack() as stack:
-        first = stack.enter_context(_opened(pieces[0].path))
+        first = stack.enter_context(_open_piece(pieces[0].path))
         source = first.streams.video[0]
         audio = None if audio_from is None else AudioCopy(audio_from)
         if audio is not None:
             stack.callback(audio.close)
-        stack.enter_context(output_errors(path))
-        out = stack.enter_context(
+        stack.enter_context(encoding_errors(path))
+        container = stack.enter_context(
             av.open(
-                f"file:{place.part}",
+                f"file:{output.part}",
                 "w",
-                format=kind.container,
-                container_options=dict(kind.muxer),
+                format=video_format.container,
+                container_options=dict(video_format.muxer),
             )
         )
-        stream = out.add_stream_from_template(source)
+        stream = container.add_stream_from_template(source)
         stream.time_base = source.time_base
         if audio is not None:
-            audio.attach(out, first=pieces[0].first, shift=pieces[0].shift)
-        out.start_encoding()
-        for packet, time in _timed(pieces, source):
+            audio.attach(container, first=pieces[0].first, shift=pieces[0].shift)
+        container.start_encoding()
+        for packet, time in _packets_and_times(pieces, source):
             if audio is not None:
                 audio.copy_until(time)
-            length = (packet.duration or 0) * packet.time_base
+            duration = (packet.duration or 0) * packet.time_base
             packet.stream = stream
-            out.mux_one(packet)
+            container.mux_one(packet)
         if audio is not None:
-            audio.copy_until(time + length)
-    place.publish()
+            audio.copy_until(time + duration)
+    output.publish()
 
 
 def reaches(piece: Piece) -> bool:
     """Whether the file holds the piece's last frame whole: one after it, or a proper end."""
     try:
-        with _opened(piece.path) as container:
+        with _open_piece(piece.path) as container:
             tick = container.streams.video[0].time_base or Fraction(1, 1000)
             times = [_time(packet) for packet in _packets(container)]
     except DataError:
         return False
     target = piece.last + piece.shift
-    closed = ".part" not in piece.path.suffixes
-    there = any(abs(time - target) <= Fraction(3, 2) * tick for time in times)
-    return there and (closed or times[-1] > target + tick)
+    is_closed = ".part" not in piece.path.suffixes
+    # a frame of a file that a kill ended may be cut in the middle, unless another one follows it
+    has_frame = any(abs(time - target) <= Fraction(3, 2) * tick for time in times)
+    return has_frame and (is_closed or times[-1] > target + tick)
 
 
-def _timed(
+def _packets_and_times(
     pieces: Sequence[Piece], source: VideoStream
 ) -> Iterator[tuple[Packet[VideoStream], Fraction]]:
-    """The packets with the times of the joined film, and each one's time in the source."""
+    """The packets with the times of the joined video, and each one's time in the source."""
     for piece in pieces:
-        with _opened(piece.path) as container:
+        with _open_piece(piece.path) as container:
             stream = container.streams.video[0]
             _check_alike(stream, source, piece.path)
             tick = stream.time_base or Fraction(1, 1000)
             for packet in _packets(container):
                 time = _time(packet) - piece.shift
+                # half a tick: stored times are rounded to the container's clock
                 if time > piece.last + tick / 2:
                     break
                 assert packet.pts is not None and packet.dts is not None
-                moved = round((pieces[0].shift - piece.shift) / tick)
-                packet.pts, packet.dts = packet.pts + moved, packet.dts + moved
+                offset = round((pieces[0].shift - piece.shift) / tick)
+                # the writer makes no B-frames: pts and dts move alike and stay in order
+                packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
                 yield packet, time
 
 
@@ -130,12 +133,12 @@ def _packets(container: InputContainer) -> Iterator[Packet[VideoStream]]:
         return
 
 
-def _opened(path: Path) -> InputContainer:
+def _open_piece(path: Path) -> InputContainer:
     try:
         container = av.open(f"file:{path}")
     except FAULTS as error:
         raise DataError(
-            f"the piece of a film cannot be opened ({error})",
+            f"the piece of a video cannot be opened ({error})",
             where=str(path),
             remedy="Begin anew (--overwrite).",
         ) from error
@@ -150,12 +153,12 @@ def _time(packet: Packet[VideoStream]) -> Fraction:
 
 
 def _check_alike(stream: VideoStream, source: VideoStream, path: Path) -> None:
-    """Packets of one film share what its header says of how to decode them."""
-    mine, first = stream.codec_context, source.codec_context
+    """Packets of one video share what its header says of how to decode them."""
+    context, first_context = stream.codec_context, source.codec_context
     for name in ("name", "width", "height", "pix_fmt", "extradata"):
-        if getattr(mine, name) != getattr(first, name):
+        if getattr(context, name) != getattr(first_context, name):
             raise DataError(
-                f"it does not fit the first piece of the film: another {name}",
+                f"it does not fit the first piece of the video: another {name}",
                 where=str(path),
                 remedy="Begin anew (--overwrite).",
             )

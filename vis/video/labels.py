@@ -48,8 +48,8 @@ def draw_labels(pixels: Pixels, labels: Sequence[Label], size: int) -> None:
     A label too wide for the picture loses its name, then its score, and is left out at last.
     """
     room = pixels.shape[1], pixels.shape[0]
-    fitted = [(label, _fitting(label, max(size, _SMALLEST), room)) for label in labels]
-    plates = [(label, letters) for label, letters in fitted if letters is not None]
+    renderings = [(label, _render(label, max(size, _SMALLEST), room)) for label in labels]
+    plates = [(label, letters) for label, letters in renderings if letters is not None]
     # Placed in the order of identities: scores flicker, and labels must not jump with them.
     order = sorted(range(len(plates)), key=lambda n: plates[n][0].identity)
     anchors = [plates[n][0].anchor for n in order]
@@ -69,47 +69,49 @@ def place(
     ends; it moves no farther than it must to keep inside the picture, and clear of the plates
     before it where there is a free place. Every size must fit into `room`.
     """
-    taken = np.empty((len(sizes), 4), np.int64)
+    occupied = np.empty((len(sizes), 4), np.int64)
     for n, (anchor, (width, height)) in enumerate(zip(anchors, sizes, strict=True)):
         size = np.array((width, height))
         limit = np.array(room) - size
         above = anchor[1] - height
-        wish = np.array((anchor[0], above if above >= 0 else anchor[1]))
-        x, y = _nearest(wish.clip(0, limit), size=size, limit=limit, taken=taken[:n])
-        taken[n] = x, y, x + width, y + height
-    return [(int(x), int(y)) for x, y in taken[:, :2]]
+        preferred = np.array((anchor[0], above if above >= 0 else anchor[1]))
+        x, y = _nearest(preferred.clip(0, limit), size=size, limit=limit, occupied=occupied[:n])
+        occupied[n] = x, y, x + width, y + height
+    return [(int(x), int(y)) for x, y in occupied[:, :2]]
 
 
-def _nearest(wish: Cells, *, size: Cells, limit: Cells, taken: Cells) -> Cells:
+def _nearest(preferred: Cells, *, size: Cells, limit: Cells, occupied: Cells) -> Cells:
     """The free corner nearest to `wish`; `wish` itself where the picture is full.
 
     If a plate fits anywhere, it fits where it touches other plates or the border on two sides.
     """
-    if not _covers(wish[None], size, taken).any():
-        return wish
+    if not _covers(preferred[None], size, occupied).any():
+        return preferred
     xs, ys = (
-        _stops(wish[a], limit[a], np.concatenate([taken[:, a] - size[a], taken[:, a + 2]]))
+        _stops(
+            preferred[a], limit[a], np.concatenate([occupied[:, a] - size[a], occupied[:, a + 2]])
+        )
         for a in (0, 1)
     )
     corners = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    free = corners[~_covers(corners, size, taken).any(axis=1)]
-    if not len(free):
-        return wish
-    nearest: Cells = free[np.abs(free - wish).sum(axis=1).argmin()]
+    free_corners = corners[~_covers(corners, size, occupied).any(axis=1)]
+    if not len(free_corners):
+        return preferred
+    nearest: Cells = free_corners[np.abs(free_corners - preferred).sum(axis=1).argmin()]
     return nearest
 
 
-def _covers(corners: Cells, size: Cells, taken: Cells) -> npt.NDArray[np.bool_]:
+def _covers(corners: Cells, size: Cells, occupied: Cells) -> npt.NDArray[np.bool_]:
     """`[M K]`: whether a plate of `size` at corner m would cover a part of plate k."""
-    apart = (corners[:, None] >= taken[:, 2:]) | (corners[:, None] + size <= taken[:, :2])
-    covers: npt.NDArray[np.bool_] = ~np.any(apart, axis=2)
+    disjoint = (corners[:, None] >= occupied[:, 2:]) | (corners[:, None] + size <= occupied[:, :2])
+    covers: npt.NDArray[np.bool_] = ~np.any(disjoint, axis=2)
     return covers
 
 
-def _stops(wish: int, limit: int, edges: Cells) -> Cells:
+def _stops(preferred: int, limit: int, edges: Cells) -> Cells:
     """Along one axis: where a plate may stop, nearest to `wish` first; a bounded number."""
-    stops = np.unique(np.concatenate([[wish, 0, limit], edges]).clip(0, limit))
-    nearest: Cells = stops[np.abs(stops - wish).argsort(kind="stable")[:_STOPS]]
+    stops = np.unique(np.concatenate([[preferred, 0, limit], edges]).clip(0, limit))
+    nearest: Cells = stops[np.abs(stops - preferred).argsort(kind="stable")[:_STOPS]]
     return nearest
 
 
@@ -120,17 +122,17 @@ def _plate(letters: Letters, ground: RGB) -> Pixels:
     return plate
 
 
-def _fitting(label: Label, size: int, room: tuple[int, int]) -> Letters | None:
+def _render(label: Label, size: int, room: tuple[int, int]) -> Letters | None:
     """The fullest wording whose plate fits into `room`."""
     score, identity = f"{label.score:.2f}", f"{label.identity}"
-    for words in ((f"{_shortened(label.name)} {identity}", score), (identity, score), (identity,)):
+    for words in ((f"{_shorten(label.name)} {identity}", score), (identity, score), (identity,)):
         letters = np.concatenate([_letters(word, size) for word in words], axis=1)
         if letters.shape[1] <= room[0] and letters.shape[0] <= room[1]:
             return letters
     return None
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     name = printable(name)
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
 

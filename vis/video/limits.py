@@ -17,6 +17,7 @@ STREAM_FORMATS = FILE_FORMATS + ",rtsp,sdp,mpjpeg,mjpeg"
 """Containers of network streams, opened only when the user gives a URL."""
 
 FILE_PROTOCOLS = "file"
+# no playlist: m3u8 leads to other files and addresses, which would be opened unasked
 STREAM_PROTOCOLS = "rtsp,rtp,udp,tcp,tls,http,https"
 
 CODECS = frozenset(
@@ -25,18 +26,19 @@ CODECS = frozenset(
     | {"msmpeg4v1", "msmpeg4v2", "msmpeg4", "msmpeg4v3", "wmv1", "wmv2", "wmv3", "vc1", "flv"}
     | {"theora", "rawvideo", "png", "apng", "qtrle", "huffyuv", "ffvhuff", "cinepak", "svq3"}
 )
-"""Decoders by FFmpeg's name."""
+"""Decoders by FFmpeg's name; checked by us, since PyAV does not hand FFmpeg's own list to them."""
 
 MAX_PIXELS = 36_000_000
-"""Width x height of one frame; 8K is 33 million."""
+"""Width x height of one frame; 8K is 33 million. A GIF of 5 kB can ask for 16,000 x 16,000."""
 
 MAX_SIDE = 32_768
+"""As for masks, so that a mask of every picture can be stored."""
 
 MAX_FRAMES_AHEAD = 64
 """Frames that may wait, decoded, for their reader."""
 
 MAX_BYTES_AHEAD = 256 * 2**20
-"""Bytes of decoded frames that may wait; large frames lower the number of frames."""
+"""Bytes of decoded frames that may wait: 43 frames of 1080p, 2 of the largest size."""
 
 
 def check_size(width: int, height: int, *, where: str) -> None:
@@ -55,10 +57,10 @@ def check_size(width: int, height: int, *, where: str) -> None:
         )
 
 
-def frames_ahead(asked: int, width: int, height: int) -> int:
+def frames_ahead(requested: int, width: int, height: int) -> int:
     """How many decoded frames may wait: what was asked for, within both limits, at least one."""
     by_memory = MAX_BYTES_AHEAD // (width * height * 3)
-    return max(1, min(asked, MAX_FRAMES_AHEAD, by_memory))
+    return max(1, min(requested, MAX_FRAMES_AHEAD, by_memory))
 
 
 def letterbox(width: int, height: int, *, into: tuple[int, int]) -> tuple[int, int, int, int]:

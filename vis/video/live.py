@@ -14,9 +14,9 @@ import av
 from vis.errors import InputError, VideoError
 from vis.records import Frame
 from vis.video import limits
-from vis.video.damage import Ledger, ReadReport
+from vis.video.damage import PacketAccounting, ReadReport
 from vis.video.decoder import FAULTS, choose_stream, decode, describe, flush
-from vis.video.pixels import fitted, rgb
+from vis.video.pixels import fit_into, rgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,13 +75,15 @@ class LiveSource:
         strict: bool = False,
     ) -> None:
         self._name, self._settings, self._camera = name, settings, camera
-        self._ledger = Ledger(name, strict, timed=False)
+        self._accounting = PacketAccounting(name, strict, timed=False)
+        # the closing thread sets this and no more: the reading thread may be inside of FFmpeg,
+        # so it alone frees the container
         self._stopped = threading.Event()
         self._last: Fraction | None = None
         self._shift = Fraction(0)
         self._ended = False
         self._failures = 0
-        self._arrived = monotonic()
+        self._last_arrival = monotonic()
         self._container, self._stream = self._open()
         self._decoded = self._decode()
         try:
@@ -96,12 +98,12 @@ class LiveSource:
         if self._endless and first.pts is not None:  # their clocks start anywhere
             self._shift = -first.pts * info.time_base
         self.info = replace(info, live=True)
-        self._waiting: VideoFrame | None = first
+        self._next_frame: VideoFrame | None = first
 
     @property
     def report(self) -> ReadReport:
         """What was read and lost so far."""
-        return self._ledger.report(self.info.frames)
+        return self._accounting.report(self.info.frames)
 
     def frames(self) -> Iterator[Frame]:
         """Frames as they come, until the stream ends or cannot be reached again."""
@@ -121,25 +123,27 @@ class LiveSource:
         """The frames of one connection."""
         self._ended = False
         try:
-            while (frame := self._waiting) is not None and not self._stopped.is_set():
-                placed = self._place(frame)
-                if placed is not None:
-                    yield placed
-                self._waiting = next(self._decoded, None)
+            while (frame := self._next_frame) is not None and not self._stopped.is_set():
+                timed_frame = self._with_time(frame)
+                if timed_frame is not None:
+                    yield timed_frame
+                self._next_frame = next(self._decoded, None)
             self._ended = True
         except FAULTS as error:
-            self._ledger.problem(f"the connection broke ({type(error).__name__})", self._last)
+            self._accounting.add_problem(
+                f"the connection broke ({type(error).__name__})", self._last
+            )
 
-    def _place(self, frame: VideoFrame) -> Frame | None:
+    def _with_time(self, frame: VideoFrame) -> Frame | None:
         tick = self._stream.time_base or Fraction(1, 90_000)
-        stamp = frame.pts if frame.pts is not None else self._ledger.decoded
+        stamp = frame.pts if frame.pts is not None else self._accounting.decoded
         time = stamp * tick + self._shift
         if self._last is not None and time <= self._last:
             return None  # seen before the break
         self._last, self._failures = time, 0
-        index = self._ledger.frame(None, tick)
+        index = self._accounting.add_frame(None, tick)
         picture = self._orientation.upright(rgb(frame, where=self._name))
-        return Frame(index, time, fitted(picture, self.info.width, self.info.height))
+        return Frame(index, time, fit_into(picture, self.info.width, self.info.height))
 
     def _is_complete(self) -> bool:
         """Whether all has come: the stated length, or over HTTP an end without an error."""
@@ -148,12 +152,14 @@ class LiveSource:
         if self._endless or self.info.duration is None or self._last is None:
             return False
         step = 1 / (self.info.frame_rate or Fraction(25))
+        # three frames: stated durations are rounded, and the last frame may lack its own length
         return self._last + 3 * step >= self.info.duration
 
     def _reconnect(self) -> bool:
         """Connect again; attempts are counted from the last frame that was new."""
-        silent_since = self._arrived
+        silent_since = self._last_arrival
         while self._failures < self._settings.reconnects:
+            # doubled, so as not to flood a server; 20 s at most, so as to notice that it is back
             wait = min(20.0, self._settings.backoff * 2**self._failures)
             self._failures += 1
             if self._stopped.wait(wait):
@@ -162,13 +168,15 @@ class LiveSource:
                 self._container.close()
                 self._container, self._stream = self._open()
                 self._decoded = self._decode()
-                self._waiting = next(self._decoded, None)
+                self._next_frame = next(self._decoded, None)
             except (InputError, VideoError, *FAULTS):
                 continue
-            if self._waiting is not None:
-                self._continue_times(self._waiting, monotonic() - silent_since)
+            if self._next_frame is not None:
+                self._continue_times(self._next_frame, monotonic() - silent_since)
                 return True
-        self._ledger.problem(f"gone after {self._failures} attempts to reconnect", self._last)
+        self._accounting.add_problem(
+            f"gone after {self._failures} attempts to reconnect", self._last
+        )
         return False
 
     def _continue_times(self, first: VideoFrame, gap: float) -> None:
@@ -176,28 +184,28 @@ class LiveSource:
         if not self._endless or self._last is None:
             return
         tick = self._stream.time_base or Fraction(1, 90_000)
-        resume = self._last + Fraction(round(gap * 1000), 1000)
-        ticks = (first.pts or 0) * tick
-        self._shift = round((resume - ticks) / tick) * tick
+        continued = self._last + Fraction(round(gap * 1000), 1000)
+        first_time = (first.pts or 0) * tick
+        self._shift = round((continued - first_time) / tick) * tick
 
     def _decode(self) -> Iterator[VideoFrame]:
         """The frames of this connection; on a break first those that the decoder still holds."""
         packets = self._container.demux(self._stream)
-        broken: Exception | None = None
-        while broken is None:
+        fault: Exception | None = None
+        while fault is None:
             try:
                 packet = next(packets, None)
-                self._arrived = monotonic()
+                self._last_arrival = monotonic()
             except FAULTS as error:
-                packet, broken = flush(), error
+                packet, fault = flush(), error
             if packet is None:
                 return
             frames, errors = decode(packet, self._stream)
-            self._ledger.undecodable += errors
+            self._accounting.undecodable += errors
             for frame in frames:
                 limits.check_size(frame.width, frame.height, where=self._name)
                 yield frame
-        raise broken
+        raise fault
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         timeout = self._settings.timeout
@@ -208,6 +216,7 @@ class LiveSource:
                 options = {
                     "format_whitelist": limits.STREAM_FORMATS,
                     "protocol_whitelist": limits.STREAM_PROTOCOLS,
+                    # over UDP, lost packets smear the pictures, and many routers let none through
                     "rtsp_transport": "tcp",
                 }
                 container = av.open(

@@ -1,4 +1,4 @@
-"""decord and torchcodec as decoders, refused where they are known to return wrong frames.
+"""The decoders decord and torchcodec, refused where they are known to return wrong frames.
 
 Both are checked against our own scan of the packets: a file is opened only if they agree on the
 number of frames, and times are always those of the scan.
@@ -15,7 +15,7 @@ import numpy as np
 from vis.errors import DeviceError, UsageError
 from vis.records import Frame, Pixels, VideoInfo
 from vis.video.access import FrameIndex, check_indices, scan
-from vis.video.damage import Ledger, ReadReport
+from vis.video.damage import PacketAccounting, ReadReport
 from vis.video.decoder import open_file
 from vis.video.file_source import FileSource
 
@@ -75,12 +75,12 @@ class LibrarySource:
     ) -> None:
         self.info = info
         self._index, self._fetch = index, fetch
-        self._ledger = Ledger(path, strict, timed=False)
+        self._accounting = PacketAccounting(path, strict, timed=False)
 
     @property
     def report(self) -> ReadReport:
         """What was read so far; these libraries do not tell of damage."""
-        return self._ledger.report(self.info.frames)
+        return self._accounting.report(self.info.frames)
 
     @property
     def times(self) -> tuple[Fraction, ...]:
@@ -93,7 +93,7 @@ class LibrarySource:
         for start in range(0, len(times), _BATCH):
             indices = list(range(start, min(start + _BATCH, len(times))))
             for index, pixels in zip(indices, self.read(indices), strict=True):
-                self._ledger.decoded += 1
+                self._accounting.decoded += 1
                 yield Frame(index, times[index], pixels)
 
     def read(self, indices: Sequence[int]) -> Pixels:
@@ -110,16 +110,19 @@ class LibrarySource:
 
 
 def _wrong_on(backend: str, info: VideoInfo, index: FrameIndex) -> str:
-    """Why a file must not be read by this library, or nothing (measured on coded films)."""
+    """Why a file must not be read by this library, or nothing (measured on encoded videos)."""
+    # decord begins with the second key frame of MPEG-TS and says nothing; torchcodec raises
     if info.container in ("mpegts", "mpeg"):
         return "MPEG streams"
     if not index.timed or info.container == "avi":
         return "containers that state no presentation times"
     if backend == "decord":
+        # the FFmpeg of 2018 that decord carries cannot open them
         if info.codec in ("av1", "gif"):
             return f"the codec {info.codec}"
         if info.mirrored:
             return "mirrored pictures"
+        # decord 0.6 returned 6 wrong frames of 108 there, without a word
         if _has_open_groups(info.name):
             return "open groups of pictures"
     return ""
@@ -155,6 +158,7 @@ def _decord(path: str) -> tuple[Fetch, int]:
 
 def _torchcodec(path: str) -> tuple[Fetch, int]:
     decoders = _load("torchcodec.decoders", "torchcodec")
+    # exact: by the header alone (approximate), every frame of a variable rate was wrong
     decoder = decoders.VideoDecoder(path, dimension_order="NHWC", seek_mode="exact")
 
     def fetch(indices: list[int]) -> Pixels:

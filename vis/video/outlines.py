@@ -34,8 +34,8 @@ def outline(pixels: Pixels, cutout: Cutout, *, ink: RGB, thickness: int) -> None
     height, width = pixels.shape[:2]
     inside = np.pad(cutout.inside.view(np.uint8), 2 * reach)
     fullness = _fullness(inside, reach)
-    rows, top = _shared(cutout.y - reach, fullness.shape[0], height)
-    columns, left = _shared(cutout.x - reach, fullness.shape[1], width)
+    rows, top = _overlap(cutout.y - reach, fullness.shape[0], height)
+    columns, left = _overlap(cutout.x - reach, fullness.shape[1], width)
     fullness = fullness[rows, columns]
     inside = inside[reach:-reach, reach:-reach][rows, columns]
     profile = _profile(thickness)
@@ -94,6 +94,6 @@ def _fullness(inside: _Bytes, reach: int) -> _Bytes:
     return square
 
 
-def _shared(start: int, length: int, limit: int) -> tuple[slice, int]:
+def _overlap(start: int, length: int, limit: int) -> tuple[slice, int]:
     """The part of `length` cells from `start` that is within 0..`limit`, and where it begins."""
     return slice(max(0, -start), min(length, limit - start)), max(0, start)

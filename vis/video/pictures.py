@@ -18,8 +18,8 @@ from vis.ops.pictures import FAULTS, FORMATS, SUFFIXES
 from vis.records import Frame, Pixels, VideoInfo
 from vis.video import limits
 from vis.video.access import check_indices
-from vis.video.damage import Ledger, ReadReport
-from vis.video.pixels import fitted
+from vis.video.damage import PacketAccounting, ReadReport
+from vis.video.pixels import fit_into
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,11 +35,11 @@ def find_pictures(source: str) -> list[Path]:
         InputError: there are none.
     """
     folder = Path(source)
-    found = folder.iterdir() if folder.is_dir() else (Path(p) for p in glob.glob(source))  # noqa: PTH207
-    pictures = [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
+    candidates = folder.iterdir() if folder.is_dir() else (Path(p) for p in glob.glob(source))  # noqa: PTH207
+    pictures = [path for path in candidates if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not pictures:
-        endings = " ".join(sorted(SUFFIXES))
-        raise InputError(f"no pictures ({endings}) there", where=source, remedy="Check the path")
+        suffixes = " ".join(sorted(SUFFIXES))
+        raise InputError(f"no pictures ({suffixes}) there", where=source, remedy="Check the path")
     return sorted(pictures, key=lambda path: natural(str(path)))
 
 
@@ -60,7 +60,7 @@ class PicturesSource:
         self, name: str, pictures: Sequence[Path], *, frame_rate: Fraction, strict: bool = False
     ) -> None:
         self._pictures = list(pictures)
-        self._ledger = Ledger(name, strict, timed=False)
+        self._accounting = PacketAccounting(name, strict, timed=False)
         self._stamps = _times(self._pictures) or [
             index / frame_rate for index in range(len(self._pictures))
         ]
@@ -70,6 +70,7 @@ class PicturesSource:
             name=name,
             width=first.shape[1],
             height=first.shape[0],
+            # a common clock that containers can state, else that of MPEG
             time_base=Fraction(1, int(ticks)) if ticks <= 1_000_000 else Fraction(1, 90_000),
             frame_rate=frame_rate,
             frames=len(self._pictures),
@@ -82,7 +83,7 @@ class PicturesSource:
     @property
     def report(self) -> ReadReport:
         """What was read and lost so far; complete once `frames` has ended."""
-        return self._ledger.report(self.info.frames)
+        return self._accounting.report(self.info.frames)
 
     @property
     def times(self) -> tuple[Fraction, ...]:
@@ -96,13 +97,13 @@ class PicturesSource:
             try:
                 pixels = read_picture(path)
             except DataError as error:
-                self._ledger.problem(str(error).rstrip("."), time, lost=1)
+                self._accounting.add_problem(str(error).rstrip("."), time, lost=1)
                 continue
-            self._ledger.decoded += 1
+            self._accounting.decoded += 1
             if pixels.shape[:2] != (self.info.height, self.info.width):
                 what = f"{path.name} is {pixels.shape[1]} x {pixels.shape[0]}, unlike the first"
-                self._ledger.problem(what, time)
-            yield Frame(index, time, fitted(pixels, self.info.width, self.info.height))
+                self._accounting.add_problem(what, time)
+            yield Frame(index, time, fit_into(pixels, self.info.width, self.info.height))
 
     def read(self, indices: Sequence[int]) -> Pixels:
         """`[n H W 3]`, picture `indices[i]` at place i.
@@ -115,7 +116,7 @@ class PicturesSource:
         size = self.info.width, self.info.height
         out = np.empty((len(indices), size[1], size[0], 3), np.uint8)
         for place, index in enumerate(indices):
-            out[place] = fitted(read_picture(self._pictures[index]), *size)
+            out[place] = fit_into(read_picture(self._pictures[index]), *size)
         return out
 
     def close(self) -> None:
@@ -131,7 +132,7 @@ class PicturesSource:
                 errors.append(error)
         raise VideoError(
             f"not one of {len(errors)} pictures can be decoded; {errors[0]}",
-            where=self._ledger.name,
+            where=self._accounting.name,
             remedy="Copy or download them again",
         )
 
@@ -143,6 +144,7 @@ def read_picture(path: Path) -> Pixels:
         VideoError: damaged, of a kind that is not opened, or too large.
     """
     try:
+        # Pillow's other formats are ways in for crafted files; its own bomb limit is 179 megapixels
         with Image.open(path, formats=FORMATS) as image:
             limits.check_size(*image.size, where=str(path))
             upright = ImageOps.exif_transpose(_eight_bit(image))
@@ -171,13 +173,13 @@ def _times(pictures: Sequence[Path]) -> list[Fraction] | None:
         return None
     try:
         pairs = json.loads(path.read_bytes())["times"]
-        times = [Fraction(int(top), int(bottom)) for top, bottom in pairs]
+        times = [Fraction(int(numerator), int(denominator)) for numerator, denominator in pairs]
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise DataError(
             f"not a list of times ({error})", where=str(path), remedy="Delete it"
         ) from error
-    rising = all(a < b for a, b in pairwise(times))
-    if len(times) != len(pictures) or not rising:
+    ascending = all(a < b for a, b in pairwise(times))
+    if len(times) != len(pictures) or not ascending:
         raise DataError(
             f"{len(times)} times for {len(pictures)} pictures, or times that do not rise",
             where=str(path),

@@ -24,6 +24,7 @@ def rgb(frame: VideoFrame, *, where: str) -> Pixels:
         VideoError: the picture cannot be converted; `where` names the source.
     """
     try:
+        # one way for training and use: of 10-bit video, readers make RGB 2 to 3 levels apart
         array = frame.to_ndarray(format="rgb24")
     except (FFmpegError, ValueError) as error:
         what = f"a decoded {frame.format.name} picture cannot be converted ({error})"
@@ -32,7 +33,7 @@ def rgb(frame: VideoFrame, *, where: str) -> Pixels:
     return array  # type: ignore[return-value]
 
 
-def fitted(pixels: Pixels, width: int, height: int) -> Pixels:
+def fit_into(pixels: Pixels, width: int, height: int) -> Pixels:
     """`[H W 3]` scaled into `[height width 3]` with its shape kept, black around it."""
     if pixels.shape[:2] == (height, width):
         return pixels

@@ -29,25 +29,25 @@ class Pool:
 
     def __init__(self, most: int) -> None:
         self._free: deque[Pixels] = deque(maxlen=most)
-        self._lent: dict[int, _Loan] = {}
-        self._back: deque[_Loan] = deque()
+        self._leases: dict[int, _Lease] = {}
+        self._returned: deque[_Lease] = deque()
 
     def empty(self, shape: tuple[int, ...]) -> Pixels:
         """An array as whoever had its memory before has left it."""
         block = self._block(math.prod(shape))
         # a buffer between the two: numpy would else make the block the owner of all views
         array = np.frombuffer(block.data, np.uint8)
-        loan = _Loan(array, self._back.append)
-        loan.block = block
-        self._lent[id(loan)] = loan
+        lease = _Lease(array, self._returned.append)
+        lease.block = block
+        self._leases[id(lease)] = lease
         return array.reshape(shape)
 
     def _block(self, size: int) -> Pixels:
         with suppress(IndexError):
             while True:
-                loan = self._back.popleft()
-                if self._lent.pop(id(loan), None):  # an interrupt may have come before it was
-                    self._free.append(loan.block)
+                lease = self._returned.popleft()
+                if self._leases.pop(id(lease), None):  # an interrupt may have come before it was
+                    self._free.append(lease.block)
         with suppress(IndexError):
             while True:
                 block = self._free.pop()
@@ -56,7 +56,7 @@ class Pool:
         return np.empty(size, np.uint8)
 
 
-class _Loan(ref):  # type: ignore[type-arg]
+class _Lease(ref):  # type: ignore[type-arg]
     """Of the memory of one array."""
 
     __slots__ = ("block",)

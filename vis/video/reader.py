@@ -131,9 +131,9 @@ class VideoReader(Iterator[Frame]):
         self._access: Access | None = None
         width, height = self.info.width, self.info.height
         self._depth = limits.frames_ahead(ahead, width, height)
-        self._kept = limits.frames_ahead(limits.MAX_FRAMES_AHEAD, width, height)
+        self._pool_size = limits.frames_ahead(limits.MAX_FRAMES_AHEAD, width, height)
         self._ahead: Ahead[Frame] | None = None
-        self._over = False
+        self._ended = False
 
     @property
     def report(self) -> ReadReport:
@@ -168,10 +168,10 @@ class VideoReader(Iterator[Frame]):
         return self
 
     def __next__(self) -> Frame:
-        if self._over:
+        if self._ended:
             raise StopIteration
         if self._ahead is None:
-            frames = _owned(self._source.frames(), self._kept)
+            frames = _copy_to_pool(self._source.frames(), self._pool_size)
             self._ahead = Ahead(frames, depth=self._depth, drop_oldest=self.info.live)
         try:
             return next(self._ahead)
@@ -179,12 +179,12 @@ class VideoReader(Iterator[Frame]):
             self._finish()
             raise
         except VideoError:
-            self._over = True
+            self._ended = True
             raise
 
     def close(self) -> None:
         """Stop the decoding thread and free the file."""
-        self._over = True
+        self._ended = True
         if self.info.live:
             self._source.close()  # wakes a thread that waits for the network
         if self._ahead is not None:
@@ -206,7 +206,7 @@ class VideoReader(Iterator[Frame]):
         self.close()
 
     def _finish(self) -> None:
-        self._over = True
+        self._ended = True
         report = self.report
         if report.problems:
             warnings.warn(f"{self.info.name}: {report}", DamageWarning, stacklevel=3)
@@ -223,17 +223,17 @@ class VideoReader(Iterator[Frame]):
         return self._access
 
 
-def _owned(frames: Iterator[Frame], most: int) -> Iterator[Frame]:
+def _copy_to_pool(frames: Iterator[Frame], most: int) -> Iterator[Frame]:
     """Frames in memory that is used again; at most so many unused ones are kept."""
     pool = Pool(most)
     try:
         for frame in frames:
             pixels = pool.empty(frame.pixels.shape)
             np.copyto(pixels, frame.pixels)
-            owned = replace(frame, pixels=pixels)
+            pooled_frame = replace(frame, pixels=pixels)
             del frame, pixels
-            yield owned
-            del owned
+            yield pooled_frame
+            del pooled_frame
     finally:
         close = getattr(frames, "close", None)  # a generator frees its file here
         if close is not None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol, Self, get_args
 import numpy as np
 
 from vis.errors import OutputError, UsageError, VisError, VisWarning
+from vis.storage.part import PartFile, PartFolder
 from vis.video.audio import AudioCopy
-from vis.video.writer_film import FILMS, Film, Quality
-from vis.video.writer_folder import PictureFolder
-from vis.video.writer_place import FilePlace, FolderPlace, output_errors
+from vis.video.writer_file import VIDEO_FORMATS, Quality, VideoFile, encoding_errors
+from vis.video.writer_folder import PICTURE_NAMES, PictureFolder
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,11 +75,11 @@ class VideoWriter:
             raise UsageError(
                 f"no quality {quality!r}", remedy=f"Use one of {', '.join(get_args(Quality))}"
             )
-        self._place = _place(os.fspath(path), overwrite=overwrite)
-        self._place.check()
+        self._output = _output_at(os.fspath(path), overwrite=overwrite)
+        self._output.check()
         self._info, self._quality = info, quality
         self._audio = AudioCopy(audio_from) if audio_from is not None else None
-        self._place.prepare()
+        self._output.prepare()
         self._sink: _Sink | None = None
         self._size = (0, 0)
         self._last = Fraction(0)
@@ -91,12 +91,12 @@ class VideoWriter:
     @property
     def path(self) -> Path:
         """The final name."""
-        return self._place.path
+        return self._output.path
 
     @property
     def partial(self) -> Path:
         """Where the frames are until `close`: `NAME.part.EXT`, or the folder `NAME.part`."""
-        return self._place.part
+        return self._output.part
 
     def write(self, frame: Frame) -> None:
         """Add a frame; nothing of it is referred to afterwards.
@@ -105,9 +105,9 @@ class VideoWriter:
             UsageError: its time is not after the last one's, or its size is not the first one's.
             OutputError: it cannot be written; the message begins with "disk full" if that is why.
         """
-        pixels = self._checked(frame)
+        pixels = self._check_frame(frame)
         try:
-            with output_errors(self.path):
+            with encoding_errors(self.path):
                 if self._sink is None:
                     self._sink = self._begin(frame)
                 self._sink.write(pixels, frame.time)
@@ -129,14 +129,14 @@ class VideoWriter:
             return
         if self._fault is not None:
             self.stop()
-            self._fault.done = self.kept()
+            self._fault.done = self.partial_notice()
             raise self._fault
         try:
             if self._finish():
-                self._place.publish()
+                self._output.publish()
                 return
         except VisError as error:
-            error.done = error.done or self.kept()
+            error.done = error.done or self.partial_notice()
             raise
         raise OutputError("no frame was given", where=str(self.path), done="No file was made")
 
@@ -147,7 +147,7 @@ class VideoWriter:
             with suppress(OutputError):
                 self._finish()
 
-    def kept(self) -> str:
+    def partial_notice(self) -> str:
         """A sentence for messages: what became of the frames of a writer that was stopped."""
         if not self._frames:
             return "No file was made"
@@ -168,18 +168,18 @@ class VideoWriter:
             return
         self.stop()
         if isinstance(error, VisError) and not error.done:
-            error.done = self.kept()
+            error.done = self.partial_notice()
         else:
-            error.add_note(self.kept())
+            error.add_note(self.partial_notice())
 
-    def _checked(self, frame: Frame) -> Pixels:
+    def _check_frame(self, frame: Frame) -> Pixels:
         """The frame's pixels, in one piece of memory, if it may follow the last one."""
         pixels, where = frame.pixels, f"{self.path}: frame {frame.index}"
         if not self._open:
             raise UsageError("the writer is closed", where=where)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-            found = f"{pixels.dtype} {list(pixels.shape)}"
-            raise UsageError(f"pixels are {found}, not uint8 [H W 3]", where=where)
+            description = f"{pixels.dtype} {list(pixels.shape)}"
+            raise UsageError(f"pixels are {description}, not uint8 [H W 3]", where=where)
         size = pixels.shape[1], pixels.shape[0]
         if self._frames and size != self._size:
             what = "is {} x {}, the video is {} x {}".format(*size, *self._size)
@@ -192,11 +192,11 @@ class VideoWriter:
     def _begin(self, frame: Frame) -> _Sink:
         """What takes the frames, once the first one tells their size."""
         height, width = frame.pixels.shape[:2]
-        if isinstance(self._place, FolderPlace):
+        if isinstance(self._output, PartFolder):
             if self._audio:
                 self._audio.warn_left_out("a folder of pictures has no sound")
             return PictureFolder(self.partial)
-        film = Film(
+        file = VideoFile(
             self.partial,
             size=(width, height),
             first=frame.time,
@@ -204,42 +204,42 @@ class VideoWriter:
             quality=self._quality,
             audio=self._audio,
         )
-        if film.padded:
+        if file.padded:
             # the source: a caller may write to a name that its user never gave
             name = self._info.name if self._info is not None else self.path
             what = f"{name}: {width} x {height} is padded to even sides by repeating the edge"
             warnings.warn(what, VisWarning, stacklevel=4)
-        return film
+        return file
 
     def _finish(self) -> bool:
         """Close everything; True if there is a video, else no part file remains."""
         self._open = False
         try:
             if self._sink is not None:
-                with output_errors(self.path):
+                with encoding_errors(self.path):
                     self._sink.close()
             self._whole = True
         finally:
             if self._audio is not None:
                 self._audio.close()
             if not self._frames:
-                self._place.discard()
+                self._output.discard()
         return self._frames > 0
 
 
-def _place(path: str, *, overwrite: bool) -> FilePlace | FolderPlace:
-    """What kind of output a name means."""
+def _output_at(path: str, *, overwrite: bool) -> PartFile | PartFolder:
+    """The kind of output that a name means."""
     name = Path(path)
     if "\0" in path or name.name in ("", ".."):
         raise UsageError("not a name for an output", where=path, remedy="Name a file or folder")
     suffix = name.suffix.lower()
     if path.endswith(("/", os.sep)) or not suffix:
-        return FolderPlace(name, overwrite=overwrite)
-    if suffix not in FILMS:
-        known = " ".join(FILMS)
+        return PartFolder(name, overwrite=overwrite, names=PICTURE_NAMES)
+    if suffix not in VIDEO_FORMATS:
+        suffixes = " ".join(VIDEO_FORMATS)
         raise UsageError(
             f"no video of kind {suffix!r} is written",
             where=path,
-            remedy=f"End the name in one of {known}, or in a slash for a folder of pictures",
+            remedy=f"End the name in one of {suffixes}, or in a slash for a folder of pictures",
         )
-    return FilePlace(name, overwrite=overwrite)
+    return PartFile(name, overwrite=overwrite)

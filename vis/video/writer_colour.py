@@ -96,9 +96,9 @@ class Palette:
         frame.pts = self._count  # the filters want rising times; the writer sets the true one
         self._count += 1
         self._graph.push(frame)
-        found = self._graph.pull()
-        assert isinstance(found, VideoFrame)
-        return found
+        quantised = self._graph.pull()
+        assert isinstance(quantised, VideoFrame)
+        return quantised
 
 
 def even(pixels: Pixels) -> Pixels:

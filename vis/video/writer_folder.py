@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from vis.storage.append_only_file import write_all
 from vis.video.pictures import TIMES
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from vis.records import Pixels
 
+PICTURE_NAMES = re.compile(r"\d{6,}\.png(\.part)?|times\.json(\.part)?")
+"""Files of such a folder, which may be deleted to make room for new ones."""
 _OPENING, _CLOSING = b'{"times": [', b"\n]}\n"
 
 
@@ -34,11 +38,11 @@ class PictureFolder:
     def write(self, pixels: Pixels, time: Fraction) -> None:
         """Add one picture; picture and time appear together, as nearly as a file system can."""
         path = self._folder / f"{self._count:06d}.png"
-        growing = path.with_name(path.name + ".part")
-        with growing.open("xb") as file:
+        part = path.with_name(path.name + ".part")
+        with part.open("xb") as file:
             Image.fromarray(pixels).save(file, "PNG", compress_level=1)
         self._add_time(time)
-        growing.rename(path)
+        part.rename(path)
         self._count += 1
 
     def close(self) -> None:
@@ -48,12 +52,10 @@ class PictureFolder:
         """Overwrite the closing brackets, so that the file is whole again after one write."""
         comma = b",\n" if self._count else b"\n"
         entry = f"[{time.numerator}, {time.denominator}]".encode()
-        rest = comma + entry + _CLOSING
         with self._times.open("rb+", buffering=0) as file:
             end = file.seek(-len(_CLOSING), os.SEEK_END)
             try:
-                while rest:
-                    rest = rest[file.write(rest) :]
+                write_all(file, comma + entry + _CLOSING)
             except OSError:  # the disk is full: what fitted before fits again
                 file.truncate(end)
                 file.seek(end)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import urllib.error
@@ -14,8 +13,10 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from vis.errors import DataError, InputError, OutputError, UsageError, VisError
-from vis.formats.locking import locked
+from vis.errors import DataError, InputError, UsageError, VisError
+from vis.storage.append_only_file import write_all
+from vis.storage.disk_errors import WHOLE, output_error
+from vis.storage.lock import locked
 from vis.version import __version__
 from vis.weights.digest import BLOCK, Digest, Sums, sums_of
 
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from http.client import HTTPMessage
     from pathlib import Path
 
+    from vis.storage.disk_errors import Messages
+
 MAX_BYTES = 8 << 30
 WAIT = 30.0
 """Seconds without an answer."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _KEPT = "What came is kept: the same command goes on from there."
 _NO_NETWORK = "Is there a network? Or fetch it by other means and give its path."
 
@@ -100,10 +102,11 @@ def _writing(place: Path, kept: str) -> Iterator[None]:
         stop.add_note(kept.removesuffix(".") or "Nothing of it counts")
         raise
     except OSError as error:
-        full = error.errno in _FULL
-        what = "the disk is full" if full else f"it cannot be written ({error.strerror})"
-        remedy = f"Free some space. {kept}" if full else "Choose another folder by VIS_HOME."
-        raise OutputError(what, where=str(place), remedy=remedy) from None
+        messages: Messages = {
+            "full": (WHOLE["full"][0], f"Free some space. {kept}"),
+            "other": (WHOLE["other"][0], "Choose another folder by VIS_HOME."),
+        }
+        raise output_error(error, place, messages) from None
 
 
 def _transfer(address: str, file: IO[bytes], *, kept: str, progress: bool) -> list[Digest]:
@@ -134,7 +137,7 @@ def _copy(
         while block := _block(address, answer, kept):
             size += len(block)
             _check_size(address, size)
-            _append(file, block)
+            write_all(file, block)  # on a full disk, all that fits is kept and in order
             bar.update(len(block))
     if total is not None and size < total:
         what = f"the connection broke after {size / 1e6:.1f} of {total / 1e6:.1f} MB"
@@ -144,13 +147,6 @@ def _copy(
 def _block(address: str, answer: HTTPResponse, kept: str) -> bytes:
     with _reading(address, kept):
         return answer.read(BLOCK)
-
-
-def _append(file: IO[bytes], block: bytes) -> None:
-    """Unbuffered: on a full disk, all that fits is kept and in order."""
-    rest = memoryview(block)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 def _check_size(address: str, size: int) -> None:

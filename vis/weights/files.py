@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vis.errors import DataError
-from vis.formats.whole_file import write_whole
+from vis.storage.whole_file import write_whole
 from vis.weights.rename import BACKBONE
 from vis.weights.sniff import open_regular
 from vis.weights.tensor_file import (

@@ -7,7 +7,7 @@ import stat
 from typing import IO, TYPE_CHECKING
 
 from vis.errors import DataError, InputError
-from vis.strangers import stranger
+from vis.file_signatures import foreign_kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def kind_of(head: bytes) -> str:
         return "safetensors"
     if head.lstrip().startswith(b"{"):
         raise DataError("it is a JSON text", remedy="Only torch and safetensors files are read.")
-    kind = stranger(head)
+    kind = foreign_kind(head)
     if kind is not None:
         raise DataError(f"it is {kind.what}, not a weight file", remedy=kind.remedy)
     if not head:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from vis.evaluation.report.content import CategoryRow, Content, Curve, ErrorRow, Headline
 from vis.evaluation.report.page import page
 from vis.evaluation.report.stories import Story, story_of
-from vis.formats.whole_file import make_folder, write_whole
+from vis.storage.whole_file import make_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from PIL import Image
 
 from vis.errors import VisError
 from vis.evaluation.report.markup import Markup, join, tag
-from vis.formats.places import film_of, inside
+from vis.formats.paths import inside, video_file_of
 from vis.ops.pictures import FAULTS
 from vis.ops.tracks_at import tracks_at
 from vis.records import Frame
@@ -94,7 +94,7 @@ def _pictures(
 
 
 def _read(video: VideoEntry, places: Sequence[int], frames: Path) -> list[Pixels]:
-    film = film_of(frames, video)
+    film = video_file_of(frames, video)
     if film is not None:
         with open_video(film) as reader:
             return list(reader.clip(places))

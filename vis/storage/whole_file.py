@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import shutil
@@ -10,12 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vis.errors import OutputError, OutputExistsError, VisError
+from vis.errors import OutputExistsError
+from vis.storage.disk_errors import WHOLE, output_errors
+from vis.storage.sync import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOTHING = "Nothing was written."
 
 
@@ -27,8 +27,8 @@ def write_whole(path: str | Path, content: bytes, *, overwrite: bool = False) ->
         OutputError: the disk is full, or the folder is missing or may not be written.
     """
     path = Path(path)
-    with output_errors(path):
-        beside = path.with_name(f".{secrets.token_hex(8)}.part")
+    with output_errors(path, WHOLE, done=_NOTHING):
+        beside = path.with_name(_part_name())
         _refuse_existing(path, overwrite)
         try:
             _write_through(beside, content)
@@ -37,7 +37,7 @@ def write_whole(path: str | Path, content: bytes, *, overwrite: bool = False) ->
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    _sync_name(path)
 
 
 @contextmanager
@@ -51,8 +51,8 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         OutputError: the disk is full, or a folder is missing or may not be written.
     """
     path = Path(path)
-    with output_errors(path):
-        beside = path.with_name(f".{secrets.token_hex(8)}.part")
+    with output_errors(path, WHOLE, done=_NOTHING):
+        beside = path.with_name(_part_name())
         _refuse_filled(path)
         try:
             path.parent.mkdir(exist_ok=True)
@@ -62,26 +62,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
             beside.replace(path)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-    _sync_folder(path.parent)
-
-
-@contextmanager
-def output_errors(path: Path) -> Iterator[None]:
-    """What the system raises while `path` is written, as an `OutputError`."""
-    try:
-        yield
-    except VisError:
-        raise
-    except FileNotFoundError:
-        raise _error(path, f"there is no folder {path.parent}", "Make it first.") from None
-    except ValueError:
-        raise _error(path, "this is no name for a file", "Choose another name.") from None
-    except OSError as error:
-        if error.errno in _FULL:
-            raise _error(path, "the disk is full", "Free some space or write elsewhere.") from error
-        raise _error(
-            path, f"it cannot be written ({error.strerror})", "Write elsewhere."
-        ) from error
+    _sync_name(path)
 
 
 def make_folder(path: Path) -> None:
@@ -90,7 +71,7 @@ def make_folder(path: Path) -> None:
     Raises:
         OutputError: it cannot be made, or something else has its name.
     """
-    with output_errors(path):
+    with output_errors(path, WHOLE, done=_NOTHING):
         path.mkdir(exist_ok=True)
 
 
@@ -104,8 +85,9 @@ def already_there(path: Path) -> OutputExistsError:
     )
 
 
-def _error(path: Path, what: str, remedy: str) -> OutputError:
-    return OutputError(what, where=str(path), done=_NOTHING, remedy=remedy)
+def _part_name() -> str:
+    # by chance: two processes may write the same file, and the last one's counts
+    return f".{secrets.token_hex(8)}.part"
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
@@ -127,14 +109,11 @@ def _write_through(path: Path, content: bytes) -> None:
     with path.open("xb") as file:
         file.write(content)
         file.flush()
+        # before the rename: ext4 and xfs may else keep the name and lose the content
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable; some systems cannot do this for a folder."""
+def _sync_name(path: Path) -> None:
+    # it is there already: a disk that refuses now has not undone it
     with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path.parent)

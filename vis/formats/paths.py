@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vis.formats.ytvis_records import VideoEntry
 
-FILMS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 """Endings of video files that may stand in for a folder of pictures of the same name."""
 
 
@@ -55,22 +55,22 @@ def pictures(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> dict[str, Path
         InputError: there is no such folder, or it cannot be listed.
         DataError: two of them differ in the ending alone.
     """
-    known = set(suffixes)
-    found: dict[str, Path] = {}
+    accepted = set(suffixes)
+    files: dict[str, Path] = {}
     for path in _entries(folder):
-        if path.suffix.lower() not in known:
+        if path.suffix.lower() not in accepted:
             continue
-        if path.stem in found:
+        if path.stem in files:
             raise DataError(
-                f"{found[path.stem].name} and {path.name} are the same frame twice",
+                f"{files[path.stem].name} and {path.name} are the same frame twice",
                 where=str(folder),
                 remedy="Keep one of the two.",
             )
-        found[path.stem] = path
-    return found
+        files[path.stem] = path
+    return files
 
 
-def frame_places(video: VideoEntry) -> tuple[str, list[str]]:
+def frame_paths(video: VideoEntry) -> tuple[str, list[str]]:
     """The folder of a video, one level deep, and the name of each frame without ending.
 
     Those of its files where they allow it, else the video's id and running numbers.
@@ -80,13 +80,14 @@ def frame_places(video: VideoEntry) -> tuple[str, list[str]]:
     folder = folders.pop() if len(folders) == 1 else ""
     if not folder and video.length == 1:
         folder = stems[0]
+    # one level deep, for DAVIS and MOTS know no deeper folders
     plain = bool(folder) and not folder.startswith(".") and "/" not in folder
     if not plain or not all(stems) or stems != sorted(set(stems), key=natural):
         return str(video.id), [f"{frame:05d}" for frame in range(video.length)]
     return folder, stems
 
 
-def film_of(frames: Path, video: VideoEntry) -> Path | None:
+def video_file_of(frames: Path, video: VideoEntry) -> Path | None:
     """The video file in place of the folder of a video's pictures, as `clip.mp4` for `clip/0.jpg`.
 
     Raises:
@@ -95,18 +96,18 @@ def film_of(frames: Path, video: VideoEntry) -> Path | None:
     folder, slash, _ = video.file_names[0].rpartition("/")
     if not slash or (frames / folder).is_dir():
         return None
-    films = (frames / f"{folder}{ending}" for ending in FILMS)
-    found = next((film for film in films if film.is_file()), None)
-    return found and inside(frames, found.relative_to(frames).as_posix())
+    candidates = (frames / f"{folder}{ending}" for ending in VIDEO_SUFFIXES)
+    path = next((file for file in candidates if file.is_file()), None)
+    return path and inside(frames, path.relative_to(frames).as_posix())
 
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise InputError(
             f"the folder cannot be listed ({error.strerror})",
             where=str(folder),
             remedy="Check the path.",
         ) from None
-    return sorted(found, key=lambda path: natural(path.name))
+    return sorted(entries, key=lambda path: natural(path.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -14,11 +15,12 @@ from av.codec.context import Flags
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from vis.errors import VisWarning
+from vis.errors import VisError, VisWarning
+from vis.storage.disk_errors import INCREMENTAL, output_error
 from vis.video.writer_colour import Palette, Yuv420, even, stated_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from vis.records import Pixels, VideoInfo
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 Quality = Literal["fast", "normal", "high"]
 
+# H.264, as browsers play it; MPEG-4 part 2 (OpenCV's mp4v) plays in none
+# crf: the scales of H.264 (0 to 51) and VP9 (0 to 63) differ
 # bf: with B-frames FFmpeg's MP4 header of a fragmented file can end before the last frame does
 # rc-lookahead: what the encoder holds back is lost when the process is killed
 _H264: Mapping[Quality, Mapping[str, str]] = {
@@ -33,6 +37,7 @@ _H264: Mapping[Quality, Mapping[str, str]] = {
     "normal": {"preset": "veryfast", "crf": "20", "bf": "0", "rc-lookahead": "5"},
     "high": {"preset": "medium", "crf": "17", "bf": "0", "rc-lookahead": "10"},
 }
+# lag-in-frames: libvpx holds back 25 frames by default, and a kill loses them
 _REALTIME = {"deadline": "realtime", "lag-in-frames": "0", "row-mt": "1"}
 _VP9: Mapping[Quality, Mapping[str, str]] = {
     "fast": _REALTIME | {"cpu-used": "8", "crf": "36"},
@@ -41,15 +46,19 @@ _VP9: Mapping[Quality, Mapping[str, str]] = {
 }
 # times in microseconds, but of clusters in milliseconds
 _FLUSHED = {"flush_packets": "1", "max_interleave_delta": "500000", "fflags": "+bitexact"}
-# delay_moov: without it the fragments forget when the film starts
+# delay_moov: without it the fragments forget when the video starts
 _MP4 = _FLUSHED | {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "50000"}
 # by default all would be moved by the lead of the sound, which often begins before 0
 _MATROSKA = _FLUSHED | {"cluster_time_limit": "50", "avoid_negative_ts": "disabled"}
 _MILLISECOND = Fraction(1, 1000)
+_REFUSED = {
+    **INCREMENTAL,
+    "other": ("the encoder refuses ({reason})", "Try another suffix, or a smaller picture"),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class VideoFormat:
     """A container and how it is written."""
 
     container: str
@@ -64,13 +73,13 @@ class Kind:
     """Whether it knows square pixels only (of WebM: as FFmpeg writes it)."""
 
 
-FILMS = {
-    ".mp4": Kind("mp4", "libx264", _H264, _MP4),
-    ".mov": Kind("mov", "libx264", _H264, _MP4),
-    ".mkv": Kind("matroska", "libx264", _H264, _MATROSKA, _MILLISECOND),
-    ".webm": Kind("webm", "libvpx-vp9", _VP9, _MATROSKA, _MILLISECOND, square=True),
+VIDEO_FORMATS = {
+    ".mp4": VideoFormat("mp4", "libx264", _H264, _MP4),
+    ".mov": VideoFormat("mov", "libx264", _H264, _MP4),
+    ".mkv": VideoFormat("matroska", "libx264", _H264, _MATROSKA, _MILLISECOND),
+    ".webm": VideoFormat("webm", "libvpx-vp9", _VP9, _MATROSKA, _MILLISECOND, square=True),
     # browsers show a frame of less than 20 ms for 100 ms
-    ".gif": Kind("gif", "gif", tick=Fraction(1, 100), gap=2, square=True),
+    ".gif": VideoFormat("gif", "gif", tick=Fraction(1, 100), gap=2, square=True),
 }
 """By suffix."""
 
@@ -82,16 +91,31 @@ _THREADS = 4
 """Not by the number of processors, so that every machine writes the same bytes."""
 
 
-class Film:
+@contextmanager
+def encoding_errors(path: Path) -> Iterator[None]:
+    """What the system or FFmpeg raises while the video `path` is written, as an `OutputError`."""
+    try:
+        yield
+    except VisError:
+        raise
+    except OSError as error:
+        raise output_error(error, path) from error
+    except av.FFmpegError as error:
+        # a full disk may come from FFmpeg too, by its number
+        fault = OSError(error.errno, error.strerror or str(error))
+        raise output_error(fault, path, _REFUSED) from error
+
+
+class VideoFile:
     """A video file that can be played at any time, up to the last few frames.
 
     Args:
-        part: the file to write; its suffix is a key of `FILMS`.
+        part: the file to write; its suffix is a key of `VIDEO_FORMATS`.
         size: width and height of every frame.
         first: time of the first frame in seconds.
         info: the source's, if known.
         quality: which of the encoder's settings.
-        audio: sound to copy along; closed with the film.
+        audio: sound to copy along; closed with the video.
     """
 
     def __init__(
@@ -104,22 +128,23 @@ class Film:
         quality: Quality,
         audio: AudioCopy | None,
     ) -> None:
-        self._kind = kind = FILMS[part.suffix.lower()]
-        self.padded = bool(kind.encoder) and any(side % 2 for side in size)
+        self._format = video_format = VIDEO_FORMATS[part.suffix.lower()]
+        self.padded = bool(video_format.encoder) and any(side % 2 for side in size)
+        # not every container knows times before 0; those of the sound move along
         self._shift = max(-first, Fraction(0))
-        self._tick = kind.tick or _clock(info, first)
+        self._tick = video_format.tick or _clock(info, first)
         rate = ((info and info.frame_rate) or _USUAL_RATE).limit_denominator(10**6)
         self._step = max(1, round(1 / rate / self._tick))
         self._last: int | None = None
         self._time = first
-        self._crowded = False
+        self._has_warned = False
         self._audio = audio
-        options = dict(kind.muxer) | _timescale(kind, self._tick, audio)
+        options = dict(video_format.muxer) | _timescale(video_format, self._tick, audio)
         # "file:" makes any name a name; Python's own files would lose a Ctrl-C inside a write
         self._container = av.open(
-            f"file:{part}", "w", format=kind.container, container_options=options
+            f"file:{part}", "w", format=video_format.container, container_options=options
         )
-        self._stream = self._add_stream(size, rate, kind.encoder.get(quality, {}))
+        self._stream = self._add_stream(size, rate, video_format.encoder.get(quality, {}))
         self._paint = self._prepare_colour(size, info)
         if audio is not None:
             audio.attach(self._container, first=first, shift=self._shift)
@@ -165,7 +190,7 @@ class Film:
         self, size: tuple[int, int], rate: Fraction, options: Mapping[str, str]
     ) -> VideoStream:
         width, height = (side + side % 2 for side in size) if self.padded else size
-        stream = self._container.add_stream(self._kind.codec, rate=rate, options=dict(options))
+        stream = self._container.add_stream(self._format.codec, rate=rate, options=dict(options))
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         context.width, context.height = width, height
@@ -178,11 +203,11 @@ class Film:
         context = self._stream.codec_context
         if info is not None and info.pixel_aspect != 1:
             context.sample_aspect_ratio = info.pixel_aspect.limit_denominator(1000)
-            if self._kind.square:
+            if self._format.square:
                 _warn(
-                    f"{self._kind.container} has square pixels, these are {info.pixel_aspect} : 1"
+                    f"{self._format.container} has square pixels, these are {info.pixel_aspect} : 1"
                 )
-        if not self._kind.encoder:
+        if not self._format.encoder:
             context.pix_fmt = Palette.pixel_format
             context.flags |= Flags.frame_duration  # or its last frame would last 1/30 s
             return Palette(*size)
@@ -195,18 +220,18 @@ class Film:
     def _fits(self, ticks: int, time: Fraction) -> bool:
         """Take the time of a frame, unless the container cannot tell it from the last one's."""
         if self._last is not None:
-            if ticks - self._last < self._kind.gap:
-                self._warn_crowded(time)
+            if ticks - self._last < self._format.gap:
+                self._warn_too_close(time)
                 return False
             self._step = ticks - self._last
         self._last, self._time = ticks, time
         return True
 
-    def _warn_crowded(self, time: Fraction) -> None:
-        if not self._crowded:
-            self._crowded = True
-            least = float(self._kind.gap * self._tick * 1000)
-            what = f"{self._kind.container} keeps frames {least:g} ms apart"
+    def _warn_too_close(self, time: Fraction) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            least = float(self._format.gap * self._tick * 1000)
+            what = f"{self._format.container} keeps frames {least:g} ms apart"
             _warn(f"{what}; closer ones are left out, the first at {float(time):.3f} s")
 
 
@@ -219,9 +244,11 @@ def _clock(info: VideoInfo | None, first: Fraction) -> Fraction:
     return _ANY_CLOCK
 
 
-def _timescale(kind: Kind, tick: Fraction, audio: AudioCopy | None) -> dict[str, str]:
+def _timescale(
+    video_format: VideoFormat, tick: Fraction, audio: AudioCopy | None
+) -> dict[str, str]:
     """The clock on which MP4 states when each stream starts: one that has all starts exactly."""
-    if kind.tick is not None:
+    if video_format.tick is not None:
         return {}
     clock = math.lcm(tick.denominator, 1000, *(audio.rates if audio is not None else ()))
     return {"movie_timescale": str(clock if clock < 2**31 else tick.denominator)}

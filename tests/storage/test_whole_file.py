@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from vis.errors import OutputError, OutputExistsError
-from vis.formats.whole_file import whole_folder, write_whole
+from vis.storage.whole_file import whole_folder, write_whole
 
 
 def test_the_file_holds_the_content_and_nothing_lies_beside_it(tmp_path):

@@ -1,4 +1,4 @@
-"""a corrected copy of an annotation file: only what can be put right without guessing."""
+"""A corrected copy of an annotation file: only what can be put right without guessing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vis.formats.coco import parse_object, parse_picture, pictures_of
 from vis.formats.json_file import read_json, write_json
 from vis.formats.opening import annotation_file
 from vis.formats.reading import Reading, before_writing, id_of
-from vis.formats.whole_file import already_there
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
 from vis.formats.ytvis_masks import frame_areas, frame_boxes
 from vis.formats.ytvis_parse import parse_annotation, parse_category, parse_video
 from vis.ops.rle import area
+from vis.storage.whole_file import already_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
-class _Found(Protocol):
+class _Instance(Protocol):
     """A sound annotation, of a video or a picture."""
 
     @property
@@ -44,8 +44,8 @@ class _Layout:
     videos: str
     lists: Callable[[object, str, Sequence[str]], dict[str, list[Any]]]
     parse_video: Callable[[object], VideoEntry]
-    parse_object: Callable[[object, Mapping[int, VideoEntry], Mapping[int, Category]], _Found]
-    repeated: Callable[[Track, Record], Record]
+    parse_object: Callable[[object, Mapping[int, VideoEntry], Mapping[int, Category]], _Instance]
+    redundant: Callable[[Track, Record], Record]
     """Boxes and areas of the masks of a record."""
     read: Callable[[Any, Reading], AnnotationSet]
 
@@ -65,11 +65,11 @@ _YTVIS = _Layout(
     "videos", annotation_lists, parse_video, parse_annotation, _of_frames, annotations_of
 )
 _COCO = _Layout("images", picture_lists, parse_picture, parse_object, _of_picture, pictures_of)
-_REPEATED = {"bboxes", "areas", "width", "height", "bbox", "area"}
+_REDUNDANT = {"bboxes", "areas", "width", "height", "bbox", "area"}
 """What an annotation says although its masks or its video say it."""
 
 
-def mend(path: str | Path, out: str | Path) -> list[str]:
+def repair(path: str | Path, out: str | Path) -> list[str]:
     """Write a corrected copy of an annotation file; pictures are not looked at.
 
     Boxes, areas and sizes of an annotation that contradict its masks are made anew from them. An
@@ -89,27 +89,29 @@ def mend(path: str | Path, out: str | Path) -> list[str]:
     """
     file = annotation_file(Path(path))
     if file.suffix.lower() != ".json":
-        raise UsageError("only JSON files can be mended", where=str(path))
+        raise UsageError("only JSON files can be repaired", where=str(path))
     if Path(out).exists():
         raise already_there(Path(out))
+    # NaN in one record is a fault of that record, which is left out, and not of the file
     value = read_json(file, finite=False)
     layout = _COCO if is_pictures(value) else _YTVIS
     lists = layout.lists(value, str(file), (layout.videos, "categories", "annotations"))
-    mending = _Mending(layout)
+    state = _Repair(layout)
     with before_writing(file):
-        mended = {
-            layout.videos: mending.sound(lists[layout.videos], layout.videos, mending.videos),
-            "categories": mending.sound(lists["categories"], "categories", mending.categories),
-            "annotations": mending.objects(lists["annotations"]),
+        repaired = {
+            layout.videos: state.sound_records(lists[layout.videos], layout.videos, state.videos),
+            "categories": state.sound_records(lists["categories"], "categories", state.categories),
+            "annotations": state.sound_annotations(lists["annotations"]),
         }
     with before_writing(out):
-        layout.read({**value, **mended}, Reading("the copy"))
-    write_json(out, {**value, **mended})
-    return mending.changes
+        # the copy must be sound: a fault that is left is one of ours
+        layout.read({**value, **repaired}, Reading("the copy"))
+    write_json(out, {**value, **repaired})
+    return state.changes
 
 
 @dataclass(slots=True)
-class _Mending:
+class _Repair:
     """What is known of the file so far, and what was done to it."""
 
     layout: _Layout
@@ -117,49 +119,49 @@ class _Mending:
     categories: dict[int, Category] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
 
-    def sound(self, entries: list[Any], name: str, table: dict[int, Any]) -> list[Any]:
+    def sound_records(self, entries: list[Any], name: str, table: dict[int, Any]) -> list[Any]:
         """The sound records of a list, each once; `table` gets them parsed, by id."""
         parse = parse_category if name == "categories" else self.layout.parse_video
         first: dict[int, object] = {}
-        kept = []
+        sound_entries = []
         for index, entry in enumerate(entries):
-            place = f"{name}[{index}]{id_of(entry)}"
-            _check_unambiguous(entry, first, place)
+            where = f"{name}[{index}]{id_of(entry)}"
+            _check_unambiguous(entry, first, where)
             try:
                 record = parse(entry)
             except DataError as error:
-                self.changes.append(f"{place} is left out: {error}")
+                self.changes.append(f"{where} is left out: {error}")
                 continue
             if record.id in table:
-                self.changes.append(f"{place} is left out: an earlier record is the same.")
+                self.changes.append(f"{where} is left out: an earlier record is the same.")
                 continue
             table[record.id] = record
-            kept.append(entry)
-        return kept
+            sound_entries.append(entry)
+        return sound_entries
 
-    def objects(self, entries: list[Any]) -> list[Record]:
+    def sound_annotations(self, entries: list[Any]) -> list[Record]:
         """The annotations that are sound or can be made so."""
-        fresh = count(1 + max((key for key in map(_id, entries) if key is not None), default=0))
-        taken: set[int] = set()
-        kept = []
+        new_ids = count(1 + max((key for key in map(_id, entries) if key is not None), default=0))
+        used_ids: set[int] = set()
+        sound_entries = []
         for index, entry in enumerate(entries):
-            place = f"annotations[{index}]{id_of(entry)}"
+            where = f"annotations[{index}]{id_of(entry)}"
             try:
-                record, found = self._object(entry, place)
+                record, annotation = self._object(entry, where)
             except DataError as error:
-                self.changes.append(f"{place} is left out: {error}")
+                self.changes.append(f"{where} is left out: {error}")
                 continue
-            if not any(map(area, found.track.masks.values())):
-                self.changes.append(f"{place} is left out: no frame shows it.")
+            if not any(map(area, annotation.track.masks.values())):
+                self.changes.append(f"{where} is left out: no frame shows it.")
                 continue
-            if found.id in taken:
-                record = {**record, "id": next(fresh)}
-                self.changes.append(f"{place} has the id {record['id']}: its own was taken.")
-            taken.add(record["id"])
-            kept.append(record)
-        return kept
+            if annotation.id in used_ids:
+                record = {**record, "id": next(new_ids)}
+                self.changes.append(f"{where} has the id {record['id']}: its own was taken.")
+            used_ids.add(record["id"])
+            sound_entries.append(record)
+        return sound_entries
 
-    def _object(self, entry: Any, place: str) -> tuple[Record, _Found]:
+    def _object(self, entry: Any, where: str) -> tuple[Record, _Instance]:
         """The annotation as it is, or with all that its masks say too made anew."""
         try:
             return entry, self.layout.parse_object(entry, self.videos, self.categories)
@@ -167,25 +169,25 @@ class _Mending:
             if not isinstance(entry, dict):
                 raise
             fault = error
-        bare = {key: entry[key] for key in entry if key not in _REPEATED}
-        found = self.layout.parse_object(bare, self.videos, self.categories)
-        repeated = self.layout.repeated(found.track, bare)
+        reduced = {key: entry[key] for key in entry if key not in _REDUNDANT}
+        annotation = self.layout.parse_object(reduced, self.videos, self.categories)
+        redundant = self.layout.redundant(annotation.track, reduced)
         self.changes.append(
-            f"{place}: {' and '.join(repeated)} are those of its masks now: {fault}"
+            f"{where}: {' and '.join(redundant)} are those of its masks now: {fault}"
         )
-        return {**bare, **repeated}, found
+        return {**reduced, **redundant}, annotation
 
 
-def _check_unambiguous(entry: object, first: dict[int, object], place: str) -> None:
+def _check_unambiguous(entry: object, first: dict[int, object], where: str) -> None:
     key = _id(entry)
     if key is not None and first.setdefault(key, entry) != entry:
         raise DataError(
             "an earlier record that differs has the same id, so nobody knows which is meant",
-            where=place,
+            where=where,
             remedy="Give one of them another id, and to the annotations that mean it.",
         )
 
 
 def _id(entry: object) -> int | None:
-    found = entry.get("id") if isinstance(entry, dict) else None
-    return found if type(found) is int else None
+    value = entry.get("id") if isinstance(entry, dict) else None
+    return value if type(value) is int else None

@@ -1,4 +1,4 @@
-"""A file that only grows, by whole records, and can forget what came after a known place."""
+"""A file that only grows, by whole records, and can forget what came after a known offset."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
-from vis.video.writer_place import output_errors
+from vis.storage.disk_errors import output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import IO
 
 
 class AppendOnlyFile:
@@ -28,6 +29,7 @@ class AppendOnlyFile:
     def __init__(self, path: Path, size: int = 0) -> None:
         self.path, self.size = path, size
         with output_errors(path):
+            # unbuffered: what `append` has returned for is with the system, and a kill keeps it
             self._file = path.open("r+b" if size else "w+b", buffering=0)
             if path.stat().st_size < size:
                 self._file.close()
@@ -39,26 +41,24 @@ class AppendOnlyFile:
             self._cut()
 
     def append(self, record: bytes) -> int:
-        """Add a record; returns the place where it begins.
+        """Add a record; returns the offset at which it begins.
 
         Raises:
             OutputError: it cannot be written; the file is as before.
         """
-        begin = self.size
+        offset = self.size
         with output_errors(self.path):
-            rest = memoryview(record)
             try:
-                while rest:
-                    rest = rest[self._file.write(rest) :]
+                write_all(self._file, record)
             except BaseException:
                 self._cut()
                 raise
         self.size += len(record)
-        return begin
+        return offset
 
-    def line_at(self, place: int) -> bytes:
-        """The line that begins at `place`, without its end."""
-        self._file.seek(place)
+    def line_at(self, offset: int) -> bytes:
+        """The line that begins at `offset`, without its end."""
+        self._file.seek(offset)
         pieces: list[bytes] = []
         while not pieces or (b"\n" not in pieces[-1] and pieces[-1]):
             pieces.append(self._file.read(4096) or b"")
@@ -91,3 +91,14 @@ class AppendOnlyFile:
     def _cut(self) -> None:
         self._file.truncate(self.size)
         self._file.seek(self.size)
+
+
+def write_all(file: IO[bytes], content: bytes) -> None:
+    """Write all to an unbuffered file, which may take less at a time; what fits is written first.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]

@@ -49,7 +49,7 @@ class Occlusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class Statistics:
     """The numbers of a data set."""
 
     videos: int
@@ -62,67 +62,68 @@ class Census:
     """((width, height), videos), the most frequent first."""
     lengths: tuple[int, float, int]
     """Fewest, median and most frames of a video."""
-    unmarked: int
+    empty_videos: int
     """Videos without any object."""
     occlusion: Occlusion
 
 
-def census(annotation_set: AnnotationSet) -> Census:
+def statistics_of(annotation_set: AnnotationSet) -> Statistics:
     """Count what a data set holds."""
     videos = list(annotation_set.videos.values())
-    tracks = [track for found in annotation_set.tracks.values() for track in found]
+    tracks = [track for video_tracks in annotation_set.tracks.values() for track in video_tracks]
     lengths = [video.length for video in videos] or [0]
     sizes = Counter((video.width, video.height) for video in videos)
-    return Census(
+    return Statistics(
         videos=len(videos),
         frames=sum(lengths),
         objects=sum(not track.crowd for track in tracks),
         crowds=sum(track.crowd for track in tracks),
-        masks=sum(len(seen_masks(track)) for track in tracks if not track.crowd),
+        masks=sum(len(visible_masks(track)) for track in tracks if not track.crowd),
         categories=tuple(_categories(annotation_set)),
         sizes=tuple(sizes.most_common()),
         lengths=(min(lengths), median(lengths), max(lengths)),
-        unmarked=sum(not annotation_set.tracks.get(video.id) for video in videos),
+        empty_videos=sum(not annotation_set.tracks.get(video.id) for video in videos),
         occlusion=_occlusion(annotation_set, videos),
     )
 
 
-def seen_masks(track: Track) -> dict[int, RLE]:
+def visible_masks(track: Track) -> dict[int, RLE]:
     """The masks that have a pixel."""
     return {frame: mask for frame, mask in track.masks.items() if area(mask)}
 
 
 def box_overlap(boxes: Sequence[Box]) -> float:
     """Pixels in two boxes or more / pixels in any; 0 where there are none."""
+    # on the grid of all edges: a picture of 4K has millions of pixels, ten boxes 400 cells
     edges = np.array(boxes, np.int64).reshape(-1, 4)
     across, down = np.unique(edges[:, 0::2]), np.unique(edges[:, 1::2])
-    covered = np.zeros((max(len(down) - 1, 0), max(len(across) - 1, 0)), np.int64)
+    count = np.zeros((max(len(down) - 1, 0), max(len(across) - 1, 0)), np.int64)
     for x0, y0, x1, y1 in edges:
         left, right = np.searchsorted(across, (x0, x1))
         top, bottom = np.searchsorted(down, (y0, y1))
-        covered[top:bottom, left:right] += 1
+        count[top:bottom, left:right] += 1
     pixels = np.diff(down)[:, None] * np.diff(across)[None]
-    whole = int(pixels[covered > 0].sum())
-    return int(pixels[covered > 1].sum()) / whole if whole else 0.0
+    union = int(pixels[count > 0].sum())
+    return int(pixels[count > 1].sum()) / union if union else 0.0
 
 
 def _categories(annotation_set: AnnotationSet) -> Iterable[CategoryCount]:
     videos: dict[int, set[int]] = {}
-    kept: dict[int, list[Track]] = {}
+    tracks_by_label: dict[int, list[Track]] = {}
     for video_id, tracks in annotation_set.tracks.items():
         for track in tracks:
             videos.setdefault(track.label, set()).add(video_id)
-            kept.setdefault(track.label, []).append(track)
+            tracks_by_label.setdefault(track.label, []).append(track)
     for category in annotation_set.categories.values():
-        objects = [track for track in kept.get(category.id, []) if not track.crowd]
-        masks = [mask for track in objects for mask in seen_masks(track).values()]
+        objects = [track for track in tracks_by_label.get(category.id, []) if not track.crowd]
+        masks = [mask for track in objects for mask in visible_masks(track).values()]
         shares = [area(mask) / (mask.height * mask.width) for mask in masks]
         yield CategoryCount(
             id=category.id,
             name=category.name,
             videos=len(videos.get(category.id, ())),
             objects=len(objects),
-            crowds=len(kept.get(category.id, ())) - len(objects),
+            crowds=len(tracks_by_label.get(category.id, ())) - len(objects),
             masks=len(masks),
             share=median(shares) if shares else 0.0,
         )
@@ -132,18 +133,18 @@ def _occlusion(annotation_set: AnnotationSet, videos: Sequence[VideoEntry]) -> O
     spans = hidden = returning = 0
     overlaps: list[float] = []
     for video in videos:
-        boxes: dict[int, list[Box]] = {}
+        boxes_by_frame: dict[int, list[Box]] = {}
         for track in annotation_set.tracks.get(video.id, []):
             if track.crowd:
                 continue
-            seen = {frame: box(mask) for frame, mask in track.masks.items()}
-            shown = {frame: tight for frame, tight in seen.items() if tight is not None}
-            span = max(shown) - min(shown) + 1 if shown else 0
-            spans, hidden = spans + span, hidden + span - len(shown)
-            returning += span > len(shown)
-            for frame, tight in shown.items():
-                boxes.setdefault(frame, []).append(tight)
-        overlaps += [box_overlap(found) for found in boxes.values()]
+            boxes = {frame: box(mask) for frame, mask in track.masks.items()}
+            visible = {frame: tight for frame, tight in boxes.items() if tight is not None}
+            span = max(visible) - min(visible) + 1 if visible else 0
+            spans, hidden = spans + span, hidden + span - len(visible)
+            returning += span > len(visible)
+            for frame, tight in visible.items():
+                boxes_by_frame.setdefault(frame, []).append(tight)
+        overlaps += [box_overlap(frame_boxes) for frame_boxes in boxes_by_frame.values()]
     return Occlusion(
         hidden=hidden / spans if spans else 0.0,
         returning=returning,

@@ -1,4 +1,4 @@
-"""Where the outputs of one source grow: a hidden folder beside them, that one process owns.
+"""The outputs of one source in a hidden folder beside their final names, that one process owns.
 
 OUT/.NAME.part/             run.json (settings), states, and the outputs as far as they are
 OUT/.NAME.part.lock         whose folder that is, while somebody has it
@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import OutputError, OutputExistsError, UsageError
-from vis.formats.locking import locked
-from vis.formats.whole_file import write_whole
-from vis.video.writer_place import output_errors
+from vis.storage.disk_errors import output_errors
+from vis.storage.lock import locked
+from vis.storage.sync import sync_tree
+from vis.storage.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +29,7 @@ _OURS = {".png", ".txt", ".json"}
 """Endings of the files in folders that may be replaced."""
 
 
-class PartFolder:
+class StagedOutputs:
     """The outputs of one source, from their beginning to their final names.
 
     Args:
@@ -60,9 +61,9 @@ class PartFolder:
 
     def is_done(self) -> bool:
         """Whether all outputs are there, made with these very settings of this very source."""
-        record = _read(self._done)
-        there = all(path.exists() for path in self.outputs)
-        return there and record is not None and record.get("settings") == self._settings
+        mark = _read(self._done)
+        all_exist = all(path.exists() for path in self.outputs)
+        return all_exist and mark is not None and mark.get("settings") == self._settings
 
     @contextmanager
     def owned(self, *, resume: bool) -> Iterator[bool]:
@@ -79,12 +80,12 @@ class PartFolder:
         with output_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            exists = self._check_begun(resume)
+            unfinished = self._check_unfinished(resume)
             with output_errors(self.path):
                 self.path.mkdir(exist_ok=True)
-            if exists and not resume:
+            if unfinished and not resume:
                 self._clear()
-            goes_on = exists and resume and self._check_same()
+            goes_on = unfinished and resume and self._check_same()
             if not goes_on:
                 write_whole(self.path / RUN, _text(self._settings), overwrite=True)
             yield goes_on
@@ -93,10 +94,10 @@ class PartFolder:
         # beside the folder, which goes before the lock does
         return locked(self._lock, where=self.path)
 
-    def _check_begun(self, resume: bool) -> bool:
+    def _check_unfinished(self, resume: bool) -> bool:
         """Whether an unfinished run is there; refuse what may not be replaced."""
-        exists = self.path.exists()
-        if exists and not resume and not self._overwrite:
+        unfinished = self.path.exists()
+        if unfinished and not resume and not self._overwrite:
             raise OutputExistsError(
                 "an unfinished run is there already",
                 where=str(self.path),
@@ -105,25 +106,26 @@ class PartFolder:
             )
         if not (resume and (self.path / FINISHED).exists()):
             self._check_free()
-        return exists
+        return unfinished
 
     @property
     def is_finished(self) -> bool:
         """Whether all outputs were whole and only some names were missing."""
         return (self.path / FINISHED).exists()
 
-    def finish(self, facts: Mapping[str, Any]) -> None:
+    def finish(self, summary: Mapping[str, Any]) -> None:
         """Say that all outputs in the folder are whole, then give them their final names.
 
         Args:
-            facts: what to keep of the run beside its settings.
+            summary: what to keep of the run beside its settings.
 
         Raises:
             OutputExistsError: a name was taken meanwhile.
             OutputError: the names cannot be given.
         """
         self._check_free()
-        content = {**facts, "settings": self._settings, "outputs": list(self._outputs.values())}
+        content = {**summary, "settings": self._settings, "outputs": list(self._outputs.values())}
+        # from here on a kill loses nothing: whoever comes next only gives the names
         write_whole(self.path / FINISHED, _text(content), overwrite=True)
         self.publish()
 
@@ -135,13 +137,13 @@ class PartFolder:
         """
         for final in self.outputs:
             with output_errors(final):
-                grown = self.path / final.name
-                if not grown.exists():
+                staged = self.path / final.name
+                if not staged.exists():
                     continue
-                _sync(grown)
+                sync_tree(staged)
                 if final.is_dir():
                     shutil.rmtree(final)
-                grown.replace(final)
+                staged.replace(final)
         with output_errors(self._done):
             (self.path / FINISHED).replace(self._done)
         self.discard()
@@ -173,14 +175,14 @@ class PartFolder:
 
     def _check_same(self) -> bool:
         """Refuse to go on with other settings; False where the run had not even begun."""
-        settings = _read(self.path / RUN)
-        if settings is None:
+        earlier = _read(self.path / RUN)
+        if earlier is None:
             return False
         for key, value in self._settings.items():
-            if settings.get(key) != value:
+            if earlier.get(key) != value:
                 raise UsageError(
                     f"{key} is {_short(value)}, but the run that is to go on has"
-                    f" {_short(settings.get(key))}",
+                    f" {_short(earlier.get(key))}",
                     where=str(self.path),
                     remedy="Give the same settings, or begin anew (--overwrite).",
                 )
@@ -213,13 +215,6 @@ def _check_ours(path: Path) -> None:
                 where=str(path),
                 remedy="Choose another name.",
             )
-
-
-def _sync(path: Path) -> None:
-    for file in [path] if path.is_file() else path.rglob("*"):
-        if file.is_file():
-            with file.open("rb+") as handle:
-                os.fsync(handle.fileno())
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vis.formats.census import box_overlap, census
+from vis.formats.statistics import box_overlap, statistics_of
 from vis.formats.ytvis import AnnotationSet, Category, VideoEntry
 from vis.ops import rle
 from vis.records import Track
@@ -37,9 +37,9 @@ def two_videos():
 
 
 def test_objects_masks_and_crowds_are_counted(two_videos):
-    found = census(two_videos)
+    found = statistics_of(two_videos)
     assert (found.videos, found.frames, found.objects, found.crowds) == (2, 6, 2, 1)
-    assert (found.masks, found.unmarked, found.lengths) == (4, 1, (1, 3.0, 5))
+    assert (found.masks, found.empty_videos, found.lengths) == (4, 1, (1, 3.0, 5))
     assert found.sizes == (((5, 4), 2),)
     cat, dog = found.categories
     assert (cat.videos, cat.objects, cat.crowds, cat.masks) == (1, 2, 0, 4)
@@ -48,7 +48,7 @@ def test_objects_masks_and_crowds_are_counted(two_videos):
 
 
 def test_what_is_hidden_between_two_sights_is_counted(two_videos):
-    hidden = census(two_videos).occlusion
+    hidden = statistics_of(two_videos).occlusion
     assert hidden.hidden == pytest.approx(1 / 5)
     assert hidden.returning == 1
     # of three frames with objects, one has two boxes of 4 pixels that share one
@@ -56,7 +56,7 @@ def test_what_is_hidden_between_two_sights_is_counted(two_videos):
 
 
 def test_an_empty_set_has_zeros():
-    found = census(AnnotationSet({}, {}, {}))
+    found = statistics_of(AnnotationSet({}, {}, {}))
     assert (found.videos, found.lengths, found.occlusion.overlap) == (0, (0, 0, 0), 0.0)
 
 

@@ -1,5 +1,6 @@
 """Two processes never own one lock file; what a killed one left stops nobody."""
 
+import errno
 import json
 import os
 import socket
@@ -10,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from vis.errors import OutputError, VisWarning
-from vis.formats import locking
-from vis.formats.locking import locked
+from vis.storage.lock import locked
 
 ROOT = Path(__file__).parents[2]
 NOT_HERE = 1 << 30
@@ -49,7 +49,7 @@ def test_it_is_given_back_after_an_error(lock: Path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from vis.formats.locking import locked
+from vis.storage.lock import locked
 path = Path(sys.argv[1])
 with locked(path, where=path):
     os.kill(os.getpid(), 9)
@@ -86,7 +86,7 @@ RACE = """
 import json, os, sys, time, traceback
 from pathlib import Path
 from vis.errors import OutputError
-from vis.formats.locking import locked
+from vis.storage.lock import locked
 folder, stale = Path(sys.argv[1]), sys.argv[2]
 path, inside = folder / "run.lock", folder / "inside"
 
@@ -128,7 +128,7 @@ WINDOWS = """
 import os, sys, types
 from pathlib import Path
 from vis.errors import OutputError
-from vis.formats.locking import locked
+from vis.storage.lock import locked
 sys.modules["msvcrt"] = types.SimpleNamespace(
     LK_NBLCK=2, locking=lambda handle, mode, size: os.lockf(handle, os.F_TLOCK, size)
 )
@@ -158,7 +158,7 @@ def test_a_file_system_without_locks_is_said(lock: Path, monkeypatch: pytest.Mon
     fcntl = pytest.importorskip("fcntl")
 
     def refuse(handle: int, operation: int) -> None:
-        raise OSError(locking.errno.ENOSYS, "Function not implemented")
+        raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.warns(VisWarning, match="knows no locks"), locked(lock, where=lock):

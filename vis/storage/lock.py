@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from vis.errors import OutputError, VisWarning
-from vis.formats.whole_file import output_errors
+from vis.storage.disk_errors import WHOLE, output_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_TAKEN = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+_LOCKED_ELSEWHERE = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
 """What file systems answer that know no locks, such as Lustre mounted without flock."""
 _FAR = 1 << 30
@@ -55,10 +55,10 @@ def locked(path: Path, *, where: Path) -> Iterator[None]:
 
 def _open_locked(path: Path, where: Path) -> int:
     while True:
-        with output_errors(path):
+        with output_errors(path, WHOLE, done="Nothing was written."):
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            with output_errors(path):
+            with output_errors(path, WHOLE, done="Nothing was written."):
                 free = _try_lock(handle, path)
             if not free:
                 raise OutputError(
@@ -88,7 +88,7 @@ def _try_lock(handle: int, path: Path) -> bool:
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in _TAKEN:
+        if error.errno in _LOCKED_ELSEWHERE:
             return False
         if error.errno not in _NO_LOCKS:
             raise

@@ -9,7 +9,7 @@ import pytest
 
 from vis.errors import DataError, OutputExistsError, UsageError
 from vis.formats.coco import read_coco
-from vis.formats.mending import mend
+from vis.formats.repair import repair
 from vis.formats.ytvis import read_annotations
 from vis.ops import rle
 
@@ -20,7 +20,7 @@ def mended(tmp_path):
 
     def run(value):
         (tmp_path / "in.json").write_text(json.dumps(value))
-        changes = mend(tmp_path / "in.json", tmp_path / "out.json")
+        changes = repair(tmp_path / "in.json", tmp_path / "out.json")
         return changes, json.loads((tmp_path / "out.json").read_text())
 
     return run
@@ -127,4 +127,4 @@ def test_nothing_is_overwritten_and_no_folder_is_mended(mended, truth, tmp_path)
         mended(truth)
     (tmp_path / "davis").mkdir()
     with pytest.raises(UsageError, match="only JSON files"):
-        mend(tmp_path / "davis", tmp_path / "new.json")
+        repair(tmp_path / "davis", tmp_path / "new.json")
