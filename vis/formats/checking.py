@@ -147,6 +147,7 @@ def _check_picture(path: Path, video: VideoEntry, decode: bool) -> None:
     try:
         with Image.open(path, formats=FORMATS) as picture:
             size = picture.size
+            # a header costs little; damage behind it shows in decoding alone
             if size == (video.width, video.height) and decode:
                 picture.load()
     except FAULTS as error:

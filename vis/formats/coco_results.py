@@ -67,6 +67,7 @@ def _result(value: object, truth: AnnotationSet) -> PictureResult:
     record = json_object(value)
     image_id = known_id(record, "image_id", truth.videos, "the pictures of the truth")
     picture = truth.videos[image_id]
+    # detectors write both for masks; the evaluation takes the one that is asked for
     box, mask = record.get("bbox"), record.get("segmentation")
     if box is None and mask is None:
         raise DataError("there is neither bbox nor segmentation", remedy="Write one of them.")

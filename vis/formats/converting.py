@@ -55,6 +55,7 @@ def convert(
         OutputError: it cannot be written.
     """
     source = open_set(path, frames)
+    # compared with what is read, not with what was meant to be written
     written = write_set(out, source.annotations, to=to, overwrite=overwrite)
     return Conversion(
         source=source, written=written, lossy_fields=lossy_fields(source.annotations, written)

@@ -36,6 +36,7 @@ def integer(record: Mapping[str, Any], key: str, *, low: int = 0, high: int = LA
         DataError: the key is missing, of another kind or out of bounds.
     """
     value = _present(record, key)
+    # not isinstance: true and false are ints to it
     if type(value) is not int:
         raise DataError(
             f"{key} is {describe(value)}, not a whole number", remedy=f"Write {key} as 1, 2, 3 ..."
@@ -172,6 +173,7 @@ def _present(record: Mapping[str, Any], key: str) -> Any:
 def _danger(name: str) -> str:
     if "\0" in name:
         return "contains NUL"
+    # a separator on Windows alone: the same file would lie elsewhere there
     if "\\" in name:
         return "contains a backslash"
     if name.startswith("/"):

@@ -32,6 +32,7 @@ def object_numbers(tracks: Sequence[Track], extra: Mapping[int, Extra]) -> dict[
     positions: Counter[int] = Counter()
     numbers = {}
     for track in tracks:
+        # by category, as MOTS numbers them; DAVIS has one category
         positions[track.label] += 1
         stated = extra.get(track.id, {}).get(KEY)
         numbers[track.id] = stated if type(stated) is int else positions[track.label]

@@ -82,6 +82,7 @@ def frame_paths(video: VideoEntry) -> tuple[str, list[str]]:
         folder = stems[0]
     # one level deep, for DAVIS and MOTS know no deeper folders
     plain = bool(folder) and not folder.startswith(".") and "/" not in folder
+    # in natural order, as every reader of such folders will sort them
     if not plain or not all(stems) or stems != sorted(set(stems), key=natural):
         return str(video.id), [f"{frame:05d}" for frame in range(video.length)]
     return folder, stems

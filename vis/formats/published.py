@@ -114,4 +114,5 @@ def _line(verb: str, entries: list[str]) -> Iterator[str]:
 
 
 def _plain(name: str) -> str:
+    # files of one data set are spelt either way, by who made them
     return name.casefold().replace("_", " ").replace("-", " ")

@@ -139,6 +139,7 @@ def _occlusion(annotation_set: AnnotationSet, videos: Sequence[VideoEntry]) -> O
                 continue
             boxes = {frame: box(mask) for frame, mask in track.masks.items()}
             visible = {frame: tight for frame, tight in boxes.items() if tight is not None}
+            # before and after, an object is absent, not hidden
             span = max(visible) - min(visible) + 1 if visible else 0
             spans, hidden = spans + span, hidden + span - len(visible)
             returning += span > len(visible)

@@ -88,6 +88,7 @@ def parse_video(value: object) -> VideoEntry:
             check_frame_name(name)
         except DataError as error:
             raise error.at(f"frame {frame}") from None
+    # YouTube-VIS and OVIS give videos no name; their folder tells them apart
     folder = names[0].rpartition("/")[0]
     return VideoEntry(
         id=video_id,

@@ -140,8 +140,10 @@ class StagedOutputs:
                 staged = self.path / final.name
                 if not staged.exists():
                     continue
+                # the names go last: a power cut must not leave names of empty files
                 sync_tree(staged)
                 if final.is_dir():
+                    # rename replaces files, and of folders only empty ones
                     shutil.rmtree(final)
                 staged.replace(final)
         with output_errors(self._done):

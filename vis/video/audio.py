@@ -186,6 +186,7 @@ def _adts_remover(packet: Packet[Stream]) -> BitStreamFilterContext | None:
 def _accepts(container: str, stream: AudioStream) -> bool:
     """Whether a container of that format takes the stream: only its own header writer knows."""
     try:
+        # FFmpeg's lists of codecs by container are longer than what its muxers write
         with av.open(io.BytesIO(), "w", format=container) as trial:
             trial.add_stream_from_template(stream)
             trial.start_encoding()

@@ -102,10 +102,12 @@ def draw_on(
     height, width = pixels.shape[:2]
     if cutouts is None:
         cutouts = [cut(mask, width, height) for mask in tracks.masks]
+    # by identity at equal scores, so that the order does not flicker from frame to frame
     figures = [
         _figure(tracks, n, cutouts[n], names=names or {}, size=(width, height))
         for n in np.lexsort((tracks.ids, tracks.scores)).tolist()
     ]
+    # layer by layer: no mask lies over another object's line, no line over a label
     _fill(pixels, figures, round(255 * style.opacity))
     thickness = min(max(1, round(style.contour * min(width, height))), THICKEST)
     if style.contour:
@@ -164,11 +166,12 @@ def _fill(pixels: Pixels, figures: Sequence[_Figure], opacity: int) -> None:
 
 def _tint(part: Pixels, inside: npt.NDArray[np.bool_], ink: _Words, opacity: int) -> None:
     """Mix the ink `[3 w]`, times its opacity, into the pixels `[h 3 w]` that are inside."""
+    # in 16 bits: floats would move twice the bytes, and memory is what this waits for
     mixed = part * np.uint16(255 - opacity)
     mixed += ink
     mixed += np.uint16(128)
     mixed += mixed >> np.uint16(8)
-    mixed >>= np.uint16(8)  # by 255, rounded
+    mixed >>= np.uint16(8)  # by 255, rounded, exact up to 255 * 255 (Blinn, 1995)
     np.copyto(part, mixed, casting="unsafe", where=np.repeat(inside, 3, axis=1))
 
 

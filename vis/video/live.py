@@ -222,6 +222,7 @@ class LiveSource:
                 container = av.open(
                     self._name,
                     options=options,
+                    # to open, and to read: without the second a dead camera blocks for ever
                     timeout=(timeout, timeout),
                     metadata_errors="replace",
                 )

@@ -147,6 +147,7 @@ def read_picture(path: Path) -> Pixels:
         # Pillow's other formats are ways in for crafted files; its own bomb limit is 179 megapixels
         with Image.open(path, formats=FORMATS) as image:
             limits.check_size(*image.size, where=str(path))
+            # telephones store pictures as the sensor lies and turn them by this tag alone
             upright = ImageOps.exif_transpose(_eight_bit(image))
             return np.array(upright.convert("RGB"))
     except VideoError:

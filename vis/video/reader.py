@@ -96,6 +96,7 @@ def open_video(
     if isinstance(source, Sequence) and not isinstance(source, str):
         return _open_pictures(str(source[0].parent), source, rate, strict=strict, ahead=ahead)
     name = str(source) if isinstance(source, int) else os.fspath(source)
+    # a file may be called 0; a camera of that number is then given as an int
     if isinstance(source, int) or (name.isdecimal() and not Path(name).exists()):
         camera = LiveSource(f"camera {name}", settings=live, camera=int(name), strict=strict)
         return VideoReader(camera, ahead=ahead)

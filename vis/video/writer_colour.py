@@ -81,6 +81,7 @@ class Palette:
         source = graph.add("buffer", size)
         split = graph.add("split")
         choose = graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
+        # an ordered dither stands still where the picture does; diffused errors would swarm
         use = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=5")
         source.link_to(split)
         split.link_to(use, 0, 0)
