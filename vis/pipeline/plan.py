@@ -99,6 +99,9 @@ class Plan:
         Raises:
             UsageError: naming the first that differs.
         """
+        # a state of before the tracker's settings were renamed; nobody wrote it, so nobody is warned
+        tracker = {Config.RENAMED.get(name, name): one for name, one in state["tracker"].items()}
+        state = {**state, "tracker": tracker}
         for name, value in self.state().items():
             if state[name] != value:
                 raise UsageError(
@@ -181,7 +184,8 @@ def tracker_for(threshold: float, linking: Linking = "masks") -> Config:
     """The usual settings; where weaker objects are to be shown, weaker ones are followed too."""
     usual = Config.by_queries() if linking == "queries" else Config()
     share = min(1.0, threshold / usual.threshold)
-    return replace(usual, threshold=usual.threshold * share, weakest=usual.weakest * share)
+    low = usual.low_threshold * share
+    return replace(usual, threshold=usual.threshold * share, low_threshold=low)
 
 
 def opened(model: Model[Any] | str | os.PathLike[str] | None) -> Model[Any]:

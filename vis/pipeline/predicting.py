@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vis.records import Track
 
 THRESHOLD = 0.001
-TRACKER = Config(threshold=0.05, weakest=0.02, presence=0.02, min_length=1)
+TRACKER = Config(threshold=0.05, low_threshold=0.02, min_presence=0.02, min_length=1)
 """All far lower than for looking at: AP also asks what is found at last. Videos of data sets are
 single shots, perhaps of sparse frames, so no cuts are looked for."""
 MOST = 100
