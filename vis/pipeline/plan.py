@@ -99,7 +99,7 @@ class Plan:
         Raises:
             UsageError: naming the first that differs.
         """
-        # a state of before the tracker's settings were renamed; nobody wrote it, so nobody is warned
+        # a state from before the tracker's settings were renamed: no user wrote it, so no warning
         tracker = {Config.RENAMED.get(name, name): one for name, one in state["tracker"].items()}
         state = {**state, "tracker": tracker}
         for name, value in self.state().items():
