@@ -1,4 +1,4 @@
-"""the models there are: the one that ships, and what others have published, from one table."""
+"""The models there are: the one that ships, and what others have published, from one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hashes of files: what is stated of one, in whole or by its first digits, and what it has."""
+"""Hashes of files: what is stated of one, in whole or by its first digits, and what it has."""
 
 from __future__ import annotations
 

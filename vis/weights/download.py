@@ -1,4 +1,4 @@
-"""one file over https: it goes on where it broke, is checked, and is whole or not there."""
+"""One file over https: it goes on where it broke, is checked, and is whole or not there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""a published model by its name: fetched, checked, converted and kept, each only once."""
+"""A published model by its name: fetched, checked, converted and kept, each only once."""
 
 from __future__ import annotations
 
