@@ -20,7 +20,7 @@ from vis.errors import UsageError
 from vis.ops.boxes import to_corners
 from vis.records import Clip
 from vis.weights.convert import read_foreign
-from vis.weights.families.ssd_mobilenet_v2 import NAMED
+from vis.weights.converters.ssd_mobilenet_v2 import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

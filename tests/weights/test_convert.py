@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vis import models, weights
 from vis.errors import DataError, InputError, UsageError
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.rename import rename
 
 SMALL = {"width": 128, "encoders": 1, "decoders": 1, "hidden": 16, "backbone": "resnet18"}
@@ -79,7 +79,7 @@ def write(path: Path, tensors: dict[str, Tensor], **rest: object) -> Path:
 def test_every_published_vistr_key_is_mapped(shared: Path, depth: str, count: int) -> None:
     shapes = listed(shared / "golden" / "keys" / f"vistr_r{depth}_keys.tsv")
     assert len(shapes) == count
-    family = families.get("vistr")
+    family = converters.get("vistr")
     empty = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
     ours, dropped = rename(empty, family)
     assert len(ours) == count and not dropped

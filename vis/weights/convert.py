@@ -10,7 +10,7 @@ import torch
 
 from vis import backbones, models
 from vis.errors import DataError, UsageError, VisError
-from vis.weights import agreement, families
+from vis.weights import agreement, converters
 from vis.weights.archive_file import looks_like_archive, read_archive
 from vis.weights.files import KEY, Card, read_card, save
 from vis.weights.graph_file import looks_like_graph, read_graph
@@ -106,7 +106,7 @@ def convert(
     is filled, all shapes agree; or nothing is written.
 
     Args:
-        family: one of `vis.weights.families.names()`.
+        family: one of `vis.weights.converters.names()`.
         source: `.pth`, `.pkl`, safetensors, or a frozen graph, alone or in its `.tar.gz`; nothing
             in it is executed.
         destination: the file to write.
@@ -123,7 +123,7 @@ def convert(
         DataError: `source` is not of this family, damaged or hostile.
         OutputError: `destination` cannot be written, or is there already.
     """
-    chosen = families.get(family)
+    chosen = converters.get(family)
     published = read_foreign(source)
     try:
         tensors, dropped = rename(published.tensors, chosen)
@@ -183,7 +183,7 @@ def inspect(path: str | Path) -> Summary:
         return Summary("vis", entries, sealed.card)
     found = read_foreign(path)
     shapes = {name: (tuple(t.shape), t.dtype) for name, t in found.tensors.items()}
-    family = families.family_of(found.tensors)
+    family = converters.family_of(found.tensors)
     return Summary(found.format, shapes, metadata=_described(found.metadata), family=family)
 
 

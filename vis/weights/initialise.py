@@ -14,7 +14,7 @@ from vis.backbones.swin import Swin
 from vis.backbones.twins import Twins
 from vis.backbones.vit import ViT, adapted
 from vis.errors import DataError
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.convert import is_ours, read_foreign, shapes_of
 from vis.weights.fetch import imagenet_file
 from vis.weights.files import check_numbers, read_weights
@@ -117,9 +117,9 @@ def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]
             _check_backbone(model, card.settings)
         return ("" if card.model == BACKBONE else card.model), tensors, card.classes
     published = read_foreign(path).tensors
-    family = families.family_of(published)
+    family = converters.family_of(published)
     if family is not None:
-        chosen = families.get(family)
+        chosen = converters.get(family)
         tensors = rename(published, chosen)[0]
         settings = chosen.settings(shapes_of(tensors), {})
         if chosen.model == BACKBONE:
@@ -160,7 +160,7 @@ def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> d
     missing = [name for name in known if name not in found and not name.startswith("norm")]
     if missing:
         raise DataError(
-            f"it is neither a model of {', '.join(families.names())} nor the weights of this"
+            f"it is neither a model of {', '.join(converters.names())} nor the weights of this"
             f" model's backbone, of which {len(missing)} tensors are missing: {_short(missing)}"
         )
     return found

@@ -10,7 +10,7 @@ from vis.backbones.vit import POSITIONS
 from vis.errors import DataError
 from vis.formats.semantic_classes import ADE20K, CITYSCAPES, PASCAL_CONTEXT
 from vis.weights.classes import numbered
-from vis.weights.families._trunk import size
+from vis.weights.converters._trunk import size
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:

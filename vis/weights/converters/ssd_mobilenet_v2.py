@@ -12,7 +12,7 @@ from vis.errors import DataError
 from vis.layers.anchors import COUNTS
 from vis.models.ssd_mask import EXTRA
 from vis.weights.classes import COCO, COCO_THINGS, numbered
-from vis.weights.families._trunk import size
+from vis.weights.converters._trunk import size
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from vis import backbones
 from vis.backbones.dat import DATS, our_key
 from vis.errors import DataError
-from vis.weights.families._trunk import size
+from vis.weights.converters._trunk import size
 from vis.weights.rename import BACKBONE, Family
 
 if TYPE_CHECKING:
