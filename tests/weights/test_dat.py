@@ -85,7 +85,7 @@ def test_models_start_from_the_file_as_it_is_and_converted(
         assert [name for name, _ in dropped] == ["cls_head.weight", "cls_head.bias"]
     model = models.build("detr", classes=2, backbone="dat_smallest", **SIZES).eval()
     taken = weights.initialise(model, start)
-    fresh = {name for name in taken.fresh if name.startswith("backbone.")}
+    fresh = {name for name in taken.missing if name.startswith("backbone.")}
     assert fresh == {n for n in (f"backbone.{name}" for name in net.state_dict()) if NEW.match(n)}
     frames = torch.rand(1, 3, 64, 96)
     with torch.inference_mode():

@@ -26,13 +26,13 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         DataError: a tensor that has to be there is not.
     """
     del arguments
-    found = shared_settings(shapes)
+    shared = shared_settings(shapes)
     task: dict[str, object] = {"task": "instance"}
-    if found["classes"] == COCO_PANOPTIC:
+    if shared["classes"] == COCO_PANOPTIC:
         task = {"task": "panoptic", "things": len(COCO_THINGS)}
-    elif found["classes"] in SCENES:
+    elif shared["classes"] in SCENES:
         task = {"task": "semantic"}
-    return found | task
+    return shared | task
 
 
 def class_names(count: int) -> tuple[str, ...]:
