@@ -101,6 +101,7 @@ def _category(group: Sequence[Matches], places: Mapping[int, int]) -> _Category:
     truths = np.zeros(len(places), np.int64)
     for matches in group:
         truths[places[matches.video_id]] += np.count_nonzero(~matches.crowd)
+    # stable, as COCO sorts: equal scores keep the order of the videos
     order = np.argsort(-np.concatenate([matches.scores for matches in group]), kind="stable")
     matched = np.concatenate([matches.matched for matches in group], axis=1)[:, order] >= 0
     counted = ~np.concatenate([matches.ignored for matches in group], axis=1)[:, order]
@@ -132,6 +133,7 @@ def _ap(category: _Category, weights: Weights, truths: Weights, *, recalls: Floa
         precision = true_positives / np.maximum(positives, 1)
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         shares = true_positives / np.maximum(truths, 1)[:, None]
+        # how many of COCO's 101 recalls each right result reaches; each of them is read once
         places = np.searchsorted(recalls, shares, side="right")
         areas.append((envelope * np.diff(places, axis=1, prepend=0)).sum(axis=1))
     mean: Floats = np.mean(areas, axis=0)

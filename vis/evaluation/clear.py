@@ -98,7 +98,7 @@ def _match(
         j = columns.index(last[row]) if last.get(row) in columns else None
         if j is not None and left[i, j] >= threshold - EPSILON:
             matches[row] = (columns[j], float(frame.iou[i, j]))
-            left[i], left[:, j] = -1, -1
+            left[i], left[:, j] = -1, -1  # below every threshold: neither is matched again
     for i, j in zip(*best_pairs(left, threshold), strict=True):
         matches[rows[i]] = (columns[j], float(frame.iou[i, j]))
     return matches
@@ -108,6 +108,7 @@ def _with_lives(counts: Clear, covers: Sequence[Cover]) -> Clear:
     """The counts that look at each object's whole life."""
     lives = [np.array([who is not None for who in cover.values()], np.bool_) for cover in covers]
     shares = np.array([life.mean() for life in lives if len(life)])
+    # a run begins in a covered frame that is the first, or follows one that is missed
     starts = [int(life[:1].sum() + (life[1:] & ~life[:-1]).sum()) for life in lives]
     mostly = int((shares >= MOSTLY).sum())
     lost = int((shares < BARELY).sum())

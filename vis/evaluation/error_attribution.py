@@ -159,10 +159,12 @@ def _target(attribution: ErrorAttribution, d: int) -> int:
     followed = list(attribution.follows[d].values())
     if not followed or 2 * len(followed) < len(attribution.frames[d]):
         return _NONE
+    # of objects that it follows in equally many frames, the first of the truth
     return int(np.bincount(followed).argmax())
 
 
 def _find_own(attribution: ErrorAttribution) -> None:
+    # of equal scores, the earlier result has the object
     order = sorted(range(len(attribution.results)), key=lambda d: -attribution.results[d].score)
     for d in order:
         g = attribution.targets[d]

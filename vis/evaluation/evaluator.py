@@ -83,6 +83,7 @@ class TrackEvaluator(cocoeval.COCOeval):  # type: ignore[misc]
         for labels in groups if self.params.useCats else [self.params.catIds]:
             rows = _places(video.results, labels)
             rows.sort(key=lambda row: -video.results[row].score)
+            # COCO asks for category -1 where categories are not told apart
             key = (video.video_id, labels[0] if self.params.useCats else -1)
             columns = _places(video.truth, labels)
             self._overlaps[key] = video.iou[rows[: self.params.maxDets[-1]]][:, columns]

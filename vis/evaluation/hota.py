@@ -62,6 +62,7 @@ def hota(video: FrameComparison) -> Hota:
     for alpha, counts in zip(ALPHAS, together, strict=True):
         matched = pairs[overlap >= alpha - EPSILON]
         counts += np.bincount(matched, minlength=alignment.size).reshape(alignment.shape)
+    # each of the n matches of two tracks adds n / union, n / truth or n / results of the pair
     squares = together**2
     return Hota(
         matches=together.sum((1, 2)),
@@ -78,6 +79,7 @@ def _alignment(video: FrameComparison) -> Floats:
     """`[N M]` how well two tracks go together over the whole video, before any matching."""
     shared = np.zeros((len(video.truths), len(video.results)))
     for frame in video.frames:
+        # of all overlap that either of the two has in this frame, the share that is theirs
         either = frame.iou.sum(0) + frame.iou.sum(1)[:, None] - frame.iou
         share = np.divide(frame.iou, either, out=np.zeros_like(either), where=either > EPSILON)
         shared[frame.truths[:, None], frame.results] += share
@@ -88,6 +90,7 @@ def _matches(video: FrameComparison, alignment: Floats) -> tuple[Ints, Floats]:
     """All pairs of all frames as `row * M + column`, and their overlaps."""
     pairs, overlap = [np.empty(0, np.int64)], [np.empty(0)]
     for frame in video.frames:
+        # one assignment for all of `ALPHAS`, as TrackEval has it: a threshold drops pairs of it
         score = alignment[frame.truths[:, None], frame.results] * frame.iou
         rows, columns = linear_sum_assignment(score, maximize=True)
         pairs.append(frame.truths[rows] * len(video.results) + frame.results[columns])

@@ -155,6 +155,7 @@ def _tally(video: FrameComparison, threshold: float) -> tuple[_Tally, Timeline]:
 def _fit(video: FrameComparison, threshold: float) -> Fit:
     together = np.zeros((len(video.truths), len(video.results)), np.int64)
     for frame in video.frames:
+        # every pair that fits, not one to one: the assignment of whole tracks decides (TrackEval)
         fits = frame.iou >= threshold - EPSILON
         together[frame.truths[:, None], frame.results] += fits
     best = linear_sum_assignment(together, maximize=True)

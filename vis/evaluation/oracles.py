@@ -40,6 +40,7 @@ def drop_false(attribution: ErrorAttribution, matches: VideoMatches) -> OracleRe
 
 def rename(attribution: ErrorAttribution, matches: VideoMatches) -> OracleResult:
     """Results of the right object get its category; dropped, where it has a result already."""
+    # two results of one object would be a right one and a duplicate, another kind of error
     with_result, dropped = set(attribution.own), []
     results = list(matches.results)
     for d in sorted(attribution.misnamed, key=lambda d: -results[d].score):
@@ -144,6 +145,7 @@ def _exchanged(
     more: Sequence[Track] = (),
 ) -> OracleResult:
     """The video with some results changed or, where None, dropped, and more of them at the end."""
+    # masks are compared for what has changed alone: overlaps are nearly all of the time
     new = {
         d: track
         for d, track in changed.items()

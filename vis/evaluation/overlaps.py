@@ -83,6 +83,7 @@ def mean_area(track: Track) -> float:
 
 
 def _ratios(shared: Counts, areas: Counts, truth_areas: Counts) -> Ratios:
+    # integers until here, however long the video: the same ratio in any order of the frames
     union = areas[:, None] + truth_areas - shared
     ratios: Ratios = shared / np.maximum(union, 1)
     return ratios

@@ -97,6 +97,7 @@ def best_pairs(iou: Floats, threshold: float) -> tuple[Ints, Ints]:
 
 def _frame_matches(frame: FrameOverlap, objects: int, threshold: float) -> FrameMatches:
     """One frame without empty masks, crowds, and what crowds excuse."""
+    # the truth was compared as objects, then crowds: its places tell them apart
     there = (frame.truth < objects) & (frame.truth_areas > 0)
     crowd = frame.truth >= objects
     iou = frame.iou[:, there].T
@@ -104,11 +105,13 @@ def _frame_matches(frame: FrameOverlap, objects: int, threshold: float) -> Frame
     if crowd.any():
         inside = frame.shared[:, crowd] / np.maximum(frame.result_areas, 1)[:, None]
         fitting = np.isin(np.arange(len(counted)), best_pairs(iou, threshold)[1])
+        # a crowd excuses only what would be a false positive: a match stays a match
         counted &= fitting | (inside <= 0.5).all(axis=1)
     return FrameMatches(frame.frame, frame.truth[there], frame.results[counted], iou[:, counted])
 
 
 def _counts(places: Sequence[Ints], length: int) -> Ints:
+    # the empty array: numpy joins no arrays at all only with an error
     return np.bincount(np.concatenate([np.empty(0, np.int64), *places]), minlength=length)
 
 

@@ -214,6 +214,7 @@ def _pixels(video: VideoEntry, frame: int, track: Track | None) -> Mask:
 
 
 def _region_j(a: _Look, b: _Look) -> float:
+    # neither is there: right, as DAVIS counts it
     if not a.area or not b.area:
         return float(a.area == b.area)
     shared = int(np.count_nonzero(a.mask & b.mask))
@@ -235,6 +236,7 @@ def _mean_j(truth: Sequence[Track], results: Sequence[Track]) -> Floats:
 def _statistics(name: str, values: Floats) -> dict[str, float]:
     """Of the judged frames; decay is how much the last quarter is worse than the first."""
     judged = values[~np.isnan(values)]
+    # rounded as in DAVIS's own code, so that the quarters, which share a frame, are the same
     edges = np.round(np.linspace(1, len(judged), 5) + 1e-10).astype(int) - 1
     first, last = (judged[edges[i] : edges[i + 1] + 1] for i in (0, 3))
     mean = _mean(judged)

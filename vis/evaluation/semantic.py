@@ -52,6 +52,7 @@ class Confusion:
         classes = len(self.pixels)
         _check(true, classes, "truth")
         _check(guess, classes, "result")
+        # one number for each pair of classes: one pass over the pixels counts them all
         counts = np.bincount(true * classes + guess, minlength=classes**2)
         self.pixels += counts.reshape(classes, classes)
 

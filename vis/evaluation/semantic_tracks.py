@@ -54,6 +54,7 @@ def _painted(
     """`[H W]` classes of one frame."""
     page = np.zeros((video.height, video.width), np.int16)
     visible = [track for track in tracks if frame in track.masks]
+    # what is painted last lies on top: crowds are below all objects, and sure ones above unsure
     for track in sorted(visible, key=lambda track: (not track.crowd, track.score)):
         part, (x0, y0, x1, y1) = rle.decode_box(track.masks[frame])
         page[y0:y1, x0:x1][part] = _NOT_JUDGED if track.crowd else classes[track.label]

@@ -23,6 +23,7 @@ WORST, BEST = 8, 4
 """Videos that are shown with pictures; all of them where there are no more than that."""
 _MOST_TIMELINES = 2**22
 """Characters of the timelines of the other videos."""
+# names of classes and videos come from files of others: the page may fetch and run nothing
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 

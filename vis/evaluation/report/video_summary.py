@@ -67,6 +67,7 @@ def summarise_video(
     overlaps through the video is the largest; in each frame likewise, whatever the class.
     """
     objects = [track for track in truth if not track.crowd]
+    # stable: of equal scores the earlier record comes first, so that the page is the same each time
     sure = sorted((t for t in results if t.score >= threshold), key=lambda track: -track.score)
     top = sure[:MOST_SHOWN]
     frames = list(frame_overlaps(top, objects))
