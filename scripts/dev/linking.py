@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.tracking.made import made
 from tests.tracking.oracle import Noise, Oracle, Scene, f1, follow, identity_counts, scenes_of
+from tests.tracking.windows import in_windows
 from vis.records import ClipPredictions, FrameTracks
-from vis.tracking import in_windows
 
 PLANS = ((1, 1), (5, 3), (8, 8), (18, 9))
 """Windows and strides."""

@@ -160,7 +160,7 @@ def write_weights(assets: Path, model: Model[Any]) -> int:
 
 def facts_of(model: Model[Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
     """Its row in the table of models, see `vis.weights.catalogue.Entry`."""
-    card = weights.card_of(model)
+    card = weights.metadata_of(model)
     j, count = _said(numbers["J with the right name"]), numbers["videos"]["J"]
     return {
         "what": "The model that ships with vis: SSD with outlines, the 80 classes of COCO",

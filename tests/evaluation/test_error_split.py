@@ -6,7 +6,7 @@ import pytest
 
 from vis.evaluation.average_precision import evaluate_tracks
 from vis.evaluation.error_split import MEANINGS, error_split
-from vis.evaluation.repairs import REPAIRS
+from vis.evaluation.oracles import ORACLES
 
 FIRST, SECOND = (2, 2), (20, 12)
 """Where the two objects of each video stand."""
@@ -135,7 +135,7 @@ def test_a_name_that_goes_on_to_the_next_object_is_a_switch(make):
 def test_perfect_results_lose_nothing(truth, perfect):
     split = error_split(truth, perfect)
     assert split.ap == pytest.approx(1)
-    assert set(split.lost) == set(MEANINGS) == set(REPAIRS)
+    assert set(split.lost) == set(MEANINGS) == set(ORACLES)
     assert all(abs(value) < 1e-9 for value in split.lost.values())
     assert not any(split.tracks.values())
 

@@ -81,7 +81,7 @@ def write(folder, truth, results, title=HOSTILE, **others):
     found = evaluate_tracks(truth, results)
     errors = [ErrorRow("missed", 0.25, "no result"), ErrorRow("class", 0.0, "wrong one")]
     content = content_of(
-        title, truth, found, interval=(0.1, 0.4), errors=errors, facts={"truth": title}
+        title, truth, found, interval=(0.1, 0.4), errors=errors, details={"truth": title}
     )
     threshold = others.pop("threshold", 0.5)
     return found, write_report(folder, content, truth, results, threshold=threshold, **others)

@@ -160,7 +160,7 @@ def test_evaluation_ranks_by_the_mean_over_all_frames(source: Path):
     entry = VideoEntry(1, "film", WIDTH, HEIGHT, LENGTH, ("",) * LENGTH)
     ranked = {one.id: one.score for one in _tracks(result, entry, {0: 7, 1: 8, 2: 9})}
     (waves,) = (one for one in result.tracks if min(one.masks) == 6)
-    seen = [score for score in WAVES.scores if score >= Config().weakest]
+    seen = [score for score in WAVES.scores if score >= Config().low_threshold]
     assert waves.score == pytest.approx(0.9, abs=0.03)
     assert ranked[waves.id] == pytest.approx(np.mean(seen), abs=0.05)
 

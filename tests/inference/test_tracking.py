@@ -14,12 +14,13 @@ import torch
 import vis
 from tests.conftest import PATIENCE
 from tests.inference.knowing import NAMES, Knowing, pictures, truth
+from tests.tracking.windows import in_windows
 from vis import models
 from vis.errors import DeviceError, UsageError, VisWarning
 from vis.inference.predictor import reduce_chunk
 from vis.inference.resolved_options import tracker_for
 from vis.records import Frame, FrameTracks
-from vis.tracking import Config, in_windows
+from vis.tracking import Config
 from vis.video import open_video
 
 T, S = 6, 4
@@ -88,7 +89,11 @@ def small_model(name: str) -> models.Model:
     return models.build(name, classes=3, **settings)
 
 
-ALL = {"threshold": 0.0, "tracker": Config(threshold=0, weakest=0, presence=0), "size": 48}
+ALL = {
+    "threshold": 0.0,
+    "tracker": Config(threshold=0, low_threshold=0, min_presence=0),
+    "size": 48,
+}
 
 
 @pytest.mark.parametrize("name", ["vistr", "detr"])
@@ -183,6 +188,16 @@ def test_a_state_is_asked_for_at_an_edge_and_used_with_the_same_settings(frames:
         next(tracking)
     with pytest.raises(UsageError, match="stride is 3"):
         vis.track(frames[:12], Knowing(T), stride=3, size=96, state=tracking.state_dict())
+
+
+def test_a_state_of_an_older_version_is_refused(frames: list[Path]):
+    tracking = vis.track(frames[:12], Knowing(T), stride=S, size=96)
+    for _ in range(S):
+        next(tracking)
+    state = tracking.state_dict()
+    state["plan"] = state.pop("options")
+    with pytest.raises(UsageError, match="older version"):
+        vis.track(frames[:12], Knowing(T), stride=S, size=96, state=state)
 
 
 def test_every_and_max_frames(frames: list[Path]):
@@ -281,7 +296,7 @@ def test_a_low_threshold_follows_weak_objects_from_their_first_frame(frames: lis
     assert_true(list(vis.track(frames[:7], Unsure(T), size=96, threshold=0.2)))
     sure = Config()
     assert tracker_for(0.3) == tracker_for(0.9) == sure
-    assert tracker_for(0.15).weakest == sure.weakest / 2
+    assert tracker_for(0.15).low_threshold == sure.low_threshold / 2
 
 
 def test_ended_tells_of_each_object_once_and_of_all_at_the_end(frames: list[Path]):

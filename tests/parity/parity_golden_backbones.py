@@ -12,7 +12,7 @@ from torch import nn
 
 from vis import backbones
 from vis.layers.upsampling import FeaturePyramid
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.rename import rename
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def rows(text: str, keys: Path) -> Iterator[Row]:
         shapes = {_published(key): tuple(v.shape) for key, v in part.state_dict().items()}
         tensors = {key: torch.from_numpy(value) for key, value in drawn(shapes).items()}
         # The input is no picture: what turns colours is left out.
-        part.load_state_dict(rename(tensors, replace(families.get("sotr"), adapt=dict))[0])
+        part.load_state_dict(rename(tensors, replace(converters.get("sotr"), adapt=dict))[0])
         part.double().eval()
         levels = part["pyramid"](part["backbone"](x))
         for i, level in enumerate(levels, 2):

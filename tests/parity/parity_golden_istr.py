@@ -18,7 +18,7 @@ from vis.layers.mask_codes import CosineCodes, PrincipalCodes, slowest, zigzag
 from vis.losses.code_loss import CodedStage
 from vis.ops.boxes import to_corners
 from vis.records import ClipTargets
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.rename import rename
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def losses(text: str, first: Any, second: Any) -> Iterator[Row]:
 def _model(path: Path, settings: dict[str, Any]) -> Any:
     model: Any = models.build("istr", classes=80, **settings)
     tensors = {key: torch.from_numpy(value) for key, value in drawn(listed(path)).items()}
-    model.load_state_dict(rename(tensors, replace(families.get("istr"), adapt=dict))[0])
+    model.load_state_dict(rename(tensors, replace(converters.get("istr"), adapt=dict))[0])
     return model.double().eval()
 
 

@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 from vis import models
 from vis.losses.grid import GridLoss, GridOutput, assign, shrunk_masks
 from vis.records import Clip, ClipTargets
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.rename import rename
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def rows(text: str, keys: Path) -> Iterator[Row]:
     model: Any = models.build("sotr", classes=80, backbone="resnet50_msra", grids=SIDES)
     shapes = listed(keys / "sotr_r50_keys.tsv")
     tensors = {key: torch.from_numpy(value) for key, value in drawn(shapes).items()}
-    model.load_state_dict(rename(tensors, replace(families.get("sotr"), adapt=dict))[0])
+    model.load_state_dict(rename(tensors, replace(converters.get("sotr"), adapt=dict))[0])
     model.double().eval()
     yield "S1", against(text, "S1", model.transformer(normal(1, 1, 256, 5, 7))), TOLERANCE
     yield from heads(text, model)

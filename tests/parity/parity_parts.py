@@ -26,7 +26,7 @@ from vis.layers.positions import AddedSinePositions3D, SinePositions2D
 from vis.losses.points import IMPORTANCE, OVERSAMPLING
 from vis.losses.query_loss import QueryLoss, QueryOutput
 from vis.records import ClipTargets
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.rename import rename
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ class Replayed:
 def fill(part: nn.Module, weights: Tensors, published: str, ours: str) -> None:
     """Load the published weights of a part by the rename table of whole checkpoints, strictly."""
     named = {published + name: value for name, value in weights.items()}
-    tensors, _ = rename(named, families.get("mask2former"))
+    tensors, _ = rename(named, converters.get("mask2former"))
     part.load_state_dict({name.removeprefix(ours): value for name, value in tensors.items()})
 
 

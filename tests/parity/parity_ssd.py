@@ -20,7 +20,7 @@ from vis.errors import UsageError
 from vis.ops.boxes import to_corners
 from vis.records import Clip
 from vis.weights.convert import read_foreign
-from vis.weights.families.ssd_mobilenet_v2 import NAMED
+from vis.weights.converters.ssd_mobilenet_v2 import NAMED_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def rows_of(path: Path, source: Path) -> Iterator[tuple[str, float, float]]:
         if not number:
             found = to_corners(output.anchors[0])[:, [1, 0, 3, 2]]
             yield "anchors_yxyx", _largest(found - case["anchors_yxyx"]), ANCHORS
-        logits = output.logits[0] - case[f"class_logits_{number}"][:, NAMED]
+        logits = output.logits[0] - case[f"class_logits_{number}"][:, NAMED_ROWS]
         offsets = output.offsets[0] - case[f"box_encodings_{number}"]
         yield f"class_logits_{number}", _largest(logits), tolerances["logits"]
         yield f"box_encodings_{number}", _largest(offsets), tolerances["offsets"]
@@ -100,7 +100,8 @@ def answers(output: Any, min_score: float) -> Answers:
     rows, columns = (scores > min_score).nonzero(as_tuple=True)
     kept = batched_nms(boxes[rows], scores[rows, columns], columns, OVERLAP)[:KEEP]
     rows, columns = rows[kept], columns[kept]
-    return Answers(scores[rows, columns], torch.tensor(NAMED)[columns], boxes[rows].clamp(0, 1))
+    labels = torch.tensor(NAMED_ROWS)[columns]
+    return Answers(scores[rows, columns], labels, boxes[rows].clamp(0, 1))
 
 
 def stated(case: dict[str, Tensor], number: int) -> Answers:

@@ -10,10 +10,11 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import adaptive_avg_pool2d
 
+from tests.tracking.windows import in_windows
 from vis.formats.opening import open_set
 from vis.ops import rle
 from vis.records import ClipPredictions, FrameTracks
-from vis.tracking import Config, Stamp, Tracker, in_windows
+from vis.tracking import Config, Stamp, Tracker
 
 STRIDE = 4
 """Pixels of a cell of the model's masks."""

@@ -23,7 +23,7 @@ def followed(
 
 
 def test_another_class_is_another_object_unless_the_place_leaves_no_doubt():
-    settings = {"embedding_weight": 0.0, "minimum": 0.2}
+    settings = {"embedding_weight": 0.0, "match_threshold": 0.2}
     *_, beside = followed(Config(**settings), square(6), label=1)
     assert beside.ids.tolist() == [1]
     *_, beside = followed(Config(min_class_agreement=0.0, **settings), square(6), label=1)
@@ -35,10 +35,10 @@ def test_another_class_is_another_object_unless_the_place_leaves_no_doubt():
 def test_a_weak_detection_goes_on_only_where_it_fits():
     """A quarter of it overlaps: enough for a sure one, not for one that could begin nothing."""
     beside = square(7)
-    settings = {"embedding_weight": 0.0, "minimum": 0.2}
+    settings = {"embedding_weight": 0.0, "match_threshold": 0.2}
     *_, sure = followed(Config(**settings), beside)
     assert sure.ids.tolist() == [0]
-    *_, weak = followed(Config(weak_iou=0.8, **settings), beside, score=0.2)
+    *_, weak = followed(Config(low_min_iou=0.8, **settings), beside, score=0.2)
     assert weak.ids.tolist() == []
-    *_, same = followed(Config(weak_iou=0.8, **settings), square(4), score=0.2)
+    *_, same = followed(Config(low_min_iou=0.8, **settings), square(4), score=0.2)
     assert same.ids.tolist() == [0]

@@ -1,6 +1,7 @@
 """The tracker's state is bounded, and it goes on exactly from where it was saved."""
 
 import json
+from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
@@ -12,9 +13,10 @@ from safetensors.torch import save as save_tensors
 
 from tests.tracking.made import CLASSES, crossing, hiding, returning
 from tests.tracking.oracle import Noise, Oracle, Scene
+from tests.tracking.windows import in_windows
 from vis.errors import UsageError
 from vis.records import FrameTracks
-from vis.tracking import Config, Stamp, Tracker, in_windows
+from vis.tracking import Config, Stamp, Tracker
 
 ROUGH = Noise(dropped=0.1, hidden=0.1, jitter=0.05, wrong=0.2, embedding=0.5, doubled=0.2)
 HASTY = Config(patience=3, memory=12, gallery=2)
@@ -100,6 +102,29 @@ def test_a_state_of_other_classes_is_refused():
         Tracker(classes=2).load_state_dict(Tracker(classes=3).state_dict())
 
 
+def test_the_keys_of_a_state_are_those_of_states_that_lie_in_run_folders():
+    """A field of a record may get another name, a key not: runs go on after an update."""
+    tracker = Tracker(HASTY, classes=CLASSES)
+    oracle = Oracle(scene=returning(0), noise=Noise(embedding=0.3))
+    for n in range(32):
+        tracker.step(oracle([n]), [Stamp(n, Fraction(n))], 1)
+    state = tracker.state_dict()
+    assert set(state) == {"classes", "clock", "given", "next", "stamps", "live", "gallery", "gone"}
+    known = {"id", "chances", "frames", "quality", "named", "views", "embedding", "trail"}
+    assert state["live"] and state["gallery"]
+    for track in state["live"]:
+        assert set(track) == {"known", "last", "whole", "whole_at", "pending"}
+        assert set(track["known"]) == known
+        assert set(track["pending"]) == {"masks", "boxes", "weights", "presence", "windows"}
+    assert all(set(track) == known for track in state["gallery"])
+
+
+def test_every_old_name_of_a_setting_leads_to_one_of_today():
+    names = {field.name for field in fields(Config)}
+    assert set(Config.RENAMED.values()) <= names
+    assert not set(Config.RENAMED) & names
+
+
 def bytes_of(value: Any) -> int:
     if isinstance(value, torch.Tensor):
         return value.untyped_storage().nbytes()
@@ -119,7 +144,7 @@ def strangers(frame: int) -> Scene:
 
 
 def test_the_state_does_not_grow_with_the_video():
-    config = Config(patience=6, memory=40, gallery=5, tail=4, most=8)
+    config = Config(patience=6, memory=40, gallery=5, history_length=4, max_tracks=8)
     tracker = Tracker(config, classes=CLASSES)
     sizes, told = [], 0
     for n in range(150):
@@ -128,18 +153,20 @@ def test_the_state_does_not_grow_with_the_video():
         (frame,) = tracker.step(said, stamps, 1)
         told += len(tracker.ended())
         assert isinstance(frame, FrameTracks)
-        assert len(tracker.live) <= config.most
+        assert len(tracker.active) <= config.max_tracks
         assert len(tracker.gallery) <= config.gallery
         assert len(tracker.stamps) == 1
-        for one in tracker.live:
-            assert len(one.pending) <= 1
+        for one in tracker.active:
+            assert len(one.buffer) <= 1
             # what is kept is no view of a whole window
-            kept = [mask.untyped_storage().nbytes() for mask in one.pending.masks]
-            assert kept == [54 * 96 * 4] * len(one.pending)
-            assert one.last.untyped_storage().nbytes() == 54 * 96 * 4
-            assert one.whole.untyped_storage().nbytes() == 54 * 96 * 4
-        known = [*tracker.gallery, *(one.known for one in tracker.live)]
-        assert all(one.trail is not None and len(one.trail) <= config.tail for one in known)
+            kept = [mask.untyped_storage().nbytes() for mask in one.buffer.masks]
+            assert kept == [54 * 96 * 4] * len(one.buffer)
+            assert one.last_mask.untyped_storage().nbytes() == 54 * 96 * 4
+            assert one.full_mask.untyped_storage().nbytes() == 54 * 96 * 4
+        known = [*tracker.gallery, *(one.state for one in tracker.active)]
+        assert all(
+            one.history is not None and len(one.history) <= config.history_length for one in known
+        )
         sizes.append(bytes_of(tracker.state_dict()))
     assert told > 50
     assert max(sizes[75:]) <= max(sizes[:75])
@@ -154,6 +181,6 @@ def test_an_object_of_the_gallery_has_no_masks_and_ends_after_its_time():
     counts = []
     for n in range(12):
         tracker.step(said if n == 0 else none, [Stamp(n, Fraction(n))], 1)
-        counts.append((len(tracker.live), len(tracker.gallery), len(tracker.ended())))
+        counts.append((len(tracker.active), len(tracker.gallery), len(tracker.ended())))
     # seen at 0: live while 2 frames are missed at most, remembered for 5 more
     assert counts == [(3, 0, 0)] * 2 + [(0, 3, 0)] * 5 + [(0, 0, 3)] + [(0, 0, 0)] * 4

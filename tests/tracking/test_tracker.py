@@ -184,7 +184,7 @@ def test_of_two_answers_for_one_object_the_better_stays():
     said = answers(both, scores=[0.5, 0.8], labels=[1, 2])
     (frame, _) = Tracker(classes=CLASSES).step(said, stamps(0, 2), 2)
     assert frame.labels.tolist() == [2]
-    (frame, _) = Tracker(Config(duplicates=1.0), classes=CLASSES).step(said, stamps(0, 2), 2)
+    (frame, _) = Tracker(Config(nms_iou=1.0), classes=CLASSES).step(said, stamps(0, 2), 2)
     assert len(frame) == 2
 
 
@@ -221,7 +221,7 @@ def test_ids_are_never_used_twice():
     assert not tracker.ended()
     left = [one.id for one in tracker.finish()]
     assert sorted(ended + left) == seen
-    assert not tracker.finish() and not tracker.standing()
+    assert not tracker.finish() and not tracker.current()
     (frame,) = tracker.step(answers(square(0)[None]), stamps(9, 1), 1)
     assert frame.ids.tolist() == [6]
 
@@ -269,7 +269,8 @@ def test_predictions_of_other_classes_are_refused():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"threshold": 1.5}, {"tail": 0}, {"patience": -1}, {"reach": float("nan")}]
+    "wrong",
+    [{"threshold": 1.5}, {"history_length": 0}, {"patience": -1}, {"reid_radius": float("nan")}],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]):
     with pytest.raises(UsageError, match=next(iter(wrong))):

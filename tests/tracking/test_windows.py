@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
+from tests.tracking.windows import in_windows, starts
 from vis.errors import UsageError
-from vis.tracking import in_windows, starts
 
 PLANS = [(window, stride) for window in range(1, 6) for stride in range(1, window + 1)]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vis import models, weights
 from vis.errors import DataError, InputError, UsageError
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.rename import rename
 
 SMALL = {"width": 128, "encoders": 1, "decoders": 1, "hidden": 16, "backbone": "resnet18"}
@@ -79,7 +79,7 @@ def write(path: Path, tensors: dict[str, Tensor], **rest: object) -> Path:
 def test_every_published_vistr_key_is_mapped(shared: Path, depth: str, count: int) -> None:
     shapes = listed(shared / "golden" / "keys" / f"vistr_r{depth}_keys.tsv")
     assert len(shapes) == count
-    family = families.get("vistr")
+    family = converters.get("vistr")
     empty = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
     ours, dropped = rename(empty, family)
     assert len(ours) == count and not dropped
@@ -108,12 +108,12 @@ def test_converted_and_loaded_is_the_same_model(
     model = small(family, **settings)
     stated = {"slots": 10} if family == "vistr" else {}
     source = write(tmp_path / "x.pth", published(family, model))
-    card, dropped = weights.convert(family, source, tmp_path / "x.safetensors")
-    assert not dropped and card.model == family
+    metadata, dropped = weights.convert(family, source, tmp_path / "x.safetensors")
+    assert not dropped and metadata.model == family
     loaded = weights.load(tmp_path / "x.safetensors")
     for name, value in {**SMALL, **settings, **stated}.items():
         assert getattr(loaded.config, name) == value
-    assert not loaded.training and loaded.class_names == card.classes
+    assert not loaded.training and loaded.class_names == metadata.classes
     for (name, ours), theirs in zip(
         loaded.state_dict().items(), model.state_dict().values(), strict=True
     ):
@@ -136,10 +136,10 @@ def test_stated_and_stored_arguments_divide_the_queries(tmp_path: Path) -> None:
     stored = write(tmp_path / "stored.pth", tensors, args=args)
     plain = write(tmp_path / "plain.pth", tensors)
     for source, settings in ((stored, {}), (plain, {"frames": 4}), (plain, {"slots": 5})):
-        card, _ = weights.convert("vistr", source, tmp_path / "x", overwrite=True, **settings)
-        assert (card.settings["frames"], card.settings["slots"]) == (4, 5)
-    card, _ = weights.convert("vistr", plain, tmp_path / "y")
-    assert (card.settings["frames"], card.settings["slots"]) == (2, 10)
+        metadata, _ = weights.convert("vistr", source, tmp_path / "x", overwrite=True, **settings)
+        assert (metadata.settings["frames"], metadata.settings["slots"]) == (4, 5)
+    metadata, _ = weights.convert("vistr", plain, tmp_path / "y")
+    assert (metadata.settings["frames"], metadata.settings["slots"]) == (2, 10)
     for settings in ({"frames": 3}, {"slots": 6}, {"frames": 2, "slots": 5}):
         with pytest.raises(UsageError, match=r"20 queries.*--frames"):
             weights.convert("vistr", plain, tmp_path / "z", **settings)
@@ -152,16 +152,16 @@ def test_old_vistr_weights_are_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="tennis_racket and no object"):
         weights.convert("vistr", source, tmp_path / "y")
     names = [f"thing {i}" for i in range(39)]  # somebody's own 39 classes are not old weights
-    card, _ = weights.convert("vistr", source, tmp_path / "y", class_names=names)
-    assert card.classes == tuple(names)
+    metadata, _ = weights.convert("vistr", source, tmp_path / "y", class_names=names)
+    assert metadata.classes == tuple(names)
 
 
 def test_dropped_names_are_listed_with_reasons(tmp_path: Path) -> None:
     tensors = published("detr", small("detr"))
     tensors["backbone.0.body.bn1.num_batches_tracked"] = torch.tensor(5)
     source = write(tmp_path / "x.pth", tensors)
-    card, dropped = weights.convert("detr", source, tmp_path / "y")
-    assert card.settings["backbone"] == "resnet18"
+    metadata, dropped = weights.convert("detr", source, tmp_path / "y")
+    assert metadata.settings["backbone"] == "resnet18"
     (row,) = dropped
     assert row[0].endswith("num_batches_tracked") and "frozen" in row[1]
 
@@ -170,8 +170,8 @@ def test_dilation_is_stated_as_shapes_do_not_tell_it(tmp_path: Path) -> None:
     model = small("detr", backbone="resnet50_dc5")
     source = write(tmp_path / "x.pth", published("detr", model))
     for stated, backbone in (({}, "resnet50"), ({"backbone": "resnet50_dc5"}, "resnet50_dc5")):
-        card, _ = weights.convert("detr", source, tmp_path / "y", overwrite=True, **stated)
-        assert card.settings["backbone"] == backbone
+        metadata, _ = weights.convert("detr", source, tmp_path / "y", overwrite=True, **stated)
+        assert metadata.settings["backbone"] == backbone
 
 
 def test_nothing_is_converted_in_part(tmp_path: Path) -> None:
@@ -222,16 +222,17 @@ def test_a_summary_tells_what_a_file_holds(tmp_path: Path) -> None:
     count = sum(tensor.numel() for tensor in model.state_dict().values())
     theirs, ours = weights.inspect(source), weights.inspect(tmp_path / "y")
     assert theirs.numbers == ours.numbers == count
-    assert theirs.format == "torch zip" and theirs.card is None
+    assert theirs.format == "torch zip" and theirs.model_metadata is None
     assert theirs.metadata == {"args.lr": "0.0001", "args.lists": "list of 2", "epoch": "3"}
-    assert ours.format == "vis" and ours.card is not None and ours.card.model == "detr"
+    assert ours.format == "vis" and ours.model_metadata is not None
+    assert ours.model_metadata.model == "detr"
 
 
 def test_a_file_whose_model_has_changed_is_refused_with_the_shapes(tmp_path: Path) -> None:
     model = small("detr")
-    card = weights.card_of(model)
-    card.settings["slots"] = 5
-    weights.save(tmp_path / "x", card, model.state_dict())
+    metadata = weights.metadata_of(model)
+    metadata.settings["slots"] = 5
+    weights.save(tmp_path / "x", metadata, model.state_dict())
     with pytest.raises(DataError, match=r"queries is \(3, 128\), not \(5, 128\)"):
         weights.load(tmp_path / "x")
 
@@ -241,9 +242,9 @@ def test_a_file_whose_model_has_changed_is_refused_with_the_shapes(tmp_path: Pat
 )
 def test_forged_settings_are_refused(tmp_path: Path, setting: str, value: object) -> None:
     model = small("detr")
-    card = weights.card_of(model)
-    card.settings[setting] = value
-    weights.save(tmp_path / "x", card, model.state_dict())
+    metadata = weights.metadata_of(model)
+    metadata.settings[setting] = value
+    weights.save(tmp_path / "x", metadata, model.state_dict())
     with pytest.raises((DataError, UsageError), match="x: "):
         weights.load(tmp_path / "x")
 

@@ -12,7 +12,7 @@ from vis import backbones, models, weights
 from vis.backbones.dat import DATS, Size
 from vis.cli import main
 from vis.errors import DataError
-from vis.weights import families
+from vis.weights import converters
 
 SIZES = {"width": 64, "encoders": 0, "decoders": 1, "hidden": 8, "slots": 2}
 NEW = re.compile(r"backbone\.norms\.[012]\.")
@@ -85,7 +85,7 @@ def test_models_start_from_the_file_as_it_is_and_converted(
         assert [name for name, _ in dropped] == ["cls_head.weight", "cls_head.bias"]
     model = models.build("detr", classes=2, backbone="dat_smallest", **SIZES).eval()
     taken = weights.initialise(model, start)
-    fresh = {name for name in taken.fresh if name.startswith("backbone.")}
+    fresh = {name for name in taken.missing if name.startswith("backbone.")}
     assert fresh == {n for n in (f"backbone.{name}" for name in net.state_dict()) if NEW.match(n)}
     frames = torch.rand(1, 3, 64, 96)
     with torch.inference_mode():
@@ -140,7 +140,7 @@ def test_other_sizes_and_other_names_are_refused(net: torch.nn.Module, source: P
 
 
 def test_published_attentions_have_the_names_of_the_family(shared: Path):
-    family = families.get("dat")
+    family = converters.get("dat")
     with np.load(shared / "golden" / "parts" / "dat_pp_s2.npz") as stored:
         names = [key.removeprefix("w.") for key in stored if key.startswith("w.")]
     ours = {family.ours(f"stages.1.attns.1.{name}") for name in names}

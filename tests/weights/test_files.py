@@ -11,9 +11,11 @@ import torch
 
 from vis.errors import DataError, OutputExistsError
 from vis.weights import files
-from vis.weights.files import Card, read_card, read_weights, save
+from vis.weights.files import ModelMetadata, read_metadata, read_weights, save
 
-CARD = Card("vistr", {"width": 384, "name": 'quoted "seal":"'}, ("person", "größe", "", "0" * 64))
+METADATA = ModelMetadata(
+    "vistr", {"width": 384, "name": 'quoted "seal":"'}, ("person", "größe", "", "0" * 64)
+)
 TENSORS = {
     "a.weight": torch.arange(12.0).reshape(3, 4),
     "a.count": torch.tensor(5),
@@ -23,36 +25,36 @@ TENSORS = {
 
 def test_saved_and_read_is_the_same(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    save(path, CARD, TENSORS)
-    card, tensors = read_weights(path)
-    assert card == CARD and tensors.keys() == TENSORS.keys()
+    save(path, METADATA, TENSORS)
+    metadata, tensors = read_weights(path)
+    assert metadata == METADATA and tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
         assert torch.equal(tensors[name], tensor) and tensors[name].dtype == tensor.dtype
-    sealed = read_card(path)
-    assert sealed.card == CARD and sealed.header.shapes["a.weight"] == (3, 4)
+    sealed = read_metadata(path)
+    assert sealed.metadata == METADATA and sealed.header.shapes["a.weight"] == (3, 4)
 
 
 def test_parts_and_repeats_of_one_memory_are_saved_by_value(tmp_path: Path) -> None:
     whole = torch.arange(6.0).reshape(2, 3)
     tensors = {"whole": whole, "again": whole, "turned": whole.t(), "row": whole[1]}
-    save(tmp_path / "x", CARD, {**tensors, "learnt": torch.nn.Parameter(whole)})
+    save(tmp_path / "x", METADATA, {**tensors, "learnt": torch.nn.Parameter(whole)})
     found = read_weights(tmp_path / "x")[1]
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
     assert torch.equal(found["learnt"], whole) and not found["learnt"].requires_grad
 
 
 def test_the_same_weights_make_the_same_file(tmp_path: Path) -> None:
-    save(tmp_path / "a", CARD, TENSORS)
-    save(tmp_path / "b", CARD, TENSORS)
+    save(tmp_path / "a", METADATA, TENSORS)
+    save(tmp_path / "b", METADATA, TENSORS)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_a_flipped_bit_anywhere_is_noticed(tmp_path: Path) -> None:
     """Every bit of the header and of its length, and one of each byte of the numbers."""
     path = tmp_path / "x.safetensors"
-    card = Card("m", {"a": 0.5, "é": [None, True]}, ("\x1b",))
+    metadata = ModelMetadata("m", {"a": 0.5, "é": [None, True]}, ("\x1b",))
     tensors = {"w": torch.arange(3.0), "n": torch.tensor(5), "h": torch.ones(1).half()}
-    save(path, card, tensors)
+    save(path, metadata, tensors)
     good, source = path.read_bytes(), random.Random(1)
     begin = 8 + int.from_bytes(good[:8], "little")
     flips = [(at, 1 << bit) for at in range(begin) for bit in range(8)]
@@ -63,12 +65,12 @@ def test_a_flipped_bit_anywhere_is_noticed(tmp_path: Path) -> None:
             with pytest.raises(DataError):
                 read_weights(path)
             os.pwrite(file.fileno(), good[at : at + 1], at)
-    assert read_weights(path)[0] == card
+    assert read_weights(path)[0] == metadata
 
 
 def test_every_changed_or_lost_piece_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    save(path, CARD, TENSORS)
+    save(path, METADATA, TENSORS)
     good, source = path.read_bytes(), random.Random(5)
     for _ in range(500):
         at, length = source.randrange(len(good)), source.randrange(1, 30)
@@ -85,7 +87,7 @@ def test_numbers_that_are_not_finite_are_named_when_read(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(files, "check_numbers", lambda *_: None)
-        save(tmp_path / "x", CARD, {"w": torch.tensor([1.0, float("nan")])})
+        save(tmp_path / "x", METADATA, {"w": torch.tensor([1.0, float("nan")])})
     with pytest.raises(DataError, match="'w' has 1 numbers that are not finite"):
         read_weights(tmp_path / "x")
 
@@ -97,13 +99,13 @@ def test_numbers_that_are_not_finite_are_named(
 ) -> None:
     wrong = {**TENSORS, "b.bias": torch.tensor([1.0, value, 2.0], dtype=dtype)}
     with pytest.raises(DataError, match=r"'b\.bias' has 1 numbers that are not finite"):
-        save(tmp_path / "x.safetensors", CARD, wrong)
+        save(tmp_path / "x.safetensors", METADATA, wrong)
     assert not list(tmp_path.iterdir())
 
 
 def test_strange_number_types_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="complex"):
-        save(tmp_path / "x", CARD, {"w": torch.ones(1, dtype=torch.complex64)})
+        save(tmp_path / "x", METADATA, {"w": torch.ones(1, dtype=torch.complex64)})
 
 
 def test_what_would_not_be_read_is_not_written(
@@ -113,7 +115,7 @@ def test_what_would_not_be_read_is_not_written(
         with monkeypatch.context() as patch:
             patch.setattr(files, limit, value)
             with pytest.raises(DataError, match="than would be read"):
-                save(tmp_path / "x", CARD, TENSORS)
+                save(tmp_path / "x", METADATA, TENSORS)
     assert not list(tmp_path.iterdir())
 
 
@@ -123,15 +125,15 @@ def test_files_of_others_are_refused_with_advice(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="vis weights convert"):
         read_weights(path)
     with pytest.raises(DataError, match="vis weights convert"):
-        read_card(path)
+        read_metadata(path)
 
 
 def test_a_file_is_replaced_only_when_told(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    save(path, CARD, TENSORS)
+    save(path, METADATA, TENSORS)
     with pytest.raises(OutputExistsError):
-        save(path, CARD, {})
-    save(path, CARD, {"w": torch.ones(1)}, overwrite=True)
+        save(path, METADATA, {})
+    save(path, METADATA, {"w": torch.ones(1)}, overwrite=True)
     assert read_weights(path)[1].keys() == {"w"}
 
 
@@ -152,7 +154,7 @@ def test_a_forged_but_sealed_header_is_refused(
 ) -> None:
     """A seal is no signature: what it covers must be checked all the same."""
     path = tmp_path / "x.safetensors"
-    save(path, CARD, TENSORS)
+    save(path, METADATA, TENSORS)
     with safetensors.safe_open(path, "pt") as file:
         content = json.loads(file.metadata()[files.KEY]) | forged
     del content["seal"]

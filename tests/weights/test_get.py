@@ -15,7 +15,7 @@ from vis import models, weights
 from vis.cli import main
 from vis.errors import DataError, InputError, UsageError
 from vis.inference.model_classes import load_model
-from vis.weights import catalogue, families, get
+from vis.weights import catalogue, converters, get
 from vis.weights.catalogue import Entry, entries, entry
 
 SIZES = {"width": 64, "encoders": 0, "decoders": 1, "hidden": 8, "slots": 2}
@@ -227,7 +227,7 @@ def test_the_shipped_table_is_true() -> None:
     """Names are used once, families can be converted, and the numbers are those of the models."""
     rows = [one for one in entries() if not one.ships]
     assert len({one.name for one in rows}) == len(rows) >= 59
-    assert {one.family for one in rows} <= set(weights.families.names())
+    assert {one.family for one in rows} <= set(weights.converters.names())
     built: dict[str, int] = {}
     for one in rows:
         assert one.address.startswith("https://")
@@ -260,6 +260,6 @@ def test_the_stated_settings_build_the_stated_model(name: str) -> None:
         model = models.build(one.model, classes=one.classes, **one.settings)
     shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
     assert sum(math.prod(shape) for shape in shapes.values()) == one.numbers
-    told = families.get(one.family).settings(shapes, {})
+    told = converters.get(one.family).settings(shapes, {})
     for key in told.keys() - {"task", "things"} - ({"backbone"} if "dc5" in name else set()):
         assert told[key] == getattr(model.config, key), "the file tells another"

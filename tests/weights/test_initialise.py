@@ -39,15 +39,15 @@ def test_detr_gives_tt_srn_its_transformer_and_masks(tmp_path: Path) -> None:
     ours = model.state_dict()
     for name in theirs:
         if name.startswith(("transformer.", "masks.attention.", "masks.pyramid.stages.")):
-            assert name in report.taken and torch.equal(ours[name], theirs[name])
+            assert name in report.loaded and torch.equal(ours[name], theirs[name])
     left = ("class_head.", "queries", "box_head.", "projection.", "masks.pyramid.laterals.")
     for name in before:
         if name.startswith((*left, "backbone.", "masks.volume.", "masks.pyramid.end.offsets.")):
-            assert name in report.fresh and torch.equal(ours[name], before[name])
-    assert report.left["class_head.weight"] == "it is of other classes, or another model"
-    assert report.left["projection.bias"] == "the model's backbone is another"
-    assert report.left["masks.pyramid.end.logit.bias"] == "the head over time makes the logits"
-    assert set(report.taken) | set(report.fresh) == set(before)
+            assert name in report.missing and torch.equal(ours[name], before[name])
+    assert report.skipped["class_head.weight"] == "it is of other classes, or another model"
+    assert report.skipped["projection.bias"] == "the model's backbone is another"
+    assert report.skipped["masks.pyramid.end.logit.bias"] == "the head over time makes the logits"
+    assert set(report.loaded) | set(report.missing) == set(before)
     assert "left: projection (2)" not in str(report) and "tensors taken" in str(report)
 
 
@@ -66,7 +66,7 @@ def test_what_knows_the_same_classes_goes_on_with_them(
     before, model = small(source), small("detr")
     before.class_names, model.class_names = tuple(classes), tuple("abcde")
     report = weights.initialise(model, saved(tmp_path / "x", before))
-    assert ("class_head.weight" in report.taken) is goes_on
+    assert ("class_head.weight" in report.loaded) is goes_on
     same = torch.equal(model.class_head.weight, before.class_head.weight)
     assert same is goes_on
 
@@ -86,10 +86,10 @@ def test_vistr_gives_all_but_classes_to_a_model_like_it(tmp_path: Path) -> None:
     vistr = small("vistr", classes=7)
     alike = small("tt_srn", backbone="resnet18", head="linear_mlp")
     report = weights.initialise(alike, saved(tmp_path / "x", vistr))
-    assert set(report.fresh) == set(report.left) == {"class_head.weight", "class_head.bias"}
+    assert set(report.missing) == set(report.skipped) == {"class_head.weight", "class_head.bias"}
     report = weights.initialise(small("tt_srn"), tmp_path / "x")
-    assert "masks.volume.9.weight" in report.taken and "queries" in report.taken
-    assert report.left["box_head.0.weight"] == "the model's head is another"
+    assert "masks.volume.9.weight" in report.loaded and "queries" in report.loaded
+    assert report.skipped["box_head.0.weight"] == "the model's head is another"
 
 
 def test_a_transformer_of_another_width_is_refused_with_the_shapes(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_torchvisions_classifier_starts_a_resnet(tmp_path: Path) -> None:
     torch.save(net.state_dict(), tmp_path / "x.pth")
     model = small("detr")
     report = weights.initialise(model, tmp_path / "x.pth")
-    assert len(report.taken) == 100 and not report.left
+    assert len(report.loaded) == 100 and not report.skipped
     frames = torch.rand(1, 3, 64, 64)
     stem = net.maxpool(net.relu(net.bn1(net.conv1(frames))))
     expected = net.layer4(net.layer3(net.layer2(net.layer1(stem))))
@@ -120,7 +120,7 @@ def test_timms_classifiers_start_its_networks(tmp_path: Path, name: str) -> None
     torch.save(net.state_dict(), tmp_path / "x.pth")
     model = small("tt_srn", backbone=name).eval()
     report = weights.initialise(model, tmp_path / "x.pth")
-    assert {f"backbone.{n}" for n in model.backbone.state_dict()} == set(report.taken)
+    assert {f"backbone.{n}" for n in model.backbone.state_dict()} == set(report.loaded)
     frames = torch.rand(1, 3, 64, 64)
     assert torch.allclose(model.backbone(frames)[-1], net.forward_features(frames), atol=1e-4)
 
@@ -132,10 +132,10 @@ def test_timms_classifier_starts_our_twins_but_for_three_norms(tmp_path: Path) -
     torch.save(state, tmp_path / "x.pth")
     model = small("tt_srn", backbone="twins_svt_small")
     report = weights.initialise(model, tmp_path / "x.pth")
-    fresh = {name for name in report.fresh if name.startswith("backbone.")}
+    fresh = {name for name in report.missing if name.startswith("backbone.")}
     assert fresh == {f"backbone.norms.{i}.{kind}" for i in range(3) for kind in ("weight", "bias")}
     assert model.backbone.norms[3].weight.unique().tolist() == [0.5]
-    assert len(report.taken) == len(published) - 2
+    assert len(report.loaded) == len(published) - 2
 
 
 def test_the_wrong_backbone_is_refused(tmp_path: Path) -> None:

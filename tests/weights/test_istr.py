@@ -8,8 +8,8 @@ import torch
 
 from vis import models, weights
 from vis.errors import DataError
-from vis.weights import families
-from vis.weights.families import family_of
+from vis.weights import converters
+from vis.weights.converters import family_of
 from vis.weights.rename import rename
 
 V1 = {"generation": "v1", "codec": "pca", "mask_side": 28, "code": 60}
@@ -36,7 +36,7 @@ def test_every_published_key_is_mapped(
 ) -> None:
     tensors = listed(shared / "golden" / "keys" / f"istr_{name}_keys.tsv")
     assert len(tensors) == count
-    family = families.get("istr")
+    family = converters.get("istr")
     ours, dropped = rename(tensors, family)
     assert len(ours) == count and not dropped
     settings = family.settings({name: tuple(t.shape) for name, t in ours.items()}, {})
@@ -52,7 +52,7 @@ def test_every_published_key_is_mapped(
 def test_without_stored_codes_they_are_cosines(shared: Path) -> None:
     tensors = listed(shared / "golden" / "keys" / "istr_v2_pca_r50_keys.tsv")
     kept = {key: t for key, t in tensors.items() if not key.startswith("mask_encoding.")}
-    family = families.get("istr")
+    family = converters.get("istr")
     ours, _ = rename(kept, family)
     settings = family.settings({name: tuple(t.shape) for name, t in ours.items()}, {})
     assert settings["codec"] == "dct" and settings["mask_side"] == 112
@@ -61,7 +61,7 @@ def test_without_stored_codes_they_are_cosines(shared: Path) -> None:
 def test_leftovers_are_refused(shared: Path) -> None:
     tensors = listed(shared / "golden" / "keys" / "istr_v1_r50_keys.tsv")
     with pytest.raises(DataError, match=r"1 of 629 names are not of this family: head\.more"):
-        rename(tensors | {"head.more": torch.zeros(1)}, families.get("istr"))
+        rename(tensors | {"head.more": torch.zeros(1)}, converters.get("istr"))
 
 
 def test_codes_travel_with_the_weights(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from vis import models, weights
 from vis.backbones.swin import SWINS
 from vis.errors import DataError
 from vis.records import Clip
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.agreement import check
 from vis.weights.rename import first_of, rename
 
@@ -30,7 +30,7 @@ SMALL = {
     "depth": 2,
     "hidden": 40,
 }
-FAMILY = families.get("mask2former_video")
+FAMILY = converters.get("mask2former_video")
 HEAD, PREDICTOR = "sem_seg_head.pixel_decoder.", "sem_seg_head.predictor."
 PUBLISHED = (
     (r"backbone\.conv1\.(.+)", r"backbone.stem.conv1.\1"),
@@ -184,7 +184,7 @@ def test_both_words_for_the_learned_content(word: str) -> None:
 @pytest.mark.parametrize("case", ["mask2former_video_r50", "mask2former_coco_r50"])
 def test_every_published_name_and_shape_is_met(shared: Path, case: str) -> None:
     rows = json.loads((shared / "golden" / f"{case}.json").read_text())["state_dict"]
-    family = families.get("mask2former_video" if "video" in case else "mask2former")
+    family = converters.get("mask2former_video" if "video" in case else "mask2former")
     tensors = {name: torch.empty(shape, device="meta") for name, shape, _ in rows}
     ours, dropped = rename(tensors, family)
     assert [name for name, _ in dropped] == ["criterion.empty_weight"]
@@ -220,7 +220,7 @@ def test_the_published_models_are_as_large(
     ("classes", "task"), [(80, "instance"), (133, "panoptic"), (150, "semantic"), (7, "instance")]
 )
 def test_the_number_of_classes_tells_the_task(classes: int, task: str) -> None:
-    family = families.get("mask2former")
+    family = converters.get("mask2former")
     shapes = shapes_of({"classes": classes, **SMALL})
     assert family.settings(shapes, {})["task"] == task
     assert len(family.class_names(classes)) == classes

@@ -10,7 +10,7 @@ from vis import backbones, models, weights
 from vis.backbones.resnet import RESNETS
 from vis.errors import DataError
 from vis.formats.semantic_classes import ADE20K, CITYSCAPES
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.rename import rename
 
 Shapes = dict[str, tuple[int, ...]]
@@ -24,7 +24,7 @@ def listed(path: Path) -> Shapes:
 
 def converted(family: str, shapes: Shapes) -> tuple[dict[str, object], int]:
     """Settings that the shapes tell, and how many names were dropped; the model takes the rest."""
-    chosen = families.get(family)
+    chosen = converters.get(family)
     empty = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
     ours, dropped = rename(empty, chosen)
     settings = chosen.settings({name: tuple(t.shape) for name, t in ours.items()}, {})
@@ -97,7 +97,7 @@ def test_a_segmenter_tells_its_windows_classes_and_pixels(tmp_path: Path):
 def test_a_linear_segmenter_and_its_distilled_pixels():
     settings, _ = converted("segmenter", segmenter(linear=True, classes=150))
     assert settings["decoder"] == "linear"
-    assert families.get("segmenter").class_names(150) == ADE20K
+    assert converters.get("segmenter").class_names(150) == ADE20K
     shapes = segmenter() | {"encoder.dist_token": (1, 1, 64), "encoder.pos_embed": (1, 18, 64)}
     settings, _ = converted("segmenter", shapes)
     assert settings["mean"] == pytest.approx((0.485020, 0.456, 0.406), abs=1e-6)
@@ -170,7 +170,7 @@ def test_offsets_that_change_nothing_change_nothing():
     first = "backbone.layer2.0.conv2.offsets"
     tensors[f"{first}.weight"] = torch.zeros(27, 128, 3, 3)
     tensors[f"{first}.bias"] = torch.cat((torch.zeros(18), torch.full((9,), 30.0)))
-    whole = families.get("sotr").adapt(tensors)
+    whole = converters.get("sotr").adapt(tensors)
     net = backbones.build("resnet50_msra_dcn")
     state = {name[9:]: value for name, value in whole.items()}
     state["conv1.weight"] = plain.state_dict()["conv1.weight"]
@@ -183,7 +183,7 @@ def test_offsets_that_change_nothing_change_nothing():
 
 
 def test_the_pixels_of_resnext_are_over_the_deviation_already():
-    adapt = families.get("sotr").adapt
+    adapt = converters.get("sotr").adapt
     first = torch.randn(64, 3, 7, 7)
     plain = {
         "backbone.conv1.weight": first,

@@ -27,14 +27,14 @@ from vis.cli import main
 from vis.errors import DataError
 from vis.formats.published import COCO
 from vis.layers.anchors import COUNTS
-from vis.weights import catalogue, families, get
+from vis.weights import catalogue, converters, get
 from vis.weights.catalogue import entry
 from vis.weights.classes import COCO_THINGS
-from vis.weights.families import ssd_mobilenet_v2
+from vis.weights.converters import ssd_mobilenet_v2
 from vis.weights.rename import rename
 
 SCRIPTS = Path(__file__).parents[1] / "parity"
-FAMILY = families.get("ssd_mobilenet_v2")
+FAMILY = converters.get("ssd_mobilenet_v2")
 MODEL = "ssd_mobilenet_v2_coco"
 
 
@@ -156,7 +156,7 @@ def test_all_names_and_shapes_become_the_models(zeros: dict[str, Tensor]) -> Non
     with torch.device("meta"):
         wanted = models.build("ssd_mask", classes=2, masks=False).state_dict()
     assert {n: t.shape for n, t in found.items()} == {n: t.shape for n, t in wanted.items()}
-    assert families.family_of(zeros) == "ssd_mobilenet_v2"
+    assert converters.family_of(zeros) == "ssd_mobilenet_v2"
 
 
 @pytest.mark.parametrize("layer", ["backbone.stem", "backbone.blocks.3.depthwise", "extra.1.1"])

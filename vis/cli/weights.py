@@ -130,14 +130,14 @@ def inspect(file: str, /, *, tensors: bool = False) -> int:
     summary = vis.weights.inspect(file)
     _say(f"{file}: {summary.format}, {len(summary.tensors)} tensors, {summary.numbers:,} numbers")
     _say(f"types     {_types(summary)}")
-    if summary.card is not None:
-        _say(f"model     {summary.card.model}")
-        _say(f"settings  {_pairs(summary.card.settings)}")
-        if summary.card.classes:
-            named = ", ".join(name for name in summary.card.classes if name)
-            _say(f"classes   {len(summary.card.classes)}: {named}")
+    if summary.model_metadata is not None:
+        _say(f"model     {summary.model_metadata.model}")
+        _say(f"settings  {_pairs(summary.model_metadata.settings)}")
+        if summary.model_metadata.classes:
+            named = ", ".join(name for name in summary.model_metadata.classes if name)
+            _say(f"classes   {len(summary.model_metadata.classes)}: {named}")
         else:
-            _say(_start_with(summary.card.settings, file))
+            _say(_start_with(summary.model_metadata.settings, file))
     if summary.family is not None:
         order = f"vis weights convert {summary.family} {file} OUT.safetensors"
         _say(f"family    {summary.family}: {order}")

@@ -1,4 +1,4 @@
-"""average precision and recall of tracks, by the rules of the YouTube-VIS reference."""
+"""Average precision and recall of tracks, by the rules of the YouTube-VIS reference."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from vis.evaluation.evaluator import STATISTICS, TrackEvaluator
-from vis.evaluation.facts import Facts, Subject, facts, mean_of_areas
 from vis.evaluation.fitting import check_results, check_videos
+from vis.evaluation.video_matches import TrackSummary, VideoMatches, compare_tracks, mean_of_areas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,34 +117,36 @@ def evaluate_tracks(
     """
     check_videos(truth, results)
     bar = tqdm(truth.videos, "evaluating", unit="video", disable=None if progress else True)
-    known = [video_facts(truth, results, video_id, by_category=by_category) for video_id in bar]
-    return evaluate_facts(known, list(truth.categories), by_category=by_category)
+    videos = [match_video(truth, results, video_id, by_category=by_category) for video_id in bar]
+    return evaluate_matches(videos, list(truth.categories), by_category=by_category)
 
 
-def video_facts(
+def match_video(
     truth: AnnotationSet,
     results: Mapping[int, Sequence[Track]],
     video_id: int,
     *,
     by_category: bool = True,
-) -> Facts:
+) -> VideoMatches:
     """Check the results of one video and compare them with its truth.
 
     Raises:
         DataError: a result does not fit the truth: category, frame, size or score.
     """
-    found = results.get(video_id, ())
-    check_results(truth.videos[video_id], truth.categories, found)
+    video_results = results.get(video_id, ())
+    check_results(truth.videos[video_id], truth.categories, video_results)
     true = truth.tracks.get(video_id, ())
     areas = stated_areas(truth, true)
-    return facts(video_id, true, found, stated_areas=areas, by_category=by_category)
+    return compare_tracks(
+        video_id, true, video_results, stated_areas=areas, by_category=by_category
+    )
 
 
-def evaluate_facts(
-    known: Sequence[Facts], labels: Sequence[int], *, by_category: bool = True
+def evaluate_matches(
+    videos: Sequence[VideoMatches], labels: Sequence[int], *, by_category: bool = True
 ) -> AveragePrecision:
     """The numbers of videos whose tracks are compared already; `labels` are all category ids."""
-    evaluator = _Evaluator(known, labels)
+    evaluator = _Evaluator(videos, labels)
     evaluator.params.useCats = int(by_category)
     with redirect_stdout(io.StringIO()):  # COCO's evaluator speaks; this one returns
         evaluator.evaluate()
@@ -162,22 +164,22 @@ def stated_areas(truth: AnnotationSet, tracks: Sequence[Track]) -> dict[int, flo
 class _Evaluator(TrackEvaluator):
     """Tracks are numbered from 1 through all videos, since to COCO an id of 0 means no match."""
 
-    def __init__(self, known: Sequence[Facts], labels: Sequence[int]) -> None:
-        super().__init__([video.video_id for video in known], labels)
-        self.known = known
+    def __init__(self, videos: Sequence[VideoMatches], labels: Sequence[int]) -> None:
+        super().__init__([video.video_id for video in videos], labels)
+        self.videos = videos
         self.truth_ids: list[int] = [NONE]
         self.result_ids: list[int] = [NONE]
 
-    def facts(self) -> Iterator[Facts]:
-        for video in self.known:
+    def video_matches(self) -> Iterator[VideoMatches]:
+        for video in self.videos:
             truth = _numbered(video.truth, self.truth_ids)
             yield video._replace(truth=truth, results=_numbered(video.results, self.result_ids))
 
 
-def _numbered(subjects: Sequence[Subject], ids: list[int]) -> list[Subject]:
+def _numbered(tracks: Sequence[TrackSummary], ids: list[int]) -> list[TrackSummary]:
     first = len(ids)
-    ids.extend(subject.id for subject in subjects)
-    return [subject._replace(id=first + place) for place, subject in enumerate(subjects)]
+    ids.extend(track.id for track in tracks)
+    return [track._replace(id=first + place) for place, track in enumerate(tracks)]
 
 
 def _summary(evaluator: _Evaluator, labels: tuple[int, ...]) -> AveragePrecision:
@@ -187,7 +189,7 @@ def _summary(evaluator: _Evaluator, labels: tuple[int, ...]) -> AveragePrecision
     return AveragePrecision(
         numbers=dict(zip(STATISTICS, map(float, evaluator.stats), strict=True)),
         per_category=dict(zip(labels, each, strict=True)),
-        video_ids=tuple(video.video_id for video in evaluator.known),
+        video_ids=tuple(video.video_id for video in evaluator.videos),
         labels=labels,
         thresholds=np.array(evaluator.params.iouThrs),
         recalls=np.array(evaluator.params.recThrs),
@@ -217,5 +219,5 @@ def _matches(entry: Mapping[str, Any], truth_ids: Ids, result_ids: Ids) -> Match
 
 def _mean(values: Numbers) -> float:
     """Mean of what is known, -1 where nothing is."""
-    known = values[values > NONE]
-    return float(known.mean()) if known.size else float(NONE)
+    valid = values[values > NONE]
+    return float(valid.mean()) if valid.size else float(NONE)

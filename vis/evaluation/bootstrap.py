@@ -1,4 +1,4 @@
-"""how far AP would swing with other videos: an interval from drawing the videos again and again."""
+"""How far AP would swing with other videos: an interval from drawing the videos again and again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Category(NamedTuple):
 
 
 def bootstrap(
-    found: AveragePrecision, *, draws: int = 1000, level: float = 0.95, seed: int = 0
+    ap: AveragePrecision, *, draws: int = 1000, level: float = 0.95, seed: int = 0
 ) -> Interval:
     """Percentile interval of AP when as many videos are drawn with replacement (Efron 1979).
 
@@ -66,34 +66,34 @@ def bootstrap(
             f"draws is {draws} and level {level}", remedy="Give 1 or more, and a share as 0.95."
         )
     generator = np.random.default_rng(seed)
-    videos = len(found.video_ids)
-    categories = _categories(found)
+    videos = len(ap.video_ids)
+    categories = _categories(ap)
     values = [np.zeros(0)]
     for first in range(0, draws if videos else 0, _AT_ONCE):
-        drawn = generator.integers(videos, size=(min(_AT_ONCE, draws - first), videos))
-        weights = np.array([np.bincount(row, minlength=videos) for row in drawn])
-        values.append(_mean_ap(categories, weights, found))
+        samples = generator.integers(videos, size=(min(_AT_ONCE, draws - first), videos))
+        weights = np.array([np.bincount(row, minlength=videos) for row in samples])
+        values.append(_mean_ap(categories, weights, ap))
     each = np.concatenate(values)
-    known = each[each > NONE]
-    if not known.size:
+    valid = each[each > NONE]
+    if not valid.size:
         return Interval(NONE, NONE, level, 0)
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]).tolist()
-    return Interval(low, high, level, known.size)
+    low, high = np.quantile(valid, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    return Interval(low, high, level, valid.size)
 
 
-def ap_by_video(found: AveragePrecision) -> Mapping[int, float]:
+def ap_by_video(ap: AveragePrecision) -> Mapping[int, float]:
     """AP of each video as if there were no other, by its id; -1 where nothing is to be found."""
-    categories = _categories(found)
-    alone = np.eye(len(found.video_ids), dtype=np.int64)
-    each = _mean_ap(categories, alone, found).tolist()
-    return dict(zip(found.video_ids, each, strict=True))
+    categories = _categories(ap)
+    alone = np.eye(len(ap.video_ids), dtype=np.int64)
+    each = _mean_ap(categories, alone, ap).tolist()
+    return dict(zip(ap.video_ids, each, strict=True))
 
 
-def _categories(found: AveragePrecision) -> list[_Category]:
+def _categories(ap: AveragePrecision) -> list[_Category]:
     groups: dict[int, list[Matches]] = {}
-    for matches in found.matches:
+    for matches in ap.matches:
         groups.setdefault(matches.label, []).append(matches)
-    places = {video: place for place, video in enumerate(found.video_ids)}
+    places = {video: place for place, video in enumerate(ap.video_ids)}
     return [_category(group, places) for group in groups.values()]
 
 
@@ -101,6 +101,7 @@ def _category(group: Sequence[Matches], places: Mapping[int, int]) -> _Category:
     truths = np.zeros(len(places), np.int64)
     for matches in group:
         truths[places[matches.video_id]] += np.count_nonzero(~matches.crowd)
+    # stable, as COCO sorts: equal scores keep the order of the videos
     order = np.argsort(-np.concatenate([matches.scores for matches in group]), kind="stable")
     matched = np.concatenate([matches.matched for matches in group], axis=1)[:, order] >= 0
     counted = ~np.concatenate([matches.ignored for matches in group], axis=1)[:, order]
@@ -110,14 +111,14 @@ def _category(group: Sequence[Matches], places: Mapping[int, int]) -> _Category:
     return _Category(matched & counted, ~matched & counted, videos[order], truths)
 
 
-def _mean_ap(categories: Sequence[_Category], weights: Weights, found: AveragePrecision) -> Floats:
+def _mean_ap(categories: Sequence[_Category], weights: Weights, ap: AveragePrecision) -> Floats:
     """`[B]` AP of each draw, -1 where none has truth; `weights [B V]` count its videos."""
-    total, known = np.zeros((2, len(weights)))
+    total, count = np.zeros((2, len(weights)))
     for category in categories:
         truths = weights @ category.truths
-        total += np.where(truths > 0, _ap(category, weights, truths, recalls=found.recalls), 0)
-        known += truths > 0
-    return np.where(known > 0, total / np.maximum(known, 1), NONE)
+        total += np.where(truths > 0, _ap(category, weights, truths, recalls=ap.recalls), 0)
+        count += truths > 0
+    return np.where(count > 0, total / np.maximum(count, 1), NONE)
 
 
 def _ap(category: _Category, weights: Weights, truths: Weights, *, recalls: Floats) -> Floats:
@@ -127,11 +128,12 @@ def _ap(category: _Category, weights: Weights, truths: Weights, *, recalls: Floa
     for right, wrong in zip(category.right, category.wrong, strict=True):
         # precision falls from each right result to the next, so these alone make the envelope
         hits = np.flatnonzero(right)
-        reached = np.cumsum(times[:, hits], axis=1)
-        shown = np.cumsum(times * (right | wrong), axis=1)[:, hits]
-        precision = reached / np.maximum(shown, 1)
+        true_positives = np.cumsum(times[:, hits], axis=1)
+        positives = np.cumsum(times * (right | wrong), axis=1)[:, hits]
+        precision = true_positives / np.maximum(positives, 1)
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        shares = reached / np.maximum(truths, 1)[:, None]
+        shares = true_positives / np.maximum(truths, 1)[:, None]
+        # how many of COCO's 101 recalls each right result reaches; each of them is read once
         places = np.searchsorted(recalls, shares, side="right")
         areas.append((envelope * np.diff(places, axis=1, prepend=0)).sum(axis=1))
     mean: Floats = np.mean(areas, axis=0)

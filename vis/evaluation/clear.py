@@ -12,7 +12,7 @@ from vis.evaluation.pairing import EPSILON, best_pairs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from vis.evaluation.pairing import Meeting, Meetings
+    from vis.evaluation.pairing import FrameComparison, FrameMatches
 
 Cover = dict[int, int | None]
 """Frame in which an object is visible -> the result that covers it, or None where it is missed."""
@@ -57,7 +57,7 @@ class Clear(NamedTuple):
         }
 
 
-def clear(video: Meetings, threshold: float) -> tuple[Clear, list[Cover]]:
+def clear(video: FrameComparison, threshold: float) -> tuple[Clear, list[Cover]]:
     """The counts of one video, and by row which column covered it.
 
     An object keeps the result it last had as long as the two overlap enough; the rest are matched
@@ -68,14 +68,14 @@ def clear(video: Meetings, threshold: float) -> tuple[Clear, list[Cover]]:
     covers: list[Cover] = [{} for _ in video.truths]
     switches, overlap = 0, 0.0
     for frame in video.frames:
-        found = _match(frame, last, threshold)
-        switches += sum(last.get(row, column) != column for row, (column, _) in found.items())
-        overlap += sum(iou for _, iou in found.values())
-        last |= {row: column for row, (column, _) in found.items()}
+        matches = _match(frame, last, threshold)
+        switches += sum(last.get(row, column) != column for row, (column, _) in matches.items())
+        overlap += sum(iou for _, iou in matches.values())
+        last |= {row: column for row, (column, _) in matches.items()}
         for row in frame.truths.tolist():
-            covers[row][frame.frame] = found[row][0] if row in found else None
+            covers[row][frame.frame] = matches[row][0] if row in matches else None
     counts = Clear(
-        results=int(video.found_seen.sum()),
+        results=int(video.result_frames.sum()),
         switches=switches,
         overlap=overlap,
     )
@@ -88,26 +88,27 @@ def ratio(part: float, whole: float) -> float:
 
 
 def _match(
-    frame: Meeting, last: Mapping[int, int], threshold: float
+    frame: FrameMatches, last: Mapping[int, int], threshold: float
 ) -> dict[int, tuple[int, float]]:
     """Row -> its column and their overlap."""
     rows, columns = frame.truths.tolist(), frame.results.tolist()
     left = frame.iou.copy()
-    found: dict[int, tuple[int, float]] = {}
+    matches: dict[int, tuple[int, float]] = {}
     for i, row in enumerate(rows):
         j = columns.index(last[row]) if last.get(row) in columns else None
         if j is not None and left[i, j] >= threshold - EPSILON:
-            found[row] = (columns[j], float(frame.iou[i, j]))
-            left[i], left[:, j] = -1, -1
+            matches[row] = (columns[j], float(frame.iou[i, j]))
+            left[i], left[:, j] = -1, -1  # below every threshold: neither is matched again
     for i, j in zip(*best_pairs(left, threshold), strict=True):
-        found[rows[i]] = (columns[j], float(frame.iou[i, j]))
-    return found
+        matches[rows[i]] = (columns[j], float(frame.iou[i, j]))
+    return matches
 
 
 def _with_lives(counts: Clear, covers: Sequence[Cover]) -> Clear:
     """The counts that look at each object's whole life."""
     lives = [np.array([who is not None for who in cover.values()], np.bool_) for cover in covers]
     shares = np.array([life.mean() for life in lives if len(life)])
+    # a run begins in a covered frame that is the first, or follows one that is missed
     starts = [int(life[:1].sum() + (life[1:] & ~life[:-1]).sum()) for life in lives]
     mostly = int((shares >= MOSTLY).sum())
     lost = int((shares < BARELY).sum())

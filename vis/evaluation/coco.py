@@ -1,4 +1,4 @@
-"""average precision and recall of boxes and masks in single pictures, by COCO's own evaluator."""
+"""Average precision and recall of boxes and masks in single pictures, by COCO's own evaluator."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ def evaluate_pictures(
     Raises:
         UsageError: a result has no mask and masks shall be compared, or neither mask nor box.
     """
-    found = [_found(result, kind, place) for place, result in enumerate(results, 1)]
+    true = list(_truth_annotations(truth))
+    ours = [_result_annotation(result, kind, place) for place, result in enumerate(results, 1)]
     with redirect_stdout(io.StringIO()):  # COCO's evaluator speaks; this one returns
-        evaluator = COCOeval(_index(truth, list(_true(truth))), _index(truth, found), kind)
+        evaluator = COCOeval(_index(truth, true), _index(truth, ours), kind)
         evaluator.params.useCats = int(by_category)
         evaluator.evaluate()
         evaluator.accumulate()
@@ -57,8 +58,8 @@ def evaluate_pictures(
 
 def results_of_tracks(tracks: Mapping[int, Sequence[Track]]) -> Iterator[PictureResult]:
     """What was found in videos of one frame, by id of the video, as results of pictures."""
-    for image_id, found in tracks.items():
-        for track in found:
+    for image_id, video_tracks in tracks.items():
+        for track in video_tracks:
             if 0 in track.masks:
                 yield PictureResult(image_id, track.label, track.score, mask=track.masks[0])
 
@@ -77,7 +78,7 @@ def _index(truth: AnnotationSet, annotations: list[dict[str, Any]]) -> COCO:
     return coco
 
 
-def _true(truth: AnnotationSet) -> Iterator[dict[str, Any]]:
+def _truth_annotations(truth: AnnotationSet) -> Iterator[dict[str, Any]]:
     # to COCO an id of 0 means no match
     ids = count(1)
     for image_id, tracks in truth.tracks.items():
@@ -94,7 +95,7 @@ def _true(truth: AnnotationSet) -> Iterator[dict[str, Any]]:
             }
 
 
-def _found(result: PictureResult, kind: Kind, place: int) -> dict[str, Any]:
+def _result_annotation(result: PictureResult, kind: Kind, place: int) -> dict[str, Any]:
     box = result.box or (_box(result.mask) if result.mask else None)
     if box is None or (kind == "segm" and result.mask is None):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""where AP was lost: how much each kind of error costs, each repaired alone by an oracle."""
+"""Where AP was lost: how much each kind of error costs, each repaired alone by an oracle."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from vis.evaluation.average_precision import NONE, evaluate_facts, stated_areas
-from vis.evaluation.facts import Facts, subject
+from vis.evaluation.average_precision import NONE, evaluate_matches, stated_areas
+from vis.evaluation.error_attribution import attribute_errors
 from vis.evaluation.fitting import check_results, check_videos
-from vis.evaluation.following import following
-from vis.evaluation.repairs import REPAIRS
+from vis.evaluation.oracles import ORACLES
+from vis.evaluation.video_matches import VideoMatches, track_summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from vis.evaluation.following import Following
+    from vis.evaluation.error_attribution import ErrorAttribution
     from vis.formats.ytvis_records import AnnotationSet
     from vis.records import Track
 
@@ -30,7 +30,7 @@ MEANINGS: Mapping[str, str] = {
     "identity switches": "an object's frames are spread over results, or a result's over objects",
     "late births": "an object's result begins after the object",
 }
-"""By the name of the error; `vis.evaluation.following` says exactly when a result is about one."""
+"""By the name of the error; `vis.evaluation.error_attribution` says when a result is about one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,46 +65,48 @@ def error_split(
         DataError: a result does not fit the truth: video, category, frame, size or score.
     """
     check_videos(truth, results)
-    given: list[Facts] = []
-    repaired: dict[str, list[Facts]] = {name: [] for name in REPAIRS}
+    unrepaired: list[VideoMatches] = []
+    by_oracle: dict[str, list[VideoMatches]] = {name: [] for name in ORACLES}
     touched: Counter[str] = Counter()
     for video_id in tqdm(
         truth.videos, "splitting errors", unit="video", disable=None if progress else True
     ):
         check_results(truth.videos[video_id], truth.categories, results.get(video_id, ()))
-        found = following(results.get(video_id, ()), truth.tracks.get(video_id, ()))
-        given.append(_facts(truth, video_id, found))
-        for name, repair in REPAIRS.items():
-            better = repair(found, given[-1])
-            repaired[name].append(better.facts)
-            touched[name] += better.tracks
-    return _split(given, repaired, touched, list(truth.categories))
+        attribution = attribute_errors(results.get(video_id, ()), truth.tracks.get(video_id, ()))
+        unrepaired.append(_video_matches(truth, video_id, attribution))
+        for name, repair in ORACLES.items():
+            result = repair(attribution, unrepaired[-1])
+            by_oracle[name].append(result.matches)
+            touched[name] += result.tracks
+    return _split(unrepaired, by_oracle, touched, list(truth.categories))
 
 
-def _facts(truth: AnnotationSet, video_id: int, found: Following) -> Facts:
-    areas = stated_areas(truth, found.truth)
-    return Facts(
+def _video_matches(
+    truth: AnnotationSet, video_id: int, attribution: ErrorAttribution
+) -> VideoMatches:
+    areas = stated_areas(truth, attribution.truth)
+    return VideoMatches(
         video_id=video_id,
-        truth=[subject(track, areas.get(track.id)) for track in found.truth],
-        results=[subject(track) for track in found.results],
-        iou=found.iou,
+        truth=[track_summary(track, areas.get(track.id)) for track in attribution.truth],
+        results=[track_summary(track) for track in attribution.results],
+        iou=attribution.iou,
     )
 
 
 def _split(
-    given: Sequence[Facts],
-    repaired: Mapping[str, Sequence[Facts]],
+    unrepaired: Sequence[VideoMatches],
+    by_oracle: Mapping[str, Sequence[VideoMatches]],
     touched: Mapping[str, int],
     labels: Sequence[int],
 ) -> ErrorSplit:
-    base = evaluate_facts(given, labels)
-    wanted = [label for label, value in base.per_category.items() if value > NONE]
-    before = np.array([base.per_category[label] for label in wanted])
+    base = evaluate_matches(unrepaired, labels)
+    with_truth = [label for label, value in base.per_category.items() if value > NONE]
+    before = np.array([base.per_category[label] for label in with_truth])
     lost = {}
-    for name, known in repaired.items():
-        each = evaluate_facts(known, labels).per_category
+    for name, videos in by_oracle.items():
+        each = evaluate_matches(videos, labels).per_category
         # a category whose objects were all missed has nothing left to lose
-        after = np.array([each[label] if each[label] > NONE else 1.0 for label in wanted])
-        lost[name] = float(np.mean(after - before)) if wanted else 0.0
+        after = np.array([each[label] if each[label] > NONE else 1.0 for label in with_truth])
+        lost[name] = float(np.mean(after - before)) if with_truth else 0.0
     ap = base.numbers["AP"]
-    return ErrorSplit(ap=ap, lost=lost, tracks={name: touched[name] for name in repaired})
+    return ErrorSplit(ap=ap, lost=lost, tracks={name: touched[name] for name in by_oracle})

@@ -12,8 +12,8 @@ from pycocotools import cocoeval
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from vis.evaluation.facts import Facts, Subject
     from vis.evaluation.overlaps import Ratios
+    from vis.evaluation.video_matches import TrackSummary, VideoMatches
 
     Key = tuple[int, int]
 
@@ -58,7 +58,7 @@ class TrackEvaluator(cocoeval.COCOeval):  # type: ignore[misc]
         self.params = Params()
         self.params.vidIds, self.params.catIds = sorted(video_ids), sorted(labels)
 
-    def facts(self) -> Iterable[Facts]:
+    def video_matches(self) -> Iterable[VideoMatches]:
         """What is known of each video that `params` names; a subclass says where it comes from."""
         raise NotImplementedError
 
@@ -72,32 +72,33 @@ class TrackEvaluator(cocoeval.COCOeval):  # type: ignore[misc]
         self._overlaps: dict[Key, Ratios] = {}
         self.evalImgs: list[Any] = []
         self.eval: dict[str, Any] = {}
-        for video in self.facts():
+        for video in self.video_matches():
             self._enter(video)
 
-    def _enter(self, video: Facts) -> None:
-        for known, subjects in ((self._gts, video.truth), (self._dts, video.results)):
-            for subject in subjects:
-                known[video.video_id, subject.label].append(_entry(subject))
+    def _enter(self, video: VideoMatches) -> None:
+        for table, tracks in ((self._gts, video.truth), (self._dts, video.results)):
+            for track in tracks:
+                table[video.video_id, track.label].append(_entry(track))
         groups = [[label] for label in self.params.catIds]
         for labels in groups if self.params.useCats else [self.params.catIds]:
             rows = _places(video.results, labels)
             rows.sort(key=lambda row: -video.results[row].score)
+            # COCO asks for category -1 where categories are not told apart
             key = (video.video_id, labels[0] if self.params.useCats else -1)
             columns = _places(video.truth, labels)
             self._overlaps[key] = video.iou[rows[: self.params.maxDets[-1]]][:, columns]
 
 
-def _places(subjects: Sequence[Subject], labels: Sequence[int]) -> list[int]:
+def _places(tracks: Sequence[TrackSummary], labels: Sequence[int]) -> list[int]:
     """Category by category, as COCO's evaluator lines them up."""
-    return [n for label in labels for n, subject in enumerate(subjects) if subject.label == label]
+    return [n for label in labels for n, track in enumerate(tracks) if track.label == label]
 
 
-def _entry(subject: Subject) -> dict[str, Any]:
+def _entry(track: TrackSummary) -> dict[str, Any]:
     return {
-        "id": subject.id,
-        "score": subject.score,
-        "area": subject.area,
-        "iscrowd": int(subject.crowd),
-        "ignore": int(subject.crowd),
+        "id": track.id,
+        "score": track.score,
+        "area": track.area,
+        "iscrowd": int(track.crowd),
+        "ignore": int(track.crowd),
     }

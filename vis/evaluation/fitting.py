@@ -1,4 +1,4 @@
-"""results that do not fit the videos of the truth are refused before anything is counted."""
+"""Results that do not fit the videos of the truth are refused before anything is counted."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def check_videos(truth: AnnotationSet, results: Mapping[int, Sequence[Track]]) -
     """
     unknown = sorted(results.keys() - truth.videos.keys())
     if unknown:
-        named = ", ".join(map(str, unknown[:5]))
+        some = ", ".join(map(str, unknown[:5]))
         raise DataError(
-            f"there are results of {len(unknown)} videos that the truth does not have: {named}",
+            f"there are results of {len(unknown)} videos that the truth does not have: {some}",
             remedy="Evaluate with the truth of the same videos.",
         )
 

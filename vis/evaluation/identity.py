@@ -1,4 +1,4 @@
-"""are objects found, and do they keep their names: HOTA, IDF1, CLEAR on masks, with timelines."""
+"""Are objects found, and do they keep their names: HOTA, IDF1, CLEAR on masks, with timelines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tqdm import tqdm
 from vis.errors import DataError, MaskError
 from vis.evaluation.clear import Clear, Cover, clear, ratio
 from vis.evaluation.hota import Hota, hota
-from vis.evaluation.pairing import EPSILON, Meetings, meetings
+from vis.evaluation.pairing import EPSILON, FrameComparison, compare_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,16 +40,16 @@ class Identities:
 class Fit(NamedTuple):
     """What adds up for IDF1: masks, and those in the one best naming of all results."""
 
-    named: int
+    idtp: int
     truths: int
     results: int
 
     def numbers(self) -> dict[str, float]:
         """IDF1, and its precision and recall."""
         return {
-            "IDF1": ratio(2 * self.named, self.truths + self.results),
-            "IDP": ratio(self.named, self.results),
-            "IDR": ratio(self.named, self.truths),
+            "IDF1": ratio(2 * self.idtp, self.truths + self.results),
+            "IDP": ratio(self.idtp, self.results),
+            "IDR": ratio(self.idtp, self.truths),
         }
 
 
@@ -125,41 +125,43 @@ def identity_f1(
     Raises:
         MaskError: masks of different sizes in one frame.
     """
-    return _fit(meetings(truths, results, threshold), threshold).numbers()["IDF1"]
+    return _fit(compare_frames(truths, results, threshold), threshold).numbers()["IDF1"]
 
 
 def _by_category(
     truths: Sequence[Track], results: Sequence[Track], threshold: float, video: int
-) -> Iterator[tuple[int, Meetings]]:
+) -> Iterator[tuple[int, FrameComparison]]:
     crowds = [track for track in truths if track.crowd]
     labels = {track.label for track in (*truths, *results) if not track.crowd}
     for label in sorted(labels):
-        same = [track for track in truths if track.label == label and not track.crowd]
-        found = [track for track in results if track.label == label]
+        same_truths = [track for track in truths if track.label == label and not track.crowd]
+        same_results = [track for track in results if track.label == label]
         try:
-            yield label, meetings([*same, *crowds], found, threshold)
+            yield label, compare_frames([*same_truths, *crowds], same_results, threshold)
         except MaskError as error:
             raise error.at(f"video {video}") from None
 
 
-def _tally(video: Meetings, threshold: float) -> tuple[_Tally, Timeline]:
+def _tally(video: FrameComparison, threshold: float) -> tuple[_Tally, Timeline]:
     counts, covers = clear(video, threshold)
-    named = [
+    covers_by_id = [
         {frame: None if column is None else video.results[column].id for frame, column in c.items()}
         for c in covers
     ]
-    timeline = {track.id: cover for track, cover in zip(video.truths, named, strict=True)}
+    timeline = {track.id: cover for track, cover in zip(video.truths, covers_by_id, strict=True)}
     return _Tally(hota(video), _fit(video, threshold), counts), timeline
 
 
-def _fit(video: Meetings, threshold: float) -> Fit:
+def _fit(video: FrameComparison, threshold: float) -> Fit:
     together = np.zeros((len(video.truths), len(video.results)), np.int64)
     for frame in video.frames:
+        # every pair that fits, not one to one: the assignment of whole tracks decides (TrackEval)
         fits = frame.iou >= threshold - EPSILON
         together[frame.truths[:, None], frame.results] += fits
     best = linear_sum_assignment(together, maximize=True)
-    return Fit(int(together[best].sum()), int(video.true_seen.sum()), int(video.found_seen.sum()))
+    idtp = int(together[best].sum())
+    return Fit(idtp, int(video.truth_frames.sum()), int(video.result_frames.sum()))
 
 
 def _nothing() -> _Tally:
-    return _tally(meetings([], [], 0.5), 0.5)[0]
+    return _tally(compare_frames([], [], 0.5), 0.5)[0]

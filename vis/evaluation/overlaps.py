@@ -46,10 +46,10 @@ def frame_overlaps(results: Sequence[Track], truth: Sequence[Track]) -> Iterator
     Raises:
         MaskError: masks of one frame differ in size.
     """
-    found, wanted = _by_frame(results), _by_frame(truth)
-    for frame in sorted(found.keys() | wanted.keys()):
-        rows, ours = _unzip(found.get(frame, []))
-        columns, theirs = _unzip(wanted.get(frame, []))
+    result_masks, truth_masks = _by_frame(results), _by_frame(truth)
+    for frame in sorted(result_masks.keys() | truth_masks.keys()):
+        rows, ours = _unzip(result_masks.get(frame, []))
+        columns, theirs = _unzip(truth_masks.get(frame, []))
         areas, truth_areas = rle.areas(ours), rle.areas(theirs)
         # of a crowd COCO divides by the result's own area: times it, the shared pixels, exactly
         parts = rle.iou(ours, theirs, [True] * len(theirs))
@@ -69,10 +69,10 @@ def track_iou(results: Sequence[Track], truth: Sequence[Track]) -> Ratios:
     if not shared.size:
         return shared.astype(np.float64)
     areas, truth_areas = np.zeros(len(results), np.int64), np.zeros(len(truth), np.int64)
-    for seen in frame_overlaps(results, truth):
-        shared[seen.results[:, None], seen.truth] += seen.shared
-        areas[seen.results] += seen.result_areas
-        truth_areas[seen.truth] += seen.truth_areas
+    for frame in frame_overlaps(results, truth):
+        shared[frame.results[:, None], frame.truth] += frame.shared
+        areas[frame.results] += frame.result_areas
+        truth_areas[frame.truth] += frame.truth_areas
     return _ratios(shared, areas, truth_areas)
 
 
@@ -83,6 +83,7 @@ def mean_area(track: Track) -> float:
 
 
 def _ratios(shared: Counts, areas: Counts, truth_areas: Counts) -> Ratios:
+    # integers until here, however long the video: the same ratio in any order of the frames
     union = areas[:, None] + truth_areas - shared
     ratios: Ratios = shared / np.maximum(union, 1)
     return ratios
@@ -96,5 +97,5 @@ def _by_frame(tracks: Sequence[Track]) -> dict[int, list[tuple[int, RLE]]]:
     return frames
 
 
-def _unzip(shown: list[tuple[int, RLE]]) -> tuple[Counts, list[RLE]]:
-    return np.array([place for place, _ in shown], np.int64), [mask for _, mask in shown]
+def _unzip(pairs: list[tuple[int, RLE]]) -> tuple[Counts, list[RLE]]:
+    return np.array([place for place, _ in pairs], np.int64), [mask for _, mask in pairs]

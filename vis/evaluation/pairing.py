@@ -25,7 +25,7 @@ EPSILON = float(np.finfo(float).eps)
 """How far below a threshold an overlap still reaches it: thresholds like 0.15 are not exact."""
 
 
-class Meeting(NamedTuple):
+class FrameMatches(NamedTuple):
     """The objects and results of one frame."""
 
     frame: int
@@ -37,20 +37,22 @@ class Meeting(NamedTuple):
     """`[n m]` intersection over union."""
 
 
-class Meetings(NamedTuple):
+class FrameComparison(NamedTuple):
     """True objects (rows) against results (columns) through one video."""
 
     truths: Sequence[Track]
     results: Sequence[Track]
-    frames: Sequence[Meeting]
+    frames: Sequence[FrameMatches]
     """Those in which an object is seen."""
-    true_seen: Ints
+    truth_frames: Ints
     """`[N]` in how many frames each object has a mask."""
-    found_seen: Ints
+    result_frames: Ints
     """`[M]` in how many frames each result has a mask that nothing excuses."""
 
 
-def meetings(truths: Sequence[Track], results: Sequence[Track], threshold: float) -> Meetings:
+def compare_frames(
+    truths: Sequence[Track], results: Sequence[Track], threshold: float
+) -> FrameComparison:
     """Compare the tracks of one video, whatever their categories; linear in tracks x frames.
 
     A result's mask that fits no object and lies by more than half within one crowd region is left
@@ -71,15 +73,15 @@ def meetings(truths: Sequence[Track], results: Sequence[Track], threshold: float
     results = sorted(results, key=_content)
     if not objects and not crowds:
         # most categories of most videos: nothing to compare with
-        return Meetings([], results, [], np.zeros(0, np.int64), _lengths(results))
+        return FrameComparison([], results, [], np.zeros(0, np.int64), _lengths(results))
     compared = frame_overlaps(results, [*objects, *crowds])
-    met = [_meet(one, len(objects), threshold) for one in compared]
-    return Meetings(
+    frames = [_frame_matches(one, len(objects), threshold) for one in compared]
+    return FrameComparison(
         objects,
         results,
-        [frame for frame in met if len(frame.truths)],
-        _counts([frame.truths for frame in met], len(objects)),
-        _counts([frame.results for frame in met], len(results)),
+        [frame for frame in frames if len(frame.truths)],
+        _counts([frame.truths for frame in frames], len(objects)),
+        _counts([frame.results for frame in frames], len(results)),
     )
 
 
@@ -89,33 +91,36 @@ def best_pairs(iou: Floats, threshold: float) -> tuple[Ints, Ints]:
     # one pair more outweighs any overlap of all the others
     dear = 2.0 * min(iou.shape, default=0) + 1
     rows, columns = linear_sum_assignment(np.where(fits, 1 - iou, dear))
-    kept = fits[rows, columns]
-    return rows[kept], columns[kept]
+    valid = fits[rows, columns]
+    return rows[valid], columns[valid]
 
 
-def _meet(frame: FrameOverlap, objects: int, threshold: float) -> Meeting:
+def _frame_matches(frame: FrameOverlap, objects: int, threshold: float) -> FrameMatches:
     """One frame without empty masks, crowds, and what crowds excuse."""
+    # the truth was compared as objects, then crowds: its places tell them apart
     there = (frame.truth < objects) & (frame.truth_areas > 0)
     crowd = frame.truth >= objects
     iou = frame.iou[:, there].T
-    kept = frame.result_areas > 0
+    counted = frame.result_areas > 0
     if crowd.any():
         inside = frame.shared[:, crowd] / np.maximum(frame.result_areas, 1)[:, None]
-        fitting = np.isin(np.arange(len(kept)), best_pairs(iou, threshold)[1])
-        kept &= fitting | (inside <= 0.5).all(axis=1)
-    return Meeting(frame.frame, frame.truth[there], frame.results[kept], iou[:, kept])
+        fitting = np.isin(np.arange(len(counted)), best_pairs(iou, threshold)[1])
+        # a crowd excuses only what would be a false positive: a match stays a match
+        counted &= fitting | (inside <= 0.5).all(axis=1)
+    return FrameMatches(frame.frame, frame.truth[there], frame.results[counted], iou[:, counted])
 
 
 def _counts(places: Sequence[Ints], length: int) -> Ints:
+    # the empty array: numpy joins no arrays at all only with an error
     return np.bincount(np.concatenate([np.empty(0, np.int64), *places]), minlength=length)
 
 
 def _lengths(tracks: Sequence[Track]) -> Ints:
-    shown = (
+    lengths = (
         sum(mask.counts != _nothing(mask.height, mask.width) for mask in track.masks.values())
         for track in tracks
     )
-    return np.fromiter(shown, np.int64)
+    return np.fromiter(lengths, np.int64)
 
 
 @lru_cache(maxsize=64)

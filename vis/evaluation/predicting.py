@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 OPTIONS = TrackOptions(
     threshold=0.001,
-    tracker=Config(threshold=0.05, weakest=0.02, presence=0.02, min_length=1),
+    tracker=Config(threshold=0.05, low_threshold=0.02, min_presence=0.02, min_length=1),
     cuts=False,
 )
 """Scores far lower than for watching: AP also counts what ranks last. Videos of data sets are

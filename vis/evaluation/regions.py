@@ -132,8 +132,8 @@ def _judge(
     objects = {}
     for video in tqdm(truth.videos.values(), "J and F", disable=None if progress else True):
         try:
-            found = results.get(video.id, [])
-            objects[video.id] = judge(video, truth.tracks.get(video.id, []), found)
+            video_results = results.get(video.id, [])
+            objects[video.id] = judge(video, truth.tracks.get(video.id, []), video_results)
         except (DataError, MaskError) as error:
             raise error.at(f"video {video.id}") from None
     fits = [fit.numbers() for fits in objects.values() for fit in fits.values()]
@@ -144,8 +144,8 @@ def _judge(
 
 def _by_id(video: VideoEntry, truth: Sequence[Track], results: Sequence[Track]) -> dict[int, Fit]:
     judged, crowds = _split(truth)
-    found = {track.id: track for track in results}
-    if unknown := sorted(set(found) - {track.id for track in judged}):
+    by_id = {track.id: track for track in results}
+    if unknown := sorted(set(by_id) - {track.id for track in judged}):
         raise DataError(
             f"result {unknown[0]} is of no object",
             remedy="Give each result the id of the object that it follows.",
@@ -155,10 +155,10 @@ def _by_id(video: VideoEntry, truth: Sequence[Track], results: Sequence[Track]) 
         void = _void(video, frame, crowds)
         for row, track in enumerate(judged):
             a = _look(video, frame, track, void)
-            b = _look(video, frame, found.get(track.id), void)
+            b = _look(video, frame, by_id.get(track.id), void)
             j[row, frame], f[row, frame] = _region_j(a, b), boundary_f(a.outline, b.outline)
     return {
-        track.id: Fit(track.id if track.id in found else None, j[row], f[row])
+        track.id: Fit(track.id if track.id in by_id else None, j[row], f[row])
         for row, track in enumerate(judged)
     }
 
@@ -166,17 +166,17 @@ def _by_id(video: VideoEntry, truth: Sequence[Track], results: Sequence[Track]) 
 def _by_fit(video: VideoEntry, truth: Sequence[Track], results: Sequence[Track]) -> dict[int, Fit]:
     judged, crowds = _split(truth)
     # without enough results, empty ones
-    found = [*results, *[None] * max(0, len(judged) - len(results))]
-    j, f = np.zeros((2, len(judged), len(found), video.length))
+    padded = [*results, *[None] * max(0, len(judged) - len(results))]
+    j, f = np.zeros((2, len(judged), len(padded), video.length))
     for frame in range(video.length):
         void = _void(video, frame, crowds)
-        theirs = [_look(video, frame, track, void) for track in found]
+        theirs = [_look(video, frame, track, void) for track in padded]
         for row, track in enumerate(judged):
             a = _look(video, frame, track, void)
             j[row, :, frame] = [_region_j(a, b) for b in theirs]
             f[row, :, frame] = [boundary_f(a.outline, b.outline) for b in theirs]
     rows, columns = linear_sum_assignment((j + f).mean(axis=2), maximize=True)
-    partners = [found[column] for column in columns]
+    partners = [padded[column] for column in columns]
     return {
         judged[row].id: Fit(partner.id if partner else None, j[row, column], f[row, column])
         for row, column, partner in zip(rows, columns, partners, strict=True)
@@ -214,6 +214,7 @@ def _pixels(video: VideoEntry, frame: int, track: Track | None) -> Mask:
 
 
 def _region_j(a: _Look, b: _Look) -> float:
+    # neither is there: right, as DAVIS counts it
     if not a.area or not b.area:
         return float(a.area == b.area)
     shared = int(np.count_nonzero(a.mask & b.mask))
@@ -223,18 +224,19 @@ def _region_j(a: _Look, b: _Look) -> float:
 def _mean_j(truth: Sequence[Track], results: Sequence[Track]) -> Floats:
     """`[N M]` over the frames that show either."""
     total, frames = np.zeros((2, len(truth), len(results)))
-    for seen in frame_overlaps(results, truth):
-        total[np.ix_(seen.truth, seen.results)] += seen.iou.T
-        shown = np.zeros(len(truth), np.bool_), np.zeros(len(results), np.bool_)
-        shown[0][seen.truth[seen.truth_areas > 0]] = True
-        shown[1][seen.results[seen.result_areas > 0]] = True
-        frames += shown[0][:, None] | shown[1]
+    for frame in frame_overlaps(results, truth):
+        total[np.ix_(frame.truth, frame.results)] += frame.iou.T
+        visible = np.zeros(len(truth), np.bool_), np.zeros(len(results), np.bool_)
+        visible[0][frame.truth[frame.truth_areas > 0]] = True
+        visible[1][frame.results[frame.result_areas > 0]] = True
+        frames += visible[0][:, None] | visible[1]
     return total / np.maximum(1, frames)
 
 
 def _statistics(name: str, values: Floats) -> dict[str, float]:
     """Of the judged frames; decay is how much the last quarter is worse than the first."""
     judged = values[~np.isnan(values)]
+    # rounded as in DAVIS's own code, so that the quarters, which share a frame, are the same
     edges = np.round(np.linspace(1, len(judged), 5) + 1e-10).astype(int) - 1
     first, last = (judged[edges[i] : edges[i + 1] + 1] for i in (0, 3))
     mean = _mean(judged)

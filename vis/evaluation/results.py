@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vis.errors import UsageError
 from vis.evaluation.error_split import MEANINGS
 from vis.evaluation.report import ErrorRow, write_report
-from vis.evaluation.report.summary import content_of, known
+from vis.evaluation.report.summary import content_of, or_nan
 from vis.formats.json_file import write_json
 from vis.formats.ytvis import write_results
 
@@ -90,9 +90,9 @@ class Evaluation:
     def table(self) -> Iterator[tuple[str, str, str]]:
         """Rows of name, value in percent, and remark."""
         for name, value in self.headline.items():
-            yield name, percent(known(value)), self._swing() if name == "AP" else ""
+            yield name, percent(or_nan(value)), self._swing() if name == "AP" else ""
         for name, value in self.pictures.get("bbox", {}).items() if not self.boxes_alone else ():
-            yield f"{name} of boxes", percent(known(value)), ""
+            yield f"{name} of boxes", percent(or_nan(value)), ""
         for numbers in self.others.values():
             remark = f"results with a score of {self.threshold:.3g} or more"
             for place, (name, value) in enumerate(numbers.items()):
@@ -106,7 +106,8 @@ class Evaluation:
             return
         labels = [t.label for tracks in self.truth.tracks.values() for t in tracks if not t.crowd]
         for label, value in sorted(self._each().items(), key=lambda row: -row[1]):
-            yield self.truth.categories[label].name, percent(known(value)), str(labels.count(label))
+            name, count = self.truth.categories[label].name, str(labels.count(label))
+            yield name, percent(or_nan(value)), count
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write `numbers` as JSON.
@@ -147,7 +148,7 @@ class Evaluation:
             interval=(self.interval.low, self.interval.high) if self.interval.draws else None,
             errors=self._error_rows(),
             others={**self.pictures, **self.others},
-            facts=self.description(),
+            details=self.description(),
             notes=[*self.notes, *skipped],
         )
         return write_report(
@@ -169,7 +170,7 @@ class Evaluation:
     def _swing(self) -> str:
         if self.boxes_alone:
             return "of boxes"
-        span = f"{percent(known(self.interval.low))} to {percent(known(self.interval.high))}"
+        span = f"{percent(or_nan(self.interval.low))} to {percent(or_nan(self.interval.high))}"
         return f"{span} in {self.interval.level:.0%} of draws of such videos"
 
     def _error_rows(self) -> list[ErrorRow]:

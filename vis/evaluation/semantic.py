@@ -39,27 +39,28 @@ class Confusion:
         self.pixels = np.zeros((classes, classes), np.int64)
         """`[K K]` by true class, then found class; those of parts of a set may be added."""
 
-    def add(self, truth: npt.NDArray[np.integer], found: npt.NDArray[np.integer]) -> None:
+    def add(self, truth: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]) -> None:
         """Count the pixels of one picture, both `[H W]` of class indices.
 
         Raises:
             DataError: the sizes differ, or a label is of no class.
         """
-        if truth.shape != found.shape:
-            raise DataError(f"the truth is {_size(truth)} pixels but the result {_size(found)}")
+        if truth.shape != predicted.shape:
+            raise DataError(f"the truth is {_size(truth)} pixels but the result {_size(predicted)}")
         judged = truth != self.ignore
-        true, guess = truth[judged].astype(np.int64), found[judged].astype(np.int64)
+        true, guess = truth[judged].astype(np.int64), predicted[judged].astype(np.int64)
         classes = len(self.pixels)
         _check(true, classes, "truth")
         _check(guess, classes, "result")
+        # one number for each pair of classes: one pass over the pixels counts them all
         counts = np.bincount(true * classes + guess, minlength=classes**2)
         self.pixels += counts.reshape(classes, classes)
 
     def numbers(self) -> SemanticNumbers:
         """The numbers of everything added so far (Strudel et al., Segmenter, 2021, section 4.1)."""
         right = np.diag(self.pixels)
-        true, found = self.pixels.sum(axis=1), self.pixels.sum(axis=0)
-        iou, accuracy = _ratios(right, true + found - right), _ratios(right, true)
+        true, predicted = self.pixels.sum(axis=1), self.pixels.sum(axis=0)
+        iou, accuracy = _ratios(right, true + predicted - right), _ratios(right, true)
         numbers = {
             "mIoU": _mean(iou),
             "mean_accuracy": _mean(accuracy),
@@ -75,8 +76,8 @@ def _ratios(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.ND
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else nan
+    valid = values[~np.isnan(values)]
+    return float(valid.mean()) if len(valid) else nan
 
 
 def _check(labels: npt.NDArray[np.int64], classes: int, whose: str) -> None:

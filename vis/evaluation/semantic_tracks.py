@@ -40,10 +40,10 @@ def semantic_tracks(
     classes = {label: place for place, label in enumerate(sorted(truth.categories), 1)}
     confusion = Confusion(len(classes) + 1, ignore=_NOT_JUDGED)
     for video in tqdm(truth.videos.values(), "classes", disable=None if progress else True):
-        true, found = truth.tracks.get(video.id, []), results.get(video.id, [])
+        true, predicted = truth.tracks.get(video.id, []), results.get(video.id, [])
         for frame in range(video.length):
             confusion.add(
-                _painted(true, frame, video, classes), _painted(found, frame, video, classes)
+                _painted(true, frame, video, classes), _painted(predicted, frame, video, classes)
             )
     return confusion.numbers()
 
@@ -53,8 +53,9 @@ def _painted(
 ) -> npt.NDArray[np.int16]:
     """`[H W]` classes of one frame."""
     page = np.zeros((video.height, video.width), np.int16)
-    shown = [track for track in tracks if frame in track.masks]
-    for track in sorted(shown, key=lambda track: (not track.crowd, track.score)):
+    visible = [track for track in tracks if frame in track.masks]
+    # what is painted last lies on top: crowds are below all objects, and sure ones above unsure
+    for track in sorted(visible, key=lambda track: (not track.crowd, track.score)):
         part, (x0, y0, x1, y1) = rle.decode_box(track.masks[frame])
         page[y0:y1, x0:x1][part] = _NOT_JUDGED if track.crowd else classes[track.label]
     return page

@@ -24,8 +24,8 @@ import numpy as np
 
 from vis.errors import UsageError
 from vis.evaluation.evaluator import TrackEvaluator
-from vis.evaluation.facts import facts, mean_of_areas
 from vis.evaluation.overlaps import mean_area
+from vis.evaluation.video_matches import compare_tracks, mean_of_areas
 from vis.formats.json_file import read_json
 from vis.formats.reading import Reading
 from vis.formats.ytvis import annotations_of, results_of
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from vis.evaluation.facts import Facts
+    from vis.evaluation.video_matches import VideoMatches
     from vis.formats.ytvis_records import AnnotationSet
     from vis.records import RLE, Track
 
@@ -112,10 +112,12 @@ class YTVOS:
         """Ids of the annotations that pass every filter given; an area lies within its bounds."""
         videos, labels = _many(vidIds), _many(catIds)
         groups = [self.vidToAnns[video] for video in videos if video in self.vidToAnns]
-        found = [ann for group in groups for ann in group] if videos else self._list("annotations")
+        annotations = (
+            [ann for group in groups for ann in group] if videos else self._list("annotations")
+        )
         return [
             ann["id"]
-            for ann in found
+            for ann in annotations
             if (not labels or ann["category_id"] in labels)
             and (not len(areaRng) or areaRng[0] < ann["avg_area"] < areaRng[1])
             and (iscrowd is None or ann["iscrowd"] == iscrowd)
@@ -125,11 +127,11 @@ class YTVOS:
         self, catNms: Some = (), supNms: Some = (), catIds: Some = ()
     ) -> list[int]:
         """Ids of the categories that pass every filter given: names, supercategories, ids."""
-        asked = (("name", _many(catNms)), ("supercategory", _many(supNms)), ("id", _many(catIds)))
+        filters = (("name", _many(catNms)), ("supercategory", _many(supNms)), ("id", _many(catIds)))
         return [
             category["id"]
             for category in self._list("categories")
-            if all(not values or category.get(key) in values for key, values in asked)
+            if all(not values or category.get(key) in values for key, values in filters)
         ]
 
     def getVidIds(self, vidIds: Some = (), catIds: Some = ()) -> list[int]:  # noqa: N802
@@ -193,8 +195,8 @@ class YTVOS:
     def _mask(self, ann: Record, frame: int) -> RLE:
         video = self.vids[ann["video_id"]]
         size = video["height"], video["width"]
-        shown = parse_masks([ann["segmentations"][frame]], size)
-        return shown[0] if shown else rle.encode(np.zeros(size, np.bool_))
+        masks = parse_masks([ann["segmentations"][frame]], size)
+        return masks[0] if masks else rle.encode(np.zeros(size, np.bool_))
 
     def _list(self, key: str) -> list[Record]:
         records: list[Record] = self.dataset.get(key, [])
@@ -243,23 +245,23 @@ class YTVOSeval(TrackEvaluator):
         matches = super().evaluateImg(*args)
         return matches and {**matches, "video_id": matches["image_id"]}
 
-    def facts(self) -> Iterator[Facts]:
+    def video_matches(self) -> Iterator[VideoMatches]:
         """The tracks of each video and category that `params` names."""
         if self.cocoGt is None or self.cocoDt is None:
             raise UsageError("there is no truth or no result", remedy="Give YTVOSeval both.")
         for video in self.params.vidIds:
-            truth, results = (self._chosen(api, video) for api in (self.cocoGt, self.cocoDt))
+            truth, results = (self._tracks_of(api, video) for api in (self.cocoGt, self.cocoDt))
             areas = {track.id: self.cocoGt.anns[track.id]["avg_area"] for track in truth}
-            yield facts(
+            yield compare_tracks(
                 video,
                 truth,
                 results,
                 stated_areas=areas,
                 by_category=bool(self.params.useCats),
-                most=self.params.maxDets[-1],
+                max_results=self.params.maxDets[-1],
             )
 
-    def _chosen(self, api: YTVOS, video: int) -> list[Track]:
+    def _tracks_of(self, api: YTVOS, video: int) -> list[Track]:
         return [api.tracks[key] for key in api.getAnnIds([video], self.params.catIds)]
 
 

@@ -96,9 +96,9 @@ class ResolvedOptions:
             UsageError: naming the first that differs.
         """
         for name, value in self.state().items():
-            if state[name] != value:
+            if state.get(name) != value:
                 raise UsageError(
-                    f"{name} is {value}, but the tracking that is to go on had {state[name]}",
+                    f"{name} is {value}, but the tracking that is to go on had {state.get(name)}",
                     remedy="Give the same settings, or begin anew without the state.",
                 )
 
@@ -153,4 +153,5 @@ def tracker_for(threshold: float, linking: Linking = "masks") -> Config:
     """The usual settings; where weaker objects are to be written, weaker ones are followed too."""
     usual = Config.by_queries() if linking == "queries" else Config()
     share = min(1.0, threshold / usual.threshold)
-    return replace(usual, threshold=usual.threshold * share, weakest=usual.weakest * share)
+    low = usual.low_threshold * share
+    return replace(usual, threshold=usual.threshold * share, low_threshold=low)

@@ -192,6 +192,8 @@ class Tracking(Iterator[FrameTracks]):
         """Take a state; the index of the first frame to be read."""
         if self.info.live:
             raise UsageError("a live source cannot go on", where=self.info.name)
+        if "options" not in state:
+            raise UsageError("the state is of an older version", remedy="Begin anew without it.")
         self.options.check_same(state["options"])
         self._session.load_state_dict(state["session"])
         self._emitted, self._following = state["emitted"], state["following"]

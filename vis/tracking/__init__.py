@@ -1,6 +1,6 @@
-"""Clip predictions to lasting identities: windows, similarity, tracker.
+"""Clip predictions to lasting identities: detections, association, tracker.
 
-The tracker is loaded when it is first used: settings and windows need no torch.
+The tracker is loaded when it is first used: settings and stamps need no torch.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vis.tracking.config import Config
-from vis.tracking.windows import Stamp, Window, in_windows, starts
+from vis.tracking.windows import Stamp
 
 if TYPE_CHECKING:
     from vis.tracking.tracker import Tracker as Tracker
 
-__all__ = ["Config", "Stamp", "Tracker", "Window", "in_windows", "starts"]
+__all__ = ["Config", "Stamp", "Tracker"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""regions of classes instead of objects: a region is known by its class, nothing is linked."""
+"""Regions of classes instead of objects: a region is known by its class, nothing is linked."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ class ByClass:
 
     def __init__(self, *, classes: int) -> None:
         self.sums = np.zeros(classes)
-        """Of the scores of each class."""
+        """`[K]` of the scores of each class over frames."""
         self.frames = np.zeros(classes, np.int64)
-        """That showed each class."""
+        """`[K]` frames in which each class has a region."""
 
     def step(
         self, predictions: ClipPredictions, stamps: Sequence[Stamp], settled: int
     ) -> list[FrameTracks]:
         """The regions of the settled frames of a window; as `Tracker.step`."""
+        # frames that a later window repeats are left to it: nothing is averaged over windows
         return [self._frame(predictions, t, stamp) for t, stamp in enumerate(stamps[:settled])]
 
-    def standing(self) -> list[Identity]:
-        """All classes that were seen."""
+    def current(self) -> list[Identity]:
+        """All classes that have had a region, by index."""
         return [self._identity(label) for label in np.flatnonzero(self.frames).tolist()]
 
     def ended(self) -> list[Identity]:
@@ -49,10 +50,10 @@ class ByClass:
         return []
 
     def finish(self) -> list[Identity]:
-        """All classes that were seen; ready for another video."""
-        found = self.standing()
+        """All classes that have had a region; ready for another video."""
+        identities = self.current()
         self.sums[:], self.frames[:] = 0, 0
-        return found
+        return identities
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -64,6 +65,7 @@ class ByClass:
         Raises:
             UsageError: that one's classes were others.
         """
+        # a tracker of objects saves no sums: its state is refused here as well
         if len(state.get("sums", ())) != len(self.sums):
             raise UsageError("the state is of other classes, or of objects")
         self.sums, self.frames = np.array(state["sums"]), np.array(state["frames"], np.int64)
@@ -73,6 +75,7 @@ class ByClass:
         masks, boxes = predictions.masks[inside, t], predictions.boxes[inside, t]
         labels = _array(predictions.labels[inside]).astype(np.int64)
         scores = _array(predictions.scores[inside]).astype(np.float32)
+        # `+=` by index adds once per class: a class has one region in a frame, so none is lost
         self.sums[labels] += scores
         self.frames[labels] += 1
         means = (self.sums[labels] / self.frames[labels]).astype(np.float32)
@@ -88,9 +91,9 @@ class ByClass:
 
     def _identity(self, label: int) -> Identity:
         score = float(self.sums[label] / self.frames[label])
-        chances = np.zeros(len(self.sums), np.float32)
-        chances[label] = score
-        return Identity(label, label, score, class_scores=chances, mean=score)
+        class_probs = np.zeros(len(self.sums), np.float32)
+        class_probs[label] = score
+        return Identity(label, label, score, class_scores=class_probs, mean=score)
 
 
 def _array(values: Tensor) -> Any:

@@ -19,11 +19,11 @@ _ROWS = ("ids", "labels", "scores", "boxes", "masks")
 
 
 @dataclass(slots=True)
-class Standing:
+class TrackStats:
     """One object as far as the settled frames go."""
 
     frames: int = 0
-    """That showed it."""
+    """Settled frames that show it."""
     label: int = 0
     mean: float = 0.0
     """Its running mean score in the newest of them."""
@@ -50,14 +50,14 @@ class Confirmation:
         self.min_length = min_length
         self.frames: deque[FrameTracks] = deque()
         """Held back, the oldest first."""
-        self._objects: dict[int, Standing] = {}
+        self._stats: dict[int, TrackStats] = {}
         self._ended: list[Identity] = []
         self._length = 0  # frames of the shot so far
 
     def add(self, frames: Iterable[FrameTracks]) -> list[FrameTracks]:
         """Take settled frames, with running means as scores; those that need not wait any more."""
         for frame in frames:
-            self._learn(frame)
+            self._count(frame)
             self.frames.append(frame)
         ready: list[FrameTracks] = []
         while self.frames and not self._waits(self.frames[0]):
@@ -70,9 +70,9 @@ class Confirmation:
         In one that is shorter than `min_length`, objects count that all of its frames show.
         """
         enough = min(self.min_length, self._length)
-        for one in self._objects.values():
-            if one.frames >= enough:
-                one.score = max(one.score, one.mean)
+        for stats in self._stats.values():
+            if stats.frames >= enough:
+                stats.score = max(stats.score, stats.mean)
         ready = [self._confirmed(frame, enough) for frame in self.frames]
         self.frames.clear()
         self._length = 0
@@ -88,16 +88,17 @@ class Confirmation:
 
     def ended(self) -> list[Identity]:
         """Those of them that no waiting frame shows, each once, with their last score."""
-        held = {identity for frame in self.frames for identity in frame.ids.tolist()}
-        ready = [one for one in self._ended if one.id not in held]
-        self._ended = [one for one in self._ended if one.id in held]
-        return [self._told(one) for one in ready]
+        waiting = {identity for frame in self.frames for identity in frame.ids.tolist()}
+        ready = [one for one in self._ended if one.id not in waiting]
+        self._ended = [one for one in self._ended if one.id in waiting]
+        return [self._with_track_score(one) for one in ready]
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors."""
+        # keys and the fields of `TrackStats` are a file format: states lie in run folders
         return {
             "frames": [_plain(frame) for frame in self.frames],
-            "objects": [[key, asdict(one)] for key, one in sorted(self._objects.items())],
+            "objects": [[key, asdict(one)] for key, one in sorted(self._stats.items())],
             "ended": [
                 asdict(one) | {"class_scores": torch.from_numpy(one.class_scores.copy())}
                 for one in self._ended
@@ -108,41 +109,45 @@ class Confirmation:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another one of the same setting was saved."""
         self.frames = deque(_frame(plain) for plain in state["frames"])
-        self._objects = {key: Standing(**one) for key, one in state["objects"]}
+        self._stats = {key: TrackStats(**one) for key, one in state["objects"]}
         self._ended = [
             Identity(**(one | {"class_scores": one["class_scores"].numpy().copy()}))
             for one in state["ended"]
         ]
         self._length = state["length"]
 
-    def _learn(self, frame: FrameTracks) -> None:
+    def _count(self, frame: FrameTracks) -> None:
         self._length += 1
         rows = zip(frame.ids.tolist(), frame.labels.tolist(), frame.scores.tolist(), strict=True)
         for identity, label, mean in rows:
-            one = self._objects.setdefault(identity, Standing())
-            one.frames, one.label, one.mean = one.frames + 1, label, mean
-            if one.frames >= self.min_length:
-                one.score = max(one.score, mean)
+            stats = self._stats.setdefault(identity, TrackStats())
+            stats.frames, stats.label, stats.mean = stats.frames + 1, label, mean
+            # means before it is confirmed do not count: a single sure frame is noise as a rule
+            if stats.frames >= self.min_length:
+                stats.score = max(stats.score, mean)
 
     def _waits(self, frame: FrameTracks) -> bool:
         left = self.min_length - len(self.frames)  # frames that it may still wait for
-        seen = (self._objects[identity].frames for identity in frame.ids.tolist())
-        return left > 0 and any(n < self.min_length <= n + left for n in seen)
+        counts = (self._stats[identity].frames for identity in frame.ids.tolist())
+        # what could not be confirmed even by every frame to come is not waited for
+        return left > 0 and any(n < self.min_length <= n + left for n in counts)
 
     def _confirmed(self, frame: FrameTracks, enough: int) -> FrameTracks:
         """The frame with what is known by now of its objects that were seen often enough."""
-        objects = [self._objects[identity] for identity in frame.ids.tolist()]
-        rows = np.array([one.frames >= enough for one in objects], np.bool_)
+        # the label and score of now, not of the frame: the frames after it were seen already
+        stats = [self._stats[identity] for identity in frame.ids.tolist()]
+        rows = np.array([one.frames >= enough for one in stats], np.bool_)
         frame = replace(
             frame,
-            labels=np.array([one.label for one in objects], np.int64),
-            scores=np.array([one.score for one in objects], np.float32),
+            labels=np.array([one.label for one in stats], np.int64),
+            scores=np.array([one.score for one in stats], np.float32),
         )
         return frame if rows.all() else rows_of(frame, rows)
 
-    def _told(self, one: Identity) -> Identity:
-        known = self._objects.pop(one.id, None)
-        return one if known is None else replace(one, score=known.score)
+    def _with_track_score(self, one: Identity) -> Identity:
+        # popped: an id never comes again, and the numbers of each would add up without bound
+        stats = self._stats.pop(one.id, None)
+        return one if stats is None else replace(one, score=stats.score)
 
 
 def rows_of(frame: FrameTracks, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> FrameTracks:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def expected(motions: Floats, gaps: Floats) -> Floats:
-    """Centres `[M N 2]` of objects after as many frames.
+    """Centres `[M N 2]` (y, x, in cells) of objects after as many frames.
 
     Args:
-        motions: `[M 5]` of `Known.motion`.
+        motions: `[M 5]` of `TrackState.motion`.
         gaps: `[M N]` frames since then.
     """
     return np.asarray(motions[:, None, 1:3] + motions[:, None, 3:] * gaps[..., None])
@@ -25,6 +25,7 @@ def expected(motions: Floats, gaps: Floats) -> Floats:
 def shifted(mask: Tensor, dy: float, dx: float) -> Tensor:
     """`[h w]` moved by whole cells; what leaves the picture is lost."""
     height, width = mask.shape
+    # whole cells: interpolation would blur the mask, and lower its overlap with itself
     down, right = round(dy), round(dx)
     moved = mask.new_zeros(height, width)
     if abs(down) >= height or abs(right) >= width:

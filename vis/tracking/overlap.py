@@ -29,6 +29,7 @@ def soft_iou(a: Tensor, b: Tensor) -> Tensor:
     flat, other = a.flatten(1), b.flatten(1)
     both = flat @ other.T
     either = flat.square().sum(dim=1)[:, None] + other.square().sum(dim=1)[None] - both
+    # two empty masks overlap by 0, not by NaN
     return both / either.clamp(min=_TINY)
 
 
@@ -39,24 +40,25 @@ def soft_share(a: Tensor, b: Tensor) -> Tensor:
 
 
 def mean_iou(
-    frames: Iterable[tuple[Tensor, Tensor]], shown_a: Bools, shown_b: Bools
+    frames: Iterable[tuple[Tensor, Tensor]], visible_a: Bools, visible_b: Bools
 ) -> tuple[Floats, Ints]:
     """Mean overlap of objects over the frames that show at least one of the two.
 
     Args:
         frames: `[A h w]` and `[B h w]` of each of the T frames.
-        shown_a: `[A T]`; a frame that shows only one of two objects counts as no overlap.
-        shown_b: `[B T]`.
+        visible_a: `[A T]`; a frame that shows only one of two objects counts as no overlap.
+        visible_b: `[B T]`.
 
     Returns:
         The means, and how many frames show both; `[A B]` each.
     """
     total: Tensor | None = None
-    for (a, b), left, right in zip(frames, shown_a.T, shown_b.T, strict=True):
+    for (a, b), left, right in zip(frames, visible_a.T, visible_b.T, strict=True):
         both = torch.from_numpy(left[:, None] & right[None]).to(b.device)
         added = soft_iou(a, b) * both
+        # the sum stays on the device: one copy to the host for all frames
         total = added if total is None else total + added
-    left, right = shown_a.astype(np.int64), shown_b.astype(np.int64)
+    left, right = visible_a.astype(np.int64), visible_b.astype(np.int64)
     shared = left @ right.T
     either = left.sum(axis=1)[:, None] + right.sum(axis=1)[None] - shared
     sums = np.zeros(shared.shape) if total is None else total.cpu().double().numpy()

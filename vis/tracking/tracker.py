@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vis.errors import UsageError
-from vis.tracking.candidates import Candidates, take
+from vis.tracking.active_track import ActiveTrack, frame_tracks
+from vis.tracking.association import Pairs, affinity, assign
 from vis.tracking.config import Config
-from vis.tracking.known import Known
-from vis.tracking.link import Pairs, assign, compare
-from vis.tracking.live import Live, frame_tracks
-from vis.tracking.recognise import recognise
-from vis.tracking.state import load, save
+from vis.tracking.detections import Detections, detect
+from vis.tracking.reid import reidentify
+from vis.tracking.state import (
+    load_active,
+    load_identity,
+    load_track,
+    save_active,
+    save_identity,
+    save_track,
+)
+from vis.tracking.track_state import TrackState
+from vis.tracking.windows import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vis.records import ClipPredictions, FrameTracks, Identity
     from vis.tracking.overlap import Bools, Ints
-    from vis.tracking.windows import Stamp
 
 
 _UNMISTAKABLE = 0.7
@@ -31,9 +39,10 @@ _UNMISTAKABLE = 0.7
 class Tracker:
     """Joins the predictions of consecutive windows.
 
-    Live objects are those seen less than `patience` frames ago; they hold one mask and one for each
-    frame that the next window may repeat. The gallery holds objects without masks, to be known
-    again. Both are bounded by the config; nothing else grows but what `ended` has not handed out.
+    Active tracks are those seen less than `patience` frames ago; they hold two masks and one for
+    each frame that the next window may repeat. The gallery holds tracks without masks, to be
+    re-identified. Both are bounded by the config; nothing else grows but what `ended` has not
+    handed out.
 
     Args:
         config: how identities are made, kept and given up.
@@ -43,12 +52,19 @@ class Tracker:
     def __init__(self, config: Config = Config(), *, classes: int) -> None:  # noqa: B008  frozen
         self.config, self.classes = config, classes
         self.stamps: list[Stamp] = []
-        self.clock = 0
-        self.given = -1
-        self.next = 0
-        self.live: list[Live] = []
-        self.gallery: list[Known] = []
-        self.gone: list[Identity] = []
+        """Of the buffered frames: those that are not emitted yet."""
+        self.frame_counter = 0
+        """Frames emitted so far: the number of the first buffered one. Unlike a stamp's index it
+        has no gaps, so that ages and speeds are in frames that the model saw."""
+        self.last_index = -1
+        """Index of the last frame that was emitted."""
+        self.next_id = 0
+        self.active: list[ActiveTrack] = []
+        """By id."""
+        self.gallery: list[TrackState] = []
+        """The one that was seen longest ago first."""
+        self.removed: list[Identity] = []
+        """Forgotten since the last call of `ended`."""
 
     def step(
         self, predictions: ClipPredictions, stamps: Sequence[Stamp], settled: int
@@ -67,34 +83,47 @@ class Tracker:
             UsageError: the window does not go on where those before it ended, or its predictions
                 are of another number of classes or size.
         """
+        # both checks come first: a window that is refused has changed nothing
         offset = self._offset(stamps, settled)
         self._check(predictions, len(stamps))
         self.stamps = [*self.stamps[:offset], *stamps]
-        found = take(predictions, len(stamps), self.config)
-        self._identify(found, offset)
+        detections = detect(predictions, len(stamps), self.config)
+        self._identify(detections, offset)
         height, width = predictions.masks.shape[2:]
-        frames = self._give(settled, (height, width))
+        frames = self._emit(settled, (height, width))
         self._forget()
         return frames
 
-    def standing(self) -> list[Identity]:
-        """The live ones as of now, by id."""
-        return [one.known.identity() for one in self.live]
+    def current(self) -> list[Identity]:
+        """Those of active tracks as of now, by id."""
+        return [track.state.identity() for track in self.active]
 
     def ended(self) -> list[Identity]:
         """Those that were forgotten since the last call, each once."""
-        gone, self.gone = self.gone, []
-        return gone
+        removed, self.removed = self.removed, []
+        return removed
 
     def finish(self) -> list[Identity]:
         """All that are left, by id; the tracker is then empty, for another video with new ids."""
-        left = [*self.gallery, *(one.known for one in self.live)]
-        self.live, self.gallery, self.stamps, self.given = [], [], [], -1
-        return [known.identity() for known in sorted(left, key=lambda known: known.id)]
+        left = [*self.gallery, *(track.state for track in self.active)]
+        # ids and the frame counter go on: two shots of one video must not share an id
+        self.active, self.gallery, self.stamps, self.last_index = [], [], [], -1
+        return [state.identity() for state in sorted(left, key=lambda state: state.id)]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that it goes on from: plain values and tensors on the CPU."""
-        return save(self)
+        # keys of a file format, see `vis.tracking.state`
+        return {
+            "classes": self.classes,
+            "clock": self.frame_counter,
+            "given": self.last_index,
+            "next": self.next_id,
+            # a time is an exact fraction, which JSON has no number for
+            "stamps": [[stamp.index, str(stamp.time)] for stamp in self.stamps],
+            "live": [save_active(track) for track in self.active],
+            "gallery": [save_track(state) for state in self.gallery],
+            "gone": [save_identity(identity) for identity in self.removed],
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly where another tracker of the same config and classes was saved.
@@ -102,18 +131,29 @@ class Tracker:
         Raises:
             UsageError: that one's classes were others.
         """
-        load(self, state)
+        if state["classes"] != self.classes:
+            raise UsageError(
+                f"the state is of {state['classes']} classes, the tracker has {self.classes}",
+                remedy="Go on with the model that it was saved with.",
+            )
+        self.frame_counter, self.last_index = state["clock"], state["given"]
+        self.next_id = state["next"]
+        self.stamps = [Stamp(index, Fraction(time)) for index, time in state["stamps"]]
+        self.active = [load_active(track) for track in state["live"]]
+        self.gallery = [load_track(track) for track in state["gallery"]]
+        self.removed = [load_identity(identity) for identity in state["gone"]]
 
     def _offset(self, stamps: Sequence[Stamp], settled: int) -> int:
-        """The place of the window's first frame among the pending ones, or after them."""
-        held = [stamp.index for stamp in self.stamps]
+        """Position of the window's first frame among the buffered ones, or after them."""
+        buffered = [stamp.index for stamp in self.stamps]
         here = [stamp.index for stamp in stamps]
-        offset = held.index(here[0]) if here and here[0] in held else len(held)
-        whole = held[:offset] + here
-        rising = all(a < b for a, b in pairwise([self.given, *whole]))
-        if not here or not rising or whole[: len(held)] != held:
+        offset = buffered.index(here[0]) if here and here[0] in buffered else len(buffered)
+        whole = buffered[:offset] + here
+        rising = all(a < b for a, b in pairwise([self.last_index, *whole]))
+        # the window must repeat every buffered frame from its first on, and may not end before them
+        if not here or not rising or whole[: len(buffered)] != buffered:
             raise UsageError(
-                f"a window of the frames {here} does not go on where {held} were left",
+                f"a window of the frames {here} does not go on where {buffered} were left",
                 remedy="Give every window in order, from the first frame that is not settled.",
             )
         if not 0 <= settled <= len(whole):
@@ -121,11 +161,11 @@ class Tracker:
         return offset
 
     def _check(self, predictions: ClipPredictions, frames: int) -> None:
-        classes, (held, *size) = predictions.class_scores.shape[1], predictions.masks.shape[1:]
+        classes, (length, *size) = predictions.class_scores.shape[1], predictions.masks.shape[1:]
         if classes != self.classes:
             raise UsageError(f"predictions of {classes} classes, the tracker has {self.classes}")
-        if held < frames:
-            raise UsageError(f"predictions of {held} frames for {frames} stamps")
+        if length < frames:
+            raise UsageError(f"predictions of {length} frames for {frames} stamps")
         if (
             predictions.embeddings is None
             and not self.config.mask_weight + self.config.class_weight
@@ -134,90 +174,116 @@ class Tracker:
                 "the tracker links by embeddings alone, and the model has none",
                 remedy="Link by masks, or take a model that has them.",
             )
-        if self.live and list(self.live[0].last.shape) != size:
-            before = list(self.live[0].last.shape)
+        if self.active and list(self.active[0].last_mask.shape) != size:
+            before = list(self.active[0].last_mask.shape)
             raise UsageError(f"masks of {size} cells follow masks of {before} in one video")
 
-    def _identify(self, found: Candidates, offset: int) -> None:
-        """Every answer goes on with an object, or begins one, or is dropped as too weak."""
-        pairs, apart = self._link(found, offset)
+    def _identify(self, detections: Detections, offset: int) -> None:
+        """Every detection goes on with a track, or begins one, or is dropped as too weak.
+
+        In this order: active tracks, lost ones, new ones. What fits a track that is followed is
+        never taken for another that came back.
+        """
+        pairs, distinct = self._associate(detections, offset)
         for row, column in pairs:
-            self._take(self.live[row], found, column, offset)
-        strong = found.scores >= self.config.threshold
-        free = np.setdiff1d(np.flatnonzero(strong), [column for _, column in pairs])
-        idle = np.setdiff1d(np.arange(len(self.live)), [row for row, _ in pairs])
-        free = self._recognise(found, free, idle, apart, offset)
-        for column in free[: max(self.config.most - len(self.live), 0)].tolist():
-            known = Known(self.next, np.zeros(self.classes))
-            self.next += 1
-            self._begin(known, found, column, offset)
-        self.live.sort(key=lambda one: one.known.id)
+            self._update(self.active[row], detections, column, offset)
+        # a low detection goes on with what is followed, and neither begins nor returns (ByteTrack)
+        high = detections.scores >= self.config.threshold
+        free = np.setdiff1d(np.flatnonzero(high), [column for _, column in pairs])
+        idle = np.setdiff1d(np.arange(len(self.active)), [row for row, _ in pairs])
+        free = self._reidentify(detections, free, idle, distinct, offset)
+        # detections come by score: where there is no room, the least sure are left out
+        for column in free[: max(self.config.max_tracks - len(self.active), 0)].tolist():
+            state = TrackState(self.next_id, np.zeros(self.classes))
+            self.next_id += 1
+            self._begin(state, detections, column, offset)
+        # one that returned lies at the end; the order of the rows must not tell the past
+        self.active.sort(key=lambda track: track.state.id)
 
-    def _link(self, found: Candidates, offset: int) -> tuple[Pairs, Bools]:
-        """Pairs of live object and answer, and which are certainly two objects."""
-        if not self.live or not len(found):
-            return [], np.zeros((len(self.live), len(found)), np.bool_)
-        for one in self.live:
-            one.near(found.masks[0])
-        evidence = compare(self.live, found, offset, self.clock, self.config)
-        allowed = evidence.place >= self.config.nearest
-        weak = found.scores < self.config.threshold
-        allowed &= ~weak | (evidence.place >= self.config.weak_iou)
+    def _associate(self, detections: Detections, offset: int) -> tuple[Pairs, Bools]:
+        """Pairs of active track and detection, and which are certainly two objects."""
+        if not self.active or not len(detections):
+            return [], np.zeros((len(self.active), len(detections)), np.bool_)
+        for track in self.active:
+            track.move_to(detections.masks[0])
+        fit = affinity(self.active, detections, offset, self.frame_counter, self.config)
+        allowed = fit.spatial >= self.config.min_iou
+        low = detections.scores < self.config.threshold
+        allowed &= ~low | (fit.spatial >= self.config.low_min_iou)
         # a name may waver in one place; a cup that a person covers does not become a person
-        alike = evidence.kind >= self.config.min_class_agreement
-        allowed &= alike | (evidence.place >= _UNMISTAKABLE)
-        trust = np.outer([one.known.score for one in self.live], found.scores)
-        return assign(evidence.similarity, allowed, self.config.minimum, trust), evidence.apart
+        same_class = fit.class_agreement >= self.config.min_class_agreement
+        allowed &= same_class | (fit.spatial >= _UNMISTAKABLE)
+        confidence = np.outer([track.state.score for track in self.active], detections.scores)
+        pairs = assign(fit.similarity, allowed, self.config.match_threshold, confidence)
+        return pairs, fit.distinct
 
-    def _recognise(
-        self, found: Candidates, free: Ints, idle: Ints, apart: Bools, offset: int
+    def _reidentify(
+        self, detections: Detections, free: Ints, idle: Ints, distinct: Bools, offset: int
     ) -> Ints:
-        """Give answers to lost objects that came back; what is left of the answers."""
-        room = max(self.config.most - len(self.live), 0)
-        back = self.gallery[max(len(self.gallery) - room, 0) :]
-        lost = [*(self.live[row].known for row in idle.tolist()), *back]
+        """Give detections to lost tracks that came back; those that are left.
+
+        Args:
+            detections: of the window.
+            free: rows of high ones that go on with no track.
+            idle: rows of active tracks that no detection goes on with.
+            distinct: `[M N]` of all active tracks and all detections.
+            offset: position of the window's first frame among the buffered ones.
+        """
+        # whoever returns from the gallery needs room among the active; the last seen go first
+        room = max(self.config.max_tracks - len(self.active), 0)
+        recent = self.gallery[max(len(self.gallery) - room, 0) :]
+        lost = [*(self.active[row].state for row in idle.tolist()), *recent]
         if not lost or not len(free):
             return free
         allowed = np.ones((len(lost), len(free)), np.bool_)
-        allowed[: len(idle)] = ~apart[np.ix_(idle, free)]
-        pairs = recognise(lost, found.of(free), allowed, self.clock + offset, self.config)
+        allowed[: len(idle)] = ~distinct[np.ix_(idle, free)]
+        first_frame = self.frame_counter + offset
+        pairs = reidentify(lost, detections.of(free), allowed, first_frame, self.config)
         for row, column in pairs:
             if row < len(idle):
-                self._take(self.live[idle[row]], found, int(free[column]), offset)
+                self._update(self.active[idle[row]], detections, int(free[column]), offset)
             else:
                 self.gallery.remove(lost[row])
-                self._begin(lost[row], found, int(free[column]), offset)
+                self._begin(lost[row], detections, int(free[column]), offset)
         return np.delete(free, [column for _, column in pairs])
 
-    def _begin(self, known: Known, found: Candidates, row: int, offset: int) -> None:
-        one = Live.begun(known, found.masks[row])
-        self._take(one, found, row, offset)
-        self.live.append(one)
+    def _begin(self, state: TrackState, detections: Detections, row: int, offset: int) -> None:
+        track = ActiveTrack.empty(state, detections.masks[row])
+        self._update(track, detections, row, offset)
+        self.active.append(track)
 
-    def _take(self, one: Live, found: Candidates, row: int, offset: int) -> None:
-        one.take(found, row, offset, clock=self.clock + offset, tail=self.config.tail)
+    def _update(self, track: ActiveTrack, detections: Detections, row: int, offset: int) -> None:
+        track.update(
+            detections,
+            row,
+            offset,
+            first_frame=self.frame_counter + offset,
+            history_length=self.config.history_length,
+        )
 
-    def _give(self, frames: int, size: tuple[int, int]) -> list[FrameTracks]:
-        """Give out the first pending frames; the others move up."""
-        presence = self.config.presence
-        given = [
-            frame_tracks(self.live, stamp, place, presence=presence, size=size)
-            for place, stamp in enumerate(self.stamps[:frames])
+    def _emit(self, frames: int, size: tuple[int, int]) -> list[FrameTracks]:
+        """Give out the first buffered frames; the others move up."""
+        min_presence = self.config.min_presence
+        emitted = [
+            frame_tracks(self.active, stamp, frame, min_presence=min_presence, size=size)
+            for frame, stamp in enumerate(self.stamps[:frames])
         ]
-        self.given = self.stamps[frames - 1].index if frames else self.given
+        self.last_index = self.stamps[frames - 1].index if frames else self.last_index
         self.stamps = self.stamps[frames:]
-        self.clock += frames
-        for one in self.live:
-            one.pending.drop(frames)
-        return given
+        self.frame_counter += frames
+        for track in self.active:
+            track.buffer.drop(frames)
+        return emitted
 
     def _forget(self) -> None:
-        """Objects go to the gallery after `patience`, and from there for good."""
-        oldest = self.clock - self.config.patience
-        self.gallery += [one.known for one in self.live if one.known.seen < oldest]
-        self.live = [one for one in self.live if one.known.seen >= oldest]
-        self.gallery.sort(key=lambda known: (known.seen, known.id))
-        fresh = [known for known in self.gallery if known.seen >= oldest - self.config.memory]
-        kept = fresh[max(len(fresh) - self.config.gallery, 0) :]
-        self.gone += [known.identity() for known in self.gallery if known not in kept]
-        self.gallery = kept
+        """Tracks go to the gallery after `patience`, and from there for good."""
+        oldest = self.frame_counter - self.config.patience
+        self.gallery += [track.state for track in self.active if track.state.last_seen < oldest]
+        self.active = [track for track in self.active if track.state.last_seen >= oldest]
+        # of those last seen in the same frame the one of the higher id, the younger, stays longer
+        self.gallery.sort(key=lambda state: (state.last_seen, state.id))
+        limit = oldest - self.config.memory
+        fresh = [state for state in self.gallery if state.last_seen >= limit]
+        remembered = fresh[max(len(fresh) - self.config.gallery, 0) :]
+        self.removed += [state.identity() for state in self.gallery if state not in remembered]
+        self.gallery = remembered

@@ -1,17 +1,13 @@
-"""Overlapping windows over a stream whose length nobody needs to know."""
+"""Frames of a window: which they are, and what a window and its stride must be."""
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from vis.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from fractions import Fraction
-
-Item = TypeVar("Item")
 
 
 class Stamp(NamedTuple):
@@ -23,52 +19,12 @@ class Stamp(NamedTuple):
     """Presentation time in seconds, exact."""
 
 
-class Window(NamedTuple, Generic[Item]):
-    """One clip's worth of a stream."""
-
-    items: tuple[Item, ...]
-    """At least one; fewer than a whole window only where the stream is shorter or ends here."""
-    settled: int
-    """How many of the first items no later window repeats; all of them in the last window."""
-    last: bool
-
-
-def starts(length: int | None, *, window: int, stride: int) -> Iterator[int]:
-    """Where each window begins, the first at 0; without end where the length is None.
-
-    There are as many windows as it takes to cover every frame, and no more.
-
-    Raises:
-        UsageError: the stride leaves frames out, or a number is not positive.
-    """
-    check_plan(window=window, stride=stride)
-    start = 0
-    while length is None or start == 0 < length or start + window - stride < length:
-        yield start
-        start += stride
-
-
-def in_windows(items: Iterable[Item], *, window: int, stride: int) -> Iterator[Window[Item]]:
-    """The items in windows that begin where `starts` says.
-
-    It holds one window and one item more, by which it knows the last window without being told.
-
-    Raises:
-        UsageError: the stride leaves items out, or a number is not positive.
-    """
-    check_plan(window=window, stride=stride)
-    stream = iter(items)
-    held = list(islice(stream, window + 1))
-    while len(held) > window:
-        yield Window(tuple(held[:window]), stride, last=False)
-        held = held[stride:]
-        held += islice(stream, stride)
-    if held:
-        yield Window(tuple(held), len(held), last=True)
-
-
 def check_plan(*, window: int, stride: int) -> None:
     """Every frame must be in a window.
+
+    Args:
+        window: frames of a window.
+        stride: frames between the beginnings of two windows.
 
     Raises:
         UsageError: the stride leaves frames out, or a number is not positive.
@@ -78,6 +34,7 @@ def check_plan(*, window: int, stride: int) -> None:
             f"a window of {window} frames every {stride} frames covers nothing",
             remedy="Both must be at least 1.",
         )
+    # stride == window is allowed: windows then share no frame, and motion alone joins them
     if stride > window:
         raise UsageError(
             f"a window of {window} frames every {stride} frames leaves {stride - window} out",

@@ -10,9 +10,9 @@ from vis.errors import DataError, VisError
 from vis.weights.classes import numbered
 from vis.weights.convert import Summary, convert, fitting, inspect
 from vis.weights.fetch import weights_folder
-from vis.weights.files import Card, halved, read_card, read_weights, save
+from vis.weights.files import ModelMetadata, halved, read_metadata, read_weights, save
 from vis.weights.get import get
-from vis.weights.initialise import Taken, initialise
+from vis.weights.initialise import LoadReport, initialise
 from vis.weights.located import located
 from vis.weights.rename import BACKBONE
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from vis.models._contract import Model
 
 __all__ = [
-    "Card",
+    "LoadReport",
+    "ModelMetadata",
     "Summary",
-    "Taken",
-    "card_of",
     "convert",
     "get",
     "initialise",
     "inspect",
     "load",
+    "metadata_of",
     "save",
     "save_model",
     "weights_folder",
@@ -50,21 +50,21 @@ def load(source: str | Path) -> Model[Any]:
             names.
     """
     path = located(source)
-    sealed = read_card(path)
-    if sealed.card.model == BACKBONE:
+    sealed = read_metadata(path)
+    if sealed.metadata.model == BACKBONE:
         raise DataError(
-            f"it holds no model but a backbone, {sealed.card.settings.get('name')}",
+            f"it holds no model but a backbone, {sealed.metadata.settings.get('name')}",
             where=str(path),
             remedy="Start a model from it: model.backbone and model.start of `vis train`.",
         )
     try:
-        fitting(sealed.card, sealed.header.shapes)
+        fitting(sealed.metadata, sealed.header.shapes)
     except VisError as error:
         raise error.at(str(path)) from None
-    card, tensors = read_weights(path)
-    model = models.build(card.model, classes=len(card.classes), **card.settings)
+    metadata, tensors = read_weights(path)
+    model = models.build(metadata.model, classes=len(metadata.classes), **metadata.settings)
     model.load_state_dict(tensors)
-    model.class_names, model.size = card.classes, card.size
+    model.class_names, model.size = metadata.classes, metadata.size
     model.lay_out()
     return model.eval()
 
@@ -85,11 +85,11 @@ def save_model(
         DataError: a tensor is not finite, or too large for half precision; names it.
     """
     tensors = model.state_dict()
-    save(path, card_of(model), halved(tensors) if half else tensors, overwrite=overwrite)
+    save(path, metadata_of(model), halved(tensors) if half else tensors, overwrite=overwrite)
 
 
-def card_of(model: Model[Any]) -> Card:
+def metadata_of(model: Model[Any]) -> ModelMetadata:
     """What a weight file says of this model; classes that nobody has named are numbered."""
     settings = dataclasses.asdict(model.config)
     count = settings.pop("classes")
-    return Card(model.name, settings, model.class_names or numbered(count), model.size)
+    return ModelMetadata(model.name, settings, model.class_names or numbered(count), model.size)

@@ -12,26 +12,27 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
-SHOWN = 5
+MAX_LISTED = 5
 """Names listed of each kind of disagreement."""
 NEAREST = 3
 
 
-def check(found: Mapping[str, Shape], wanted: Mapping[str, Shape], *, remedy: str = "") -> None:
+def check(actual: Mapping[str, Shape], expected: Mapping[str, Shape], *, remedy: str = "") -> None:
     """Pass if both have the same names with the same shapes.
 
     Raises:
         DataError: lists what is missing (with the nearest names), unexpected or of another shape.
     """
-    missing = [name for name in wanted if name not in found]
-    extra = [name for name in found if name not in wanted]
-    shapes = [name for name in wanted if name in found and found[name] != wanted[name]]
+    missing = [name for name in expected if name not in actual]
+    extra = [name for name in actual if name not in expected]
+    shapes = [name for name in expected if name in actual and actual[name] != expected[name]]
     if not (missing or extra or shapes):
         return
+    listed = [f"{n} {expected[n]}{_near(n, extra)}" for n in missing[:MAX_LISTED]]
     parts = [
-        _part("of another shape", [f"{n} is {found[n]}, not {wanted[n]}" for n in shapes]),
-        _part("missing", [f"{n} {wanted[n]}{_near(n, extra)}" for n in missing[:SHOWN]], missing),
-        _part("unexpected", [f"{n} {found[n]}" for n in extra]),
+        _part("of another shape", [f"{n} is {actual[n]}, not {expected[n]}" for n in shapes]),
+        _part("missing", listed, missing),
+        _part("unexpected", [f"{n} {actual[n]}" for n in extra]),
     ]
     text = "; ".join(part for part in parts if part)
     raise DataError(f"the weights do not fit the model: {text}", remedy=remedy)
@@ -41,8 +42,8 @@ def _part(title: str, lines: list[str], names: Iterable[str] | None = None) -> s
     count = len(list(names)) if names is not None else len(lines)
     if not count:
         return ""
-    rest = f", and {count - SHOWN} more" if count > SHOWN else ""
-    return f"{count} {title}: " + ", ".join(lines[:SHOWN]) + rest
+    rest = f", and {count - MAX_LISTED} more" if count > MAX_LISTED else ""
+    return f"{count} {title}: " + ", ".join(lines[:MAX_LISTED]) + rest
 
 
 def _near(name: str, others: list[str]) -> str:

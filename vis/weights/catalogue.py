@@ -1,4 +1,4 @@
-"""the models there are: the one that ships, and what others have published, from one table."""
+"""The models there are: the one that ships, and what others have published, from one table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vis.formats.published import YOUTUBE_VIS_2021
 from vis.weights.digest import Digest, digest
 
 ASSETS = Path(str(resources.files("vis") / "assets"))
-"""The folder of the table, and of the shipped model with its card."""
+"""The folder of the table, and of the shipped model with its model card."""
 DEFAULT = "default"
 """Name of the model that ships."""
 
@@ -76,12 +76,12 @@ def entry(name: str) -> Entry:
     Raises:
         UsageError: there is none; says which is nearest.
     """
-    known = {one.name: one for one in entries()}
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
+    by_name = {one.name: one for one in entries()}
+    if name not in by_name:
+        near = difflib.get_close_matches(name, by_name, n=1)
         remedy = f"Did you mean {near[0]!r}?" if near else "`vis models` lists them."
         raise UsageError(f"there is no published model {name!r}", remedy=remedy)
-    return known[name]
+    return by_name[name]
 
 
 def _shipped() -> list[Entry]:

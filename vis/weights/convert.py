@@ -10,15 +10,15 @@ import torch
 
 from vis import backbones, models
 from vis.errors import DataError, UsageError, VisError
-from vis.weights import agreement, families
+from vis.weights import agreement, converters
 from vis.weights.archive_file import looks_like_archive, read_archive
-from vis.weights.files import KEY, Card, read_card, save
+from vis.weights.files import KEY, ModelMetadata, read_metadata, save
 from vis.weights.graph_file import looks_like_graph, read_graph
+from vis.weights.pickle_allow_list import Record
 from vis.weights.rename import BACKBONE, rename
 from vis.weights.sniff import kind_of, open_regular
 from vis.weights.tensor_file import read_header, read_safetensors
 from vis.weights.torch_file import Published, read_published
-from vis.weights.words import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +40,8 @@ class Summary:
     """`vis`, `safetensors`, `torch zip`, `torch legacy`, `pickle` or `tensorflow graph`."""
     tensors: dict[str, tuple[tuple[int, ...], torch.dtype]]
     """Name -> shape and type."""
-    card: Card | None = None
-    """Of our own files."""
+    model_metadata: ModelMetadata | None = None
+    """Of our own files: what they say of their model."""
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
     """What else a foreign file states, as short texts."""
     family: str | None = None
@@ -99,14 +99,14 @@ def convert(
     class_names: Sequence[str] | None = None,
     overwrite: bool = False,
     **settings: object,
-) -> tuple[Card, Rows]:
+) -> tuple[ModelMetadata, Rows]:
     """Turn a published checkpoint into a file of ours.
 
     Every name of the source is renamed or dropped for a stated reason, every tensor of the model
     is filled, all shapes agree; or nothing is written.
 
     Args:
-        family: one of `vis.weights.families.names()`.
+        family: one of `vis.weights.converters.names()`.
         source: `.pth`, `.pkl`, safetensors, or a frozen graph, alone or in its `.tar.gz`; nothing
             in it is executed.
         destination: the file to write.
@@ -123,21 +123,23 @@ def convert(
         DataError: `source` is not of this family, damaged or hostile.
         OutputError: `destination` cannot be written, or is there already.
     """
-    chosen = families.get(family)
+    converter = converters.get(family)
     published = read_foreign(source)
     try:
-        tensors, dropped = rename(published.tensors, chosen)
-        card = _card(chosen, published, tensors, class_names=class_names, settings=settings)
-        wanted = fitting(card, shapes_of(tensors))
+        tensors, dropped = rename(published.tensors, converter)
+        metadata = _metadata(
+            converter, published, tensors, class_names=class_names, settings=settings
+        )
+        expected = fitting(metadata, shapes_of(tensors))
     except VisError as error:
         raise error.at(str(source)) from None
-    tensors = {name: tensors[name].to(value.dtype) for name, value in wanted.items()}
-    save(destination, card, tensors, overwrite=overwrite)
-    return card, dropped
+    tensors = {name: tensors[name].to(value.dtype) for name, value in expected.items()}
+    save(destination, metadata, tensors, overwrite=overwrite)
+    return metadata, dropped
 
 
-def fitting(card: Card, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The tensors (without numbers) of the card's model or backbone, if `shapes` are theirs.
+def fitting(metadata: ModelMetadata, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The tensors (without numbers) of the metadata's model or backbone, if `shapes` are theirs.
 
     A backbone's norms of levels may be missing: a classifier has the last alone.
 
@@ -147,22 +149,24 @@ def fitting(card: Card, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tens
     """
     try:
         with torch.device("meta"):
-            wanted = _wanted(card, shapes)
+            expected = _expected(metadata, shapes)
     except VisError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
-        what = f"its settings make no {card.model} ({error})"
+        what = f"its settings make no {metadata.model} ({error})"
         raise DataError(what, remedy="The file is of another version, or forged.") from None
-    agreement.check(shapes, shapes_of(wanted))
-    return wanted
+    agreement.check(shapes, shapes_of(expected))
+    return expected
 
 
-def _wanted(card: Card, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    if card.model != BACKBONE:
-        return models.build(card.model, classes=len(card.classes), **card.settings).state_dict()
-    state = backbones.build(str(card.settings.get("name"))).state_dict()
-    named = {f"backbone.{name}": tensor for name, tensor in state.items()}
-    return {n: t for n, t in named.items() if n in shapes or not n.startswith("backbone.norm")}
+def _expected(metadata: ModelMetadata, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    if metadata.model != BACKBONE:
+        return models.build(
+            metadata.model, classes=len(metadata.classes), **metadata.settings
+        ).state_dict()
+    state = backbones.build(str(metadata.settings.get("name"))).state_dict()
+    prefixed = {f"backbone.{name}": tensor for name, tensor in state.items()}
+    return {n: t for n, t in prefixed.items() if n in shapes or not n.startswith("backbone.norm")}
 
 
 def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -178,23 +182,23 @@ def inspect(path: str | Path) -> Summary:
         DataError: it is no weight file, is damaged, or asks for anything but numbers.
     """
     if is_ours(path):
-        sealed = read_card(path)
+        sealed = read_metadata(path)
         entries = {n: (e.shape, e.dtype) for n, e in sealed.header.entries.items()}
-        return Summary("vis", entries, sealed.card)
-    found = read_foreign(path)
-    shapes = {name: (tuple(t.shape), t.dtype) for name, t in found.tensors.items()}
-    family = families.family_of(found.tensors)
-    return Summary(found.format, shapes, metadata=_described(found.metadata), family=family)
+        return Summary("vis", entries, sealed.metadata)
+    published = read_foreign(path)
+    shapes = {name: (tuple(t.shape), t.dtype) for name, t in published.tensors.items()}
+    family = converters.family_of(published.tensors)
+    return Summary(published.format, shapes, metadata=_described(published.metadata), family=family)
 
 
-def _card(
+def _metadata(
     family: Family,
     published: Published,
     tensors: Mapping[str, Tensor],
     *,
     class_names: Sequence[str] | None,
     settings: Mapping[str, object],
-) -> Card:
+) -> ModelMetadata:
     numbers = {name: value for name, value in settings.items() if type(value) is int}
     arguments = _stored_arguments(published) | numbers
     if class_names is not None:
@@ -205,7 +209,7 @@ def _card(
     names = family.class_names(count) if class_names is None else tuple(class_names)
     if len(names) != count:
         raise UsageError(f"{len(names)} class names for a model of {count} classes")
-    return Card(family.model, derived, names)
+    return ModelMetadata(family.model, derived, names)
 
 
 def _stored_arguments(published: Published) -> dict[str, int]:

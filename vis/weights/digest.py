@@ -1,4 +1,4 @@
-"""hashes of files: what is stated of one, in whole or by its first digits, and what it has."""
+"""Hashes of files: what is stated of one, in whole or by its first digits, and what it has."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Sums:
         Raises:
             DataError: it has another.
         """
-        found = self.sha256 if stated.kind == "sha256" else self.md5
-        if not found.startswith(stated.digits):
+        actual = self.sha256 if stated.kind == "sha256" else self.md5
+        if not actual.startswith(stated.digits):
             begin = len(stated.digits[:16])
             raise DataError(
-                f"its {stated.kind} begins with {found[:begin]}, not {stated.digits[:16]}"
+                f"its {stated.kind} begins with {actual[:begin]}, not {stated.digits[:16]}"
             )
 
 

@@ -1,4 +1,4 @@
-"""one file over https: it goes on where it broke, is checked, and is whole or not there."""
+"""One file over https: it goes on where it broke, is checked, and is whole or not there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_BYTES = 8 << 30
 WAIT = 30.0
 """Seconds without an answer."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_KEPT = "What came is kept: the same command goes on from there."
+_RESUME_HINT = "What came is kept: the same command goes on from there."
 _NO_NETWORK = "Is there a network? Or fetch it by other means and give its path."
 
 
@@ -64,16 +64,16 @@ def download(
         raise UsageError("only https is fetched", where=address)
     part = place.with_name(f".{place.name}.part")
     # parts of two versions would make a file that nobody could tell to be wrong
-    kept = "" if unverified else _KEPT
-    with _writing(place, kept):
+    hint = "" if unverified else _RESUME_HINT
+    with _writing(place, hint):
         place.parent.mkdir(parents=True, exist_ok=True)
         # two that fetch the same would write into one another
         with locked(part.with_name(f"{part.name}.lock"), where=place):
             with part.open("a+b", buffering=0) as file:
-                wanted = [*stated, *_transfer(address, file, kept=kept, progress=progress)]
+                digests = [*stated, *_transfer(address, file, hint=hint, progress=progress)]
                 sums = sums_of(file)
             try:
-                _check(sums, wanted, unverified)
+                _check(sums, digests, unverified)
             except VisError as error:
                 part.unlink()
                 raise error.at(address) from None
@@ -81,10 +81,10 @@ def download(
     return sums
 
 
-def _check(sums: Sums, wanted: Sequence[Digest], unverified: bool) -> None:
-    if not wanted and not unverified:
+def _check(sums: Sums, digests: Sequence[Digest], unverified: bool) -> None:
+    if not digests and not unverified:
         raise InputError("nobody states its hash, so it is not trusted", done="It was thrown away.")
-    for digest in wanted:
+    for digest in digests:
         try:
             sums.check(digest)
         except DataError as error:
@@ -92,39 +92,39 @@ def _check(sums: Sums, wanted: Sequence[Digest], unverified: bool) -> None:
 
 
 @contextmanager
-def _writing(place: Path, kept: str) -> Iterator[None]:
+def _writing(place: Path, hint: str) -> Iterator[None]:
     """Errors of the disk as ours; what was fetched stays after an interruption."""
     try:
         yield
     except VisError:
         raise
     except KeyboardInterrupt as stop:
-        stop.add_note(kept.removesuffix(".") or "Nothing of it counts")
+        stop.add_note(hint.removesuffix(".") or "Nothing of it counts")
         raise
     except OSError as error:
         messages: Messages = {
-            "full": (WHOLE["full"][0], f"Free some space. {kept}"),
+            "full": (WHOLE["full"][0], f"Free some space. {hint}"),
             "other": (WHOLE["other"][0], "Choose another folder by VIS_HOME."),
         }
         raise output_error(error, place, messages) from None
 
 
-def _transfer(address: str, file: IO[bytes], *, kept: str, progress: bool) -> list[Digest]:
+def _transfer(address: str, file: IO[bytes], *, hint: str, progress: bool) -> list[Digest]:
     """Fill `file` with what lies at `address`; the hash that was stated on the way."""
-    size = file.seek(0, os.SEEK_END) if kept else 0
+    size = file.seek(0, os.SEEK_END) if hint else 0
     redirects = _Redirects()
     with _reading(address, _NO_NETWORK):
-        answer, size = _asked(address, size, redirects)
+        answer, size = _request(address, size, redirects)
     if answer is not None:
         with closing(answer):
             file.truncate(size)
-            _copy(address, answer, file, size, kept=kept, progress=progress)
+            _copy(address, answer, file, size, hint=hint, progress=progress)
     os.fsync(file.fileno())
     return redirects.stated
 
 
 def _copy(
-    address: str, answer: HTTPResponse, file: IO[bytes], size: int, *, kept: str, progress: bool
+    address: str, answer: HTTPResponse, file: IO[bytes], size: int, *, hint: str, progress: bool
 ) -> None:
     """Append the answer's body to the `size` bytes that are there."""
     stated = answer.headers.get("Content-Length", "")
@@ -134,18 +134,18 @@ def _copy(
     with tqdm(
         total=total, initial=size, desc=name, unit="B", unit_scale=True, disable=hidden
     ) as bar:
-        while block := _block(address, answer, kept):
+        while block := _block(address, answer, hint):
             size += len(block)
             _check_size(address, size)
             write_all(file, block)  # on a full disk, all that fits is kept and in order
             bar.update(len(block))
     if total is not None and size < total:
         what = f"the connection broke after {size / 1e6:.1f} of {total / 1e6:.1f} MB"
-        raise InputError(what, where=address, remedy=kept)
+        raise InputError(what, where=address, remedy=hint)
 
 
-def _block(address: str, answer: HTTPResponse, kept: str) -> bytes:
-    with _reading(address, kept):
+def _block(address: str, answer: HTTPResponse, hint: str) -> bytes:
+    with _reading(address, hint):
         return answer.read(BLOCK)
 
 
@@ -169,7 +169,7 @@ def _reading(address: str, remedy: str) -> Iterator[None]:
         raise InputError(what, where=address, remedy=remedy) from None
 
 
-def _asked(address: str, size: int, redirects: _Redirects) -> tuple[HTTPResponse | None, int]:
+def _request(address: str, size: int, redirects: _Redirects) -> tuple[HTTPResponse | None, int]:
     """The answer, None where all is there already, and the place in the file where it begins."""
     head = {"User-Agent": f"vis/{__version__}", "Accept-Encoding": "identity"}
     if size:
@@ -183,13 +183,13 @@ def _asked(address: str, size: int, redirects: _Redirects) -> tuple[HTTPResponse
         error.close()
         if error.headers.get("Content-Range", "") == f"bytes */{size}":
             return None, size
-        return _asked(address, 0, redirects)
+        return _request(address, 0, redirects)
     if answer.status != 206 or not size:
         return answer, 0  # it knows no ranges and sends all
     if answer.headers.get("Content-Range", "").startswith(f"bytes {size}-"):
         return answer, size
     answer.close()
-    return _asked(address, 0, redirects)
+    return _request(address, 0, redirects)
 
 
 def _opener(address: str, redirects: _Redirects) -> Any:

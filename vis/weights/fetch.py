@@ -56,8 +56,8 @@ def fetch(address: str, folder: Path, name: str) -> Path:
         DataError: it is not what was promised.
         OutputError: it cannot be written.
     """
-    named = re.search(r"-([0-9a-f]{8,64})\.\w+$", address)  # torchvision states it in the name
-    stated = [Digest("sha256", named[1])] if named else []
+    match = re.search(r"-([0-9a-f]{8,64})\.\w+$", address)  # torchvision states it in the name
+    stated = [Digest("sha256", match[1])] if match else []
     ending = Path(address).suffix
     place = folder / f"{name}{ending}"
     sums = download(address, place, stated=stated)
@@ -86,8 +86,8 @@ def _address(backbone: str) -> str:
     if backbone in RESNETS:
         import torchvision
 
-        known = torchvision.models.get_model_weights(backbone.removesuffix(DILATED))
-        return str(known["IMAGENET1K_V1"].url)
+        variants = torchvision.models.get_model_weights(backbone.removesuffix(DILATED))
+        return str(variants["IMAGENET1K_V1"].url)
     import timm
 
     from vis.backbones.timm_levels import LEARNING

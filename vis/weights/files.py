@@ -38,7 +38,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ModelMetadata:
     """What a weight file says of its model."""
 
     model: str
@@ -55,14 +55,18 @@ class Card:
 class Sealed:
     """A checked header."""
 
-    card: Card
+    metadata: ModelMetadata
     header: Header
     digests: dict[str, str]
     """Tensor -> sha256 of its type, shape and numbers, in hexadecimal."""
 
 
 def save(
-    path: str | Path, card: Card, tensors: Mapping[str, Tensor], *, overwrite: bool = False
+    path: str | Path,
+    metadata: ModelMetadata,
+    tensors: Mapping[str, Tensor],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write a weight file beside `path` and rename it: `path` is whole or untouched.
 
@@ -71,20 +75,20 @@ def save(
         OutputError: it cannot be written.
         DataError: a tensor is not finite or of an unknown type, or there are too many.
     """
-    kept = _plain(tensors)
-    for name, tensor in kept.items():
+    plain = _plain(tensors)
+    for name, tensor in plain.items():
         check_numbers(name, tensor)
     content = {
         "version": VERSION,
-        "model": card.model,
-        "settings": card.settings,
-        "classes": card.classes,
-        **({} if card.size is None else {"size": card.size}),
-        "sha256": {name: _digest(tensor) for name, tensor in kept.items()},
+        "model": metadata.model,
+        "settings": metadata.settings,
+        "classes": metadata.classes,
+        **({} if metadata.size is None else {"size": metadata.size}),
+        "sha256": {name: _digest(tensor) for name, tensor in plain.items()},
     }
     text = _json({**content, "seal": _seal(content)})
-    whole = safetensors.torch.save(kept, {KEY: text})
-    if len(kept) > MAX_TENSORS or int.from_bytes(whole[:8], "little") > MAX_HEADER:
+    whole = safetensors.torch.save(plain, {KEY: text})
+    if len(plain) > MAX_TENSORS or int.from_bytes(whole[:8], "little") > MAX_HEADER:
         raise DataError("the weights have more tensors, or a longer header, than would be read")
     write_whole(path, whole, overwrite=overwrite)
 
@@ -95,17 +99,17 @@ def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         DataError: a number is too large; names the tensor.
     """
-    found = {n: t.half() if t.dtype == torch.float32 else t for n, t in tensors.items()}
+    halves = {n: t.half() if t.dtype == torch.float32 else t for n, t in tensors.items()}
     for name, tensor in tensors.items():
-        if not torch.isfinite(found[name]).all() and torch.isfinite(tensor).all():
+        if not torch.isfinite(halves[name]).all() and torch.isfinite(tensor).all():
             largest = float(tensor.abs().max())
             raise DataError(
                 f"tensor {name!r:.80} holds {largest:.3g}, too large for half precision"
             )
-    return found
+    return halves
 
 
-def read_card(path: str | Path) -> Sealed:
+def read_metadata(path: str | Path) -> Sealed:
     """The checked header of a weight file; no number is read.
 
     Raises:
@@ -119,8 +123,8 @@ def read_card(path: str | Path) -> Sealed:
             raise error.at(str(path)) from None
 
 
-def read_weights(path: str | Path) -> tuple[Card, dict[str, Tensor]]:
-    """Card and tensors, every byte verified.
+def read_weights(path: str | Path) -> tuple[ModelMetadata, dict[str, Tensor]]:
+    """Metadata and tensors, every byte verified.
 
     Raises:
         InputError: it cannot be opened.
@@ -136,7 +140,7 @@ def read_weights(path: str | Path) -> tuple[Card, dict[str, Tensor]]:
                 check_numbers(name, tensor)
         except DataError as error:
             raise error.at(str(path)) from None
-    return sealed.card, tensors
+    return sealed.metadata, tensors
 
 
 def check_numbers(name: str, tensor: Tensor) -> None:
@@ -173,12 +177,14 @@ def _read_sealed(file: IO[bytes]) -> Sealed:
             "sha256": dict(digests),
         } if (classes or model == BACKBONE) and all(isinstance(name, str) for name in classes):
             size = content.get("size")
-            card = Card(model, settings, tuple(classes), size if isinstance(size, int) else None)
+            metadata = ModelMetadata(
+                model, settings, tuple(classes), size if isinstance(size, int) else None
+            )
         case _:
             raise DataError("what it states of its model is incomplete or of another kind")
     if digests.keys() != header.entries.keys():
         raise DataError("its sha256 list names other tensors than it holds")
-    return Sealed(card, header, digests)
+    return Sealed(metadata, header, digests)
 
 
 def _unsealed(text: str) -> dict[str, object]:
@@ -196,14 +202,14 @@ def _unsealed(text: str) -> dict[str, object]:
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Contiguous, on the CPU, and no two on one memory, which the library would refuse."""
-    kept: dict[str, Tensor] = {}
-    taken = set()
+    plain: dict[str, Tensor] = {}
+    addresses = set()
     for name, tensor in tensors.items():
         flat = tensor.detach().cpu().contiguous()
-        place = flat.untyped_storage().data_ptr()
-        kept[name] = flat.clone() if place in taken else flat
-        taken.add(place)
-    return kept
+        address = flat.untyped_storage().data_ptr()
+        plain[name] = flat.clone() if address in addresses else flat
+        addresses.add(address)
+    return plain
 
 
 def _seal(content: Mapping[str, object]) -> str:

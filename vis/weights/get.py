@@ -1,4 +1,4 @@
-"""a published model by its name: fetched, checked, converted and kept, each only once."""
+"""A published model by its name: fetched, checked, converted and kept, each only once."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ def _stated(model: Entry, sha256: str | None) -> list[Digest]:
         stated.append(whole_sha256(sha256))
     record = _record(place_of(model))
     if record.is_file():
-        value = read_json(record)
-        found = value.get("sha256") if isinstance(value, dict) else None
-        if not isinstance(found, str):
+        content = read_json(record)
+        digits = content.get("sha256") if isinstance(content, dict) else None
+        if not isinstance(digits, str):
             raise DataError("it states no sha256", where=str(record), remedy="Delete it.")
         # got before from what lies in the archive, it may come from the archive now
-        if (recorded := whole_sha256(found)) != model.inside:
+        if (recorded := whole_sha256(digits)) != model.inside:
             stated.append(recorded)
     return stated
 

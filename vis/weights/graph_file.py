@@ -98,13 +98,13 @@ def _variables(message: memoryview) -> dict[str, Tensor]:
             constants[name] = tensor
         elif kind == "Identity" and name.endswith(READ):
             read.add(name.removesuffix(READ))
-    found = {name: _tensor(name, value) for name, value in constants.items() if name in read}
-    if not found:
+    variables = {name: _tensor(name, value) for name, value in constants.items() if name in read}
+    if not variables:
         raise DataError(
             "it is a graph without variables",
             remedy="Give the frozen graph (frozen_inference_graph.pb).",
         )
-    return found
+    return variables
 
 
 def _node(message: memoryview) -> tuple[str, str, memoryview | None]:
@@ -129,8 +129,8 @@ def _value(message: memoryview) -> memoryview | None:
     key, attribute = entry.get(1), entry.get(2)
     if isinstance(key, int) or isinstance(attribute, int) or key is None or attribute is None:
         return None
-    held = dict(_fields(attribute)).get(8) if _text(key) == "value" else None
-    return held if isinstance(held, memoryview) else None
+    tensor = dict(_fields(attribute)).get(8) if _text(key) == "value" else None
+    return tensor if isinstance(tensor, memoryview) else None
 
 
 def _tensor(name: str, message: memoryview) -> Tensor:

@@ -1,4 +1,4 @@
-"""Start a model from the weights of another: what fits is taken, the rest is told."""
+"""Start a model from the weights of another: what fits is loaded, the rest is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vis.backbones.swin import Swin
 from vis.backbones.twins import Twins
 from vis.backbones.vit import ViT, adapted
 from vis.errors import DataError
-from vis.weights import families
+from vis.weights import converters
 from vis.weights.convert import is_ours, read_foreign, shapes_of
 from vis.weights.fetch import imagenet_file
 from vis.weights.files import check_numbers, read_weights
@@ -36,41 +36,41 @@ DETR_RENAMES: Rows = (
     (r"masks\.pyramid\.end\.conv\.norm\.(.+)", r"masks.pyramid.end.norm.\1"),
 )
 """DETR into a model of clips: with offsets at zero, the deformable convolution is DETR's lay5."""
-DETR_LEFT: Rows = (
+DETR_SKIPPED: Rows = (
     (r"queries", "they are of one image's slots, not of each frame's"),
     (r"masks\.pyramid\.end\.conv\.conv\.bias", "the deformable convolution has no bias"),
     (r"masks\.pyramid\.end\.logit\..+", "the head over time makes the logits"),
 )
-LEFT: Rows = ((r"(?:.+\.)?class_heads?\..+", "it is of other classes, or another model"),)
+SKIPPED: Rows = ((r"(?:.+\.)?class_heads?\..+", "it is of other classes, or another model"),)
 HEAD = "box_head."
-"""Taken as a whole or not at all: a linear layer is no sine layer."""
+"""Loaded as a whole or not at all: a linear layer is no sine layer."""
 OF_BACKBONE = ("projection.", "masks.pyramid.laterals.")
 """What reads the backbone's maps means nothing to another backbone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class LoadReport:
     """What became of a source's tensors."""
 
-    taken: tuple[str, ...]
-    """Our names of what was taken."""
-    left: dict[str, str]
-    """Our name of what was left -> the reason."""
-    fresh: tuple[str, ...]
-    """What the source had nothing for."""
+    loaded: tuple[str, ...]
+    """Our names of the source's tensors that the model has now."""
+    skipped: dict[str, str]
+    """Our name of a tensor of the source that fits nothing -> the reason."""
+    missing: tuple[str, ...]
+    """The model's tensors that nothing of the source fits: they stay as they were."""
 
     def __str__(self) -> str:
         """A few lines for the log."""
-        lines = [f"{len(self.taken)} tensors taken, {len(self.fresh)} stay fresh."]
+        lines = [f"{len(self.loaded)} tensors taken, {len(self.missing)} stay fresh."]
         reasons: dict[str, list[str]] = {}
-        for name, reason in self.left.items():
+        for name, reason in self.skipped.items():
             reasons.setdefault(reason, []).append(name)
         lines += [f"left: {_short(names)}: {reason}" for reason, names in reasons.items()]
-        lines += [f"fresh: {_short(self.fresh)}"] if self.fresh else []
+        lines += [f"fresh: {_short(self.missing)}"] if self.missing else []
         return "\n".join(lines)
 
 
-def initialise(model: Model[Any], source: str | Path, *, download: bool = False) -> Taken:
+def initialise(model: Model[Any], source: str | Path, *, download: bool = False) -> LoadReport:
     """Give a model the weights of another where names and shapes agree.
 
     DETR and VisTR give their transformer, mask branch and, where it is the same, backbone; DETR's
@@ -94,13 +94,13 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
         path = located(source)
     try:
         name, tensors, classes = _source(model, path)
-        left: dict[str, str] = {}
+        skipped: dict[str, str] = {}
         if name == "detr" and model.name != "detr":
             tensors = {first_of(DETR_RENAMES, n) or n: t for n, t in tensors.items()}
-            left = _left(DETR_LEFT, tensors)
+            skipped = _skipped(DETR_SKIPPED, tensors)
         if name and not (classes and (name, classes) == (model.name, model.class_names)):
-            left |= _left(LEFT, tensors)
-        return _take(model, model.completed(tensors), left)
+            skipped |= _skipped(SKIPPED, tensors)
+        return _load(model, model.completed(tensors), skipped)
     except DataError as error:
         raise error.at(str(path)) from None
 
@@ -112,22 +112,22 @@ def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]
         DataError: it is the weights of another backbone.
     """
     if is_ours(path):
-        card, tensors = read_weights(path)
-        if card.model == BACKBONE:
-            _check_backbone(model, card.settings)
-        return ("" if card.model == BACKBONE else card.model), tensors, card.classes
+        metadata, tensors = read_weights(path)
+        if metadata.model == BACKBONE:
+            _check_backbone(model, metadata.settings)
+        return ("" if metadata.model == BACKBONE else metadata.model), tensors, metadata.classes
     published = read_foreign(path).tensors
-    family = families.family_of(published)
+    family = converters.family_of(published)
     if family is not None:
-        chosen = families.get(family)
-        tensors = rename(published, chosen)[0]
-        settings = chosen.settings(shapes_of(tensors), {})
-        if chosen.model == BACKBONE:
+        converter = converters.get(family)
+        tensors = rename(published, converter)[0]
+        settings = converter.settings(shapes_of(tensors), {})
+        if converter.model == BACKBONE:
             _check_backbone(model, settings)
             return "", tensors, ()
         count = settings["classes"]
         assert isinstance(count, int)
-        return chosen.model, tensors, chosen.class_names(count)
+        return converter.model, tensors, converter.class_names(count)
     backbone = model.get_submodule("backbone")
     parts = _backbone_tensors(backbone, published)
     return "", {f"backbone.{name}": tensor for name, tensor in parts.items()}, ()
@@ -144,26 +144,28 @@ def _check_backbone(model: Model[Any], settings: Mapping[str, object]) -> None:
 
 def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of torchvision's or timm's classifier by the names of our backbone."""
-    known = backbone.state_dict().keys()
+    own_names = backbone.state_dict().keys()
     if isinstance(backbone, ViT):
         return adapted(published, backbone.state_dict())
     rule = next((rule for kind, rule in _RULES.items() if isinstance(backbone, kind)), None)
     if rule is not None:
-        named = {rule(key): value for key, value in published.items()}
+        by_our_name = {rule(key): value for key, value in published.items()}
     else:
         # timm's feature extractors write the first dot of stages.0.x as an underscore
-        named = {
-            next((n for n in _timm_names(key) if n in known), None): value
+        by_our_name = {
+            next((n for n in _timm_names(key) if n in own_names), None): value
             for key, value in published.items()
         }
-    found = {name: value for name, value in named.items() if name is not None and name in known}
-    missing = [name for name in known if name not in found and not name.startswith("norm")]
+    matched = {
+        name: value for name, value in by_our_name.items() if name is not None and name in own_names
+    }
+    missing = [name for name in own_names if name not in matched and not name.startswith("norm")]
     if missing:
         raise DataError(
-            f"it is neither a model of {', '.join(families.names())} nor the weights of this"
+            f"it is neither a model of {', '.join(converters.names())} nor the weights of this"
             f" model's backbone, of which {len(missing)} tensors are missing: {_short(missing)}"
         )
-    return found
+    return matched
 
 
 _RULES = {ResNet: resnet.our_key, Twins: twins.our_key, Swin: swin.our_key}
@@ -173,35 +175,35 @@ def _timm_names(key: str) -> tuple[str, ...]:
     return f"net.{key}", "net." + re.sub(r"^(\w+)\.(\d+)\.", r"\1_\2.", key)
 
 
-def _left(rows: Rows, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+def _skipped(rows: Rows, tensors: Mapping[str, Tensor]) -> dict[str, str]:
     reasons = {name: first_of(rows, name) for name in tensors}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _take(model: Model[Any], tensors: Mapping[str, Tensor], left: dict[str, str]) -> Taken:
+def _load(model: Model[Any], tensors: Mapping[str, Tensor], skipped: dict[str, str]) -> LoadReport:
     state = model.state_dict()
     for name, tensor in tensors.items():
-        if name not in left and name not in state:
-            left[name] = "the model has no such part"
-        elif name not in left and tensor.shape != state[name].shape:
-            left[name] = f"its shape {tuple(tensor.shape)} is not {tuple(state[name].shape)}"
-    _check_transformer(left)
-    left |= _left_with_others(tensors, left)
-    taken = tuple(name for name in tensors if name not in left)
-    if not taken:
-        reason = "; ".join(f"{name}: {why}" for name, why in list(left.items())[:3])
+        if name not in skipped and name not in state:
+            skipped[name] = "the model has no such part"
+        elif name not in skipped and tensor.shape != state[name].shape:
+            skipped[name] = f"its shape {tuple(tensor.shape)} is not {tuple(state[name].shape)}"
+    _check_transformer(skipped)
+    skipped |= _skipped_with_others(tensors, skipped)
+    loaded = tuple(name for name in tensors if name not in skipped)
+    if not loaded:
+        reason = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:3])
         raise DataError(f"nothing of it fits the model ({reason})")
-    for name in taken:
+    for name in loaded:
         check_numbers(name, tensors[name])
     with torch.no_grad():
-        for name in taken:
+        for name in loaded:
             state[name].copy_(tensors[name])
-    return Taken(taken, left, tuple(name for name in state if name not in taken))
+    return LoadReport(loaded, skipped, tuple(name for name in state if name not in loaded))
 
 
-def _check_transformer(left: Mapping[str, str]) -> None:
+def _check_transformer(skipped: Mapping[str, str]) -> None:
     """Refuse a transformer of another size, of which only scattered numbers would fit."""
-    for name, reason in left.items():
+    for name, reason in skipped.items():
         if name.startswith("transformer.") and reason.startswith("its shape"):
             raise DataError(
                 f"its transformer does not fit the model: {name}: {reason}",
@@ -209,18 +211,20 @@ def _check_transformer(left: Mapping[str, str]) -> None:
             )
 
 
-def _left_with_others(tensors: Mapping[str, Tensor], left: Mapping[str, str]) -> dict[str, str]:
+def _skipped_with_others(
+    tensors: Mapping[str, Tensor], skipped: Mapping[str, str]
+) -> dict[str, str]:
     """What would fit, but belongs to something that does not."""
-    layers = {name.rpartition(".")[0] for name in left if "." in name}
+    layers = {name.rpartition(".")[0] for name in skipped if "." in name}
     reasons = {}
     for name in tensors:
-        if name.startswith(HEAD) and any(other.startswith(HEAD) for other in left):
+        if name.startswith(HEAD) and any(other.startswith(HEAD) for other in skipped):
             reasons[name] = "the model's head is another"
-        elif name.startswith(OF_BACKBONE) and any(n.startswith("backbone.") for n in left):
+        elif name.startswith(OF_BACKBONE) and any(n.startswith("backbone.") for n in skipped):
             reasons[name] = "the model's backbone is another"
         elif name.rpartition(".")[0] in layers:
             reasons[name] = "the rest of its layer does not fit"
-    return {name: reason for name, reason in reasons.items() if name not in left}
+    return {name: reason for name, reason in reasons.items() if name not in skipped}
 
 
 def _short(names: Iterable[str]) -> str:

@@ -24,9 +24,9 @@ def located(source: str | Path) -> Path:
         return path
     if source == DEFAULT and shipped_file().is_file():
         return shipped_file()
-    named = weights_folder() / f"{source}.safetensors"
-    if named.exists():
-        return named
+    file = weights_folder() / f"{source}.safetensors"
+    if file.exists():
+        return file
     what = f"there is no file {str(source)!r}, nor weights of this name in {weights_folder()}"
     if source in {entry.name for entry in entries()}:
         raise InputError(what, remedy=f"Fetch them: vis weights get {source}")

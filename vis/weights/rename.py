@@ -17,7 +17,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Our name -> shape."""
 Rows = tuple[tuple[str, str], ...]
 
-SHOWN = 5
+MAX_LISTED = 5
 BACKBONE = "backbone"
 """In place of a model's name, of weights that are a backbone's alone; its settings name it."""
 
@@ -66,10 +66,10 @@ def rename(tensors: Mapping[str, Tensor], family: Family) -> tuple[dict[str, Ten
         else:
             ours[name] = tensor
     if unknown:
-        more = f", and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        more = f", and {len(unknown) - MAX_LISTED} more" if len(unknown) > MAX_LISTED else ""
         raise DataError(
             f"{len(unknown)} of {len(tensors)} names are not of this family:"
-            f" {', '.join(unknown[:SHOWN])}{more}",
+            f" {', '.join(unknown[:MAX_LISTED])}{more}",
             remedy="Check the family and whether the file is of the published model.",
         )
     return family.adapt(ours), tuple(dropped)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from vis.errors import DataError
-from vis.weights.inert import read_pickle
+from vis.weights.pickle_allow_list import ArrayRecord, Storage, TensorRecord
+from vis.weights.restricted_unpickler import read_pickle
 from vis.weights.sniff import kind_of, open_regular
-from vis.weights.words import ArrayRecord, Storage, TensorRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Published:
 
     tensors: dict[str, Tensor]
     metadata: dict[str, object]
-    """The rest as plain values and inert records (`vis.weights.words`)."""
+    """The rest as plain values and inert records (`vis.weights.pickle_allow_list`)."""
     format: str
 
 
@@ -183,20 +183,22 @@ def _published(root: object, data: Storages, size: int, form: str) -> Published:
     section = next((name for name in SECTIONS if _has_tensors(root.get(name))), None)
     parameters = root[section] if section else root
     rest = {str(key): value for key, value in root.items() if key != section}
-    found = {key: value for key, value in parameters.items() if _is_tensor(value)}
-    if not found:
+    tensors = {key: value for key, value in parameters.items() if _is_tensor(value)}
+    if not tensors:
         keys = ", ".join(str(key)[:40] for key in list(root)[:10])
         raise DataError(f"it holds no dictionary of tensors; its keys are: {keys or 'none'}")
-    others = sorted(str(key) for key in parameters if key not in found)
+    others = sorted(str(key) for key in parameters if key not in tensors)
     if section and others:
         raise DataError(f"{section}[{others[0][:60]!r}] is not a tensor")
-    if not all(isinstance(key, str) for key in found):
+    if not all(isinstance(key, str) for key in tensors):
         raise DataError("a parameter's name is not a text")
-    arrays = [v.array for v in found.values() if isinstance(v, ArrayRecord) and v.array is not None]
+    arrays = [
+        v.array for v in tensors.values() if isinstance(v, ArrayRecord) and v.array is not None
+    ]
     if sum(array.nbytes for array in arrays) > size:
         raise DataError("its arrays are larger together than the file")
     metadata = {key: value for key, value in rest.items() if not _is_tensor(value)}
-    return Published({str(k): _tensor(v, data) for k, v in found.items()}, metadata, form)
+    return Published({str(k): _tensor(v, data) for k, v in tensors.items()}, metadata, form)
 
 
 def _has_tensors(value: object) -> bool:

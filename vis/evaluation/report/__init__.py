@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from vis.evaluation.report.content import CategoryRow, Content, Curve, ErrorRow, Headline
 from vis.evaluation.report.page import page
-from vis.evaluation.report.stories import Story, story_of
+from vis.evaluation.report.video_summary import VideoSummary, summarise_video
 from vis.storage.whole_file import make_folder, write_whole
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from vis.records import Track
 
 __all__ = [
-    "CategoryRow", "Content", "Curve", "ErrorRow", "Headline", "Story", "story_of", "write_report",
+    "CategoryRow", "Content", "Curve", "ErrorRow", "Headline", "VideoSummary", "summarise_video",
+    "write_report",
 ]  # fmt: skip
 
 NAME = "report.html"
@@ -53,12 +54,12 @@ def write_report(
         OutputError: it cannot be written.
     """
     videos = tqdm(truth.videos.items(), "report", disable=None if progress else True)
-    stories = [
-        story_of(video, truth.tracks.get(key, []), results.get(key, []), threshold=threshold)
+    summaries = [
+        summarise_video(video, truth.tracks.get(key, []), results.get(key, []), threshold=threshold)
         for key, video in videos
     ]
     names = {key: category.name for key, category in truth.categories.items()}
-    whole = page(content, stories, names=names, threshold=threshold, frames=frames)
+    whole = page(content, summaries, names=names, threshold=threshold, frames=frames)
     make_folder(Path(folder))
     path = Path(folder) / NAME
     write_whole(path, whole.encode("utf-8"), overwrite=overwrite)

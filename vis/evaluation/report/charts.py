@@ -1,4 +1,4 @@
-"""the charts of the numbers: AP of each class and overlap, precision over recall, errors."""
+"""The charts of the numbers: AP of each class and overlap, precision over recall, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""what a report says: the numbers of an evaluation, and how each video went."""
+"""What a report says: the numbers of an evaluation, and how each video went."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Content:
     """All numbers of a report; empty parts are left out of the page."""
 
     title: str
-    facts: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
     """What was measured: files, counts, date."""
     notes: Sequence[str] = ()
     """What the reader must know to trust the numbers, such as records that were skipped."""

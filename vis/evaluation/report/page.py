@@ -1,4 +1,4 @@
-"""the page of a report: one HTML file that asks for nothing outside of itself."""
+"""The page of a report: one HTML file that asks for nothing outside of itself."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vis.evaluation.report.content import Content, Headline
-    from vis.evaluation.report.stories import Story
+    from vis.evaluation.report.video_summary import VideoSummary
 
 WORST, BEST = 8, 4
 """Videos that are shown with pictures; all of them where there are no more than that."""
 _MOST_TIMELINES = 2**22
 """Characters of the timelines of the other videos."""
+# names of classes and videos come from files of others: the page may fetch and run nothing
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def page(
     content: Content,
-    stories: Sequence[Story],
+    summaries: Sequence[VideoSummary],
     *,
     names: Mapping[int, str],
     threshold: float,
@@ -38,7 +39,7 @@ def page(
 
     Args:
         content: the numbers.
-        stories: the videos.
+        summaries: of the videos.
         names: of the classes.
         threshold: score from which results are shown in the videos.
         frames: the folder of the pictures, where there is one.
@@ -57,7 +58,7 @@ def page(
         _top(content),
         _headlines(content.headlines),
         _charts(content),
-        _videos(stories, names=names, threshold=threshold, frames=frames),
+        _videos(summaries, names=names, threshold=threshold, frames=frames),
         _numbers(content.numbers),
         tag("footer", "All numbers are in percent unless they count something. Made by vis."),
     )
@@ -65,12 +66,12 @@ def page(
 
 
 def _top(content: Content) -> Markup:
-    facts = [join(tag("dt", name), tag("dd", said)) for name, said in content.facts.items()]
+    details = [join(tag("dt", name), tag("dd", said)) for name, said in content.details.items()]
     notes = [tag("li", note) for note in content.notes]
     return tag(
         "header",
         tag("h1", content.title),
-        tag("dl", *facts, class_="facts"),
+        tag("dl", *details, class_="facts"),
         tag("div", tag("ul", *notes), class_="notes", role="note") if notes else "",
     )
 
@@ -101,16 +102,20 @@ def _charts(content: Content) -> Markup:
         by_overlap(content.overlaps),
         by_recall(content.curves),
     ]
-    shown = [tag("section", *panel, class_="panel") for panel in panels if panel]
-    return tag("div", *shown, class_="pair") if shown else Markup("")
+    filled = [tag("section", *panel, class_="panel") for panel in panels if panel]
+    return tag("div", *filled, class_="pair") if filled else Markup("")
 
 
 def _videos(
-    stories: Sequence[Story], *, names: Mapping[int, str], threshold: float, frames: Path | None
+    summaries: Sequence[VideoSummary],
+    *,
+    names: Mapping[int, str],
+    threshold: float,
+    frames: Path | None,
 ) -> Markup:
-    if not stories:
+    if not summaries:
         return Markup("")
-    ranked = sorted(stories, key=lambda story: (story.quality, story.video.id))
+    ranked = sorted(summaries, key=lambda summary: (summary.quality, summary.video.id))
     few = len(ranked) <= WORST + BEST
     groups = (
         {"Videos, from worst to best": ranked}
@@ -123,8 +128,8 @@ def _videos(
     ]
     for title, group in groups.items():
         parts += [tag("h3", title)] if not few else []
-        parts += [_video(story, names, sheet(story, names, frames)) for story in group]
-    if not few and any(story.video.length > 1 for story in ranked):
+        parts += [_video(summary, names, sheet(summary, names, frames)) for summary in group]
+    if not few and any(summary.video.length > 1 for summary in ranked):
         parts.append(_others(ranked[WORST:-BEST], names))
     return tag("section", *parts)
 
@@ -137,33 +142,37 @@ _HOW = (
 )
 
 
-def _video(story: Story, names: Mapping[int, str], pictures: Markup | str) -> Markup:
-    counts = {"frame": story.video.length, "object": len(story.truth), "result": len(story.shown)}
+def _video(summary: VideoSummary, names: Mapping[int, str], pictures: Markup | str) -> Markup:
+    counts = {
+        "frame": summary.video.length,
+        "object": len(summary.truth),
+        "result": len(summary.results),
+    }
     said = ", ".join(f"{count} {word}{'s' * (count != 1)}" for word, count in counts.items())
     head = tag(
         "header",
-        tag("h3", story.video.name),
-        tag("span", f"quality {100 * story.quality:.1f}", class_="value"),
+        tag("h3", summary.video.name),
+        tag("span", f"quality {100 * summary.quality:.1f}", class_="value"),
         tag("span", said, class_="soft"),
     )
-    time = timeline(story, names) if story.video.length > 1 else ""
+    time = timeline(summary, names) if summary.video.length > 1 else ""
     return tag("article", head, pictures, time, class_="video")
 
 
-def _others(stories: Sequence[Story], names: Mapping[int, str]) -> Markup:
+def _others(summaries: Sequence[VideoSummary], names: Mapping[int, str]) -> Markup:
     """Timelines alone, folded, as many as the size of the page allows."""
-    shown: list[Markup] = []
+    articles: list[Markup] = []
     size = 0
-    for story in stories:
-        article = _video(story, names, "")
+    for summary in summaries:
+        article = _video(summary, names, "")
         size += len(article)
         if size > _MOST_TIMELINES:
             break
-        shown.append(article)
-    left = len(stories) - len(shown)
+        articles.append(article)
+    left = len(summaries) - len(articles)
     note = f"{left} more are left out, the page would grow too large." if left else ""
-    said = f"Timelines of {len(shown)} other videos, from worst to best"
-    return tag("details", tag("summary", said), *shown, tag("p", note) if note else "")
+    said = f"Timelines of {len(articles)} other videos, from worst to best"
+    return tag("details", tag("summary", said), *articles, tag("p", note) if note else "")
 
 
 def _numbers(groups: Mapping[str, Mapping[str, float]]) -> Markup:

@@ -1,4 +1,4 @@
-"""plots as inline SVG: bars, lines over a grid, an interval; colours come from the page's style."""
+"""Plots as inline SVG: bars, lines over a grid, an interval; colours come from the page's style."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def lines(title: str, series: Sequence[Line], *, across: Axis, up: Axis) -> Mark
         up: the vertical one.
     """
     frame = _Frame(across, up)
-    drawn = [_line(line, frame) for line in series]
+    curves = [_line(line, frame) for line in series]
     return tag(
         "svg",
         tag("title", title),
         _grid(frame),
-        *drawn,
+        *curves,
         *_names(series, frame),
         class_="plot",
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",

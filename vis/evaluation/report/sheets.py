@@ -1,4 +1,4 @@
-"""contact sheets of a video: some frames, the truth drawn over the results, as JPEG in the page."""
+"""Contact sheets of a video: some frames, the truth drawn over the results, as JPEG in the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from vis.evaluation.report.stories import Story
+    from vis.evaluation.report.video_summary import VideoSummary
     from vis.formats.ytvis_records import VideoEntry
     from vis.records import Pixels, Track
 
@@ -34,24 +34,24 @@ _GREY = 96
 _STYLE = DrawStyle(boxes=False, opacity=0.5, contour=1 / 150, text=1 / 14)
 
 
-def sheet(story: Story, names: Mapping[int, str], frames: Path | None) -> Markup:
+def sheet(summary: VideoSummary, names: Mapping[int, str], frames: Path | None) -> Markup:
     """Some frames of a video, evenly spaced: truth above, results below.
 
     Where the frames cannot be read, the masks lie on grey.
 
     Args:
-        story: the video.
+        summary: of the video.
         names: of the classes.
         frames: the folder that its file names are relative to.
     """
-    places = _evenly(story.video.length, COLUMNS)
-    pictures, fault = _pictures(story.video, places, frames)
+    places = _evenly(summary.video.length, COLUMNS)
+    pictures, fault = _pictures(summary.video, places, frames)
     cells = []
     room = [tag("div")] * (COLUMNS - len(places))  # a short video has pictures of the same size
     if len(places) > 1:
         heads = [tag("div", f"frame {place}", class_="frame") for place in places]
         cells += [tag("div"), *heads, *room]
-    for row, tracks in (("truth", story.truth), ("result", story.shown)):
+    for row, tracks in (("truth", summary.truth), ("result", summary.results)):
         cells.append(tag("div", row, class_="row"))
         for place, pixels in zip(places, pictures, strict=True):
             cells.append(_cell(f"frame {place}, {row}", place, pixels, tracks=tracks, names=names))
@@ -65,13 +65,15 @@ def _cell(
     said: str, place: int, pixels: Pixels, *, tracks: Sequence[Track], names: Mapping[int, str]
 ) -> Markup:
     frame = Frame(place, Fraction(place), pixels)
-    shown = tracks_at(frame, tracks)
-    objects = [f"{names.get(int(k), k)} {n}" for k, n in zip(shown.labels, shown.ids, strict=True)]
-    drawn = draw(frame, shown, names=names, style=_STYLE).pixels
-    height, width = drawn.shape[:2]
+    visible = tracks_at(frame, tracks)
+    objects = [
+        f"{names.get(int(k), k)} {n}" for k, n in zip(visible.labels, visible.ids, strict=True)
+    ]
+    picture = draw(frame, visible, names=names, style=_STYLE).pixels
+    height, width = picture.shape[:2]
     return tag(
         "img",
-        src=f"data:image/jpeg;base64,{_jpeg(drawn)}",
+        src=f"data:image/jpeg;base64,{_jpeg(picture)}",
         alt=f"{said}: {', '.join(objects) or 'nothing'}",
         width=width,
         height=height,

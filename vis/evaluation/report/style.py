@@ -1,4 +1,4 @@
-"""the style of the report's page: light and dark by the reader's choice, plain on paper."""
+"""The style of the report's page: light and dark by the reader's choice, plain on paper."""
 
 STYLE = """
 :root {

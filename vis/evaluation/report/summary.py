@@ -1,4 +1,4 @@
-"""measured numbers -> what the report says of them."""
+"""Measured numbers -> what the report says of them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _MEANINGS = {
 def content_of(
     title: str,
     truth: AnnotationSet,
-    found: AveragePrecision,
+    ap: AveragePrecision,
     *,
     interval: tuple[float, float] | None = None,
     errors: Sequence[ErrorRow] = (),
     others: Mapping[str, Mapping[str, float]] | None = None,
-    facts: Mapping[str, str] | None = None,
+    details: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> Content:
     """The numbers of a report.
@@ -48,29 +48,29 @@ def content_of(
     Args:
         title: of the page.
         truth: what was measured against.
-        found: average precision.
+        ap: average precision.
         interval: of the AP.
         errors: what each kind of error costs.
         others: numbers of further metrics, by the metric's name.
-        facts: what was measured, in words.
+        details: what was measured, in words.
         notes: what limits the numbers.
     """
-    precision = {name: known(value) for name, value in found.numbers.items()}
+    precision = {name: or_nan(value) for name, value in ap.numbers.items()}
     groups = {"average precision": precision, **(others or {})}
     return Content(
         title=title,
-        facts=facts or {},
+        details=details or {},
         notes=notes,
         headlines=_headlines(groups, interval),
-        categories=_categories(truth, found),
-        overlaps=dict(zip(found.thresholds.tolist(), found.per_threshold().tolist(), strict=True)),
-        curves=_curves(found),
+        categories=_categories(truth, ap),
+        overlaps=dict(zip(ap.thresholds.tolist(), ap.per_threshold().tolist(), strict=True)),
+        curves=_curves(ap),
         errors=errors,
         numbers=groups,
     )
 
 
-def known(value: float) -> float:
+def or_nan(value: float) -> float:
     """The reference says -1 of a number without any truth; that is NaN elsewhere."""
     return math.nan if value == NONE else value
 
@@ -103,7 +103,7 @@ def _headlines(
     ]
 
 
-def _categories(truth: AnnotationSet, found: AveragePrecision) -> list[CategoryRow]:
+def _categories(truth: AnnotationSet, ap: AveragePrecision) -> list[CategoryRow]:
     labels = [
         track.label for tracks in truth.tracks.values() for track in tracks if not track.crowd
     ]
@@ -111,12 +111,12 @@ def _categories(truth: AnnotationSet, found: AveragePrecision) -> list[CategoryR
         CategoryRow(
             truth.categories[label].name, None if value == NONE else value, labels.count(label)
         )
-        for label, value in found.per_category.items()
+        for label, value in ap.per_category.items()
         if label in truth.categories
     ]
 
 
-def _curves(found: AveragePrecision) -> list[Curve]:
-    places = [int(np.abs(found.thresholds - overlap).argmin()) for overlap in _CURVES]
-    curves = [(float(found.thresholds[place]), found.curve(place)) for place in places]
+def _curves(ap: AveragePrecision) -> list[Curve]:
+    places = [int(np.abs(ap.thresholds - overlap).argmin()) for overlap in _CURVES]
+    curves = [(float(ap.thresholds[place]), ap.curve(place)) for place in places]
     return [Curve(overlap, curve.tolist()) for overlap, curve in curves if (curve >= 0).all()]

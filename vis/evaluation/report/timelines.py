@@ -1,4 +1,4 @@
-"""the identities of a video over time: a row for each object, coloured by the result on it."""
+"""The identities of a video over time: a row for each object, coloured by the result on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vis.ops.colours import colour, readable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vis.evaluation.report.stories import Story, Stretch
+    from vis.evaluation.report.video_summary import Segment, VideoSummary
     from vis.records import Track
 
 _WIDTH, _LEFT, _RIGHT = 1100, 190, 8
@@ -24,20 +24,21 @@ _STRAYS = 8
 """Results that follow no object and get a row, the surest of them."""
 
 
-def timeline(story: Story, names: Mapping[int, str]) -> Markup:
+def timeline(summary: VideoSummary, names: Mapping[int, str]) -> Markup:
     """A row for each object of the truth, then for each result that follows none."""
-    follows = {track.id for track in story.truth}
-    strays = [track for track in story.shown if track.id not in follows and track.masks][:_STRAYS]
-    rows = [_object(track, place, story, names) for place, track in enumerate(story.truth)]
+    objects = {track.id for track in summary.truth}
+    strays = [track for track in summary.results if track.id not in objects and track.masks]
+    rows = [_object(track, place, summary, names) for place, track in enumerate(summary.truth)]
     rows += [
-        _stray(track, place, story, names) for place, track in enumerate(strays, len(story.truth))
+        _stray(track, place, summary, names)
+        for place, track in enumerate(strays[:_STRAYS], len(summary.truth))
     ]
     height = _HEAD + _ROW * len(rows)
-    said = f"Identities of {story.video.name} over {story.video.length} frames"
+    said = f"Identities of {summary.video.name} over {summary.video.length} frames"
     return tag(
         "svg",
         tag("title", said),
-        _ruler(story.video.length, height),
+        _ruler(summary.video.length, height),
         *rows,
         class_="time",
         viewBox=f"0 0 {_WIDTH} {height}",
@@ -46,55 +47,55 @@ def timeline(story: Story, names: Mapping[int, str]) -> Markup:
     )
 
 
-def _object(track: Track, place: int, story: Story, names: Mapping[int, str]) -> Markup:
+def _object(track: Track, place: int, summary: VideoSummary, names: Mapping[int, str]) -> Markup:
     blocks = [
-        _missed(stretch, place, story.video.length)
-        if stretch.number is None
-        else _covered(stretch, place, story, track=track, names=names)
-        for stretch in story.lines[track.id]
+        _missed(segment, place, summary.video.length)
+        if segment.number is None
+        else _covered(segment, place, summary, track=track, names=names)
+        for segment in summary.segments[track.id]
     ]
-    return tag("g", _name(f"{_named(track.label, names)} {track.id}", place), *blocks)
+    return tag("g", _name(f"{_class_name(track.label, names)} {track.id}", place), *blocks)
 
 
-def _missed(stretch: Stretch, place: int, length: int) -> Markup:
-    x, width = _span(stretch.first, stretch.last, length)
-    said = tag("title", f"missed in {_when(stretch.first, stretch.last)}")
+def _missed(segment: Segment, place: int, length: int) -> Markup:
+    x, width = _span(segment.first, segment.last, length)
+    said = tag("title", f"missed in {_when(segment.first, segment.last)}")
     y = _top(place) + _LANE / 2 - 1
     return tag("rect", said, x=x, y=y, width=width, height=3, class_="miss")
 
 
 def _covered(
-    stretch: Stretch, place: int, story: Story, *, track: Track, names: Mapping[int, str]
+    segment: Segment, place: int, summary: VideoSummary, *, track: Track, names: Mapping[int, str]
 ) -> Markup:
-    assert stretch.number is not None
-    result = next(one for one in story.shown if one.id == stretch.number)
-    called = "" if result.label == track.label else f" as {_named(result.label, names)}"
-    record = story.records[stretch.number]
-    said = f"{_when(stretch.first, stretch.last)}: result {record} (drawn as {result.id}){called}"
-    x, width = _span(stretch.first, stretch.last, story.video.length)
-    ink = colour(stretch.number)
+    assert segment.number is not None
+    result = next(one for one in summary.results if one.id == segment.number)
+    called = "" if result.label == track.label else f" as {_class_name(result.label, names)}"
+    record = summary.records[segment.number]
+    said = f"{_when(segment.first, segment.last)}: result {record} (drawn as {result.id}){called}"
+    x, width = _span(segment.first, segment.last, summary.video.length)
+    ink = colour(segment.number)
     block = tag(
         "rect", tag("title", said), x=x, y=_top(place), width=width, height=_LANE, rx=2,
         fill=_hex(ink),
     )  # fmt: skip
-    word = f"{stretch.number}{called}"
+    word = f"{segment.number}{called}"
     if len(word) * _LETTER + 8 > width:
-        word = str(stretch.number)
+        word = str(segment.number)
     if len(word) * _LETTER + 8 > width:
         return block
     style = f"fill: {_hex(readable(ink))}"
     return tag("g", block, tag("text", word, x=x + 5, y=_top(place) + 12, style=style))
 
 
-def _stray(track: Track, place: int, story: Story, names: Mapping[int, str]) -> Markup:
+def _stray(track: Track, place: int, summary: VideoSummary, names: Mapping[int, str]) -> Markup:
     first, last = min(track.masks), max(track.masks)
-    said = f"{_when(first, last)}: result {story.records[track.id]} follows no object"
-    x, width = _span(first, last, story.video.length)
+    said = f"{_when(first, last)}: result {summary.records[track.id]} follows no object"
+    x, width = _span(first, last, summary.video.length)
     outline = tag(
         "rect", tag("title", said), x=x + 1, y=_top(place) + 4, width=max(width - 2, 1),
         height=_LANE - 8, rx=2, fill="none", stroke=_hex(colour(track.id)), stroke_width=2,
     )  # fmt: skip
-    name = f"false: {_named(track.label, names)} {track.id}"
+    name = f"false: {_class_name(track.label, names)} {track.id}"
     return tag("g", _name(name, place, ink="soft"), outline)
 
 
@@ -103,7 +104,7 @@ def _name(name: str, place: int, *, ink: str | None = None) -> Markup:
     return tag("text", short, x=_LEFT - 10, y=_top(place) + 12, text_anchor="end", class_=ink)
 
 
-def _named(label: int, names: Mapping[int, str]) -> str:
+def _class_name(label: int, names: Mapping[int, str]) -> str:
     return names.get(label, f"class {label}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vis.weights.classes import COCO_THINGS, numbered
-from vis.weights.families._mask2former import DROPPED, RENAMES, shared_settings
+from vis.weights.converters._mask2former import DROPPED, RENAMES, shared_settings
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         DataError: a tensor that has to be there is not.
     """
     del arguments
-    found = shared_settings(shapes)
+    shared = shared_settings(shapes)
     task: dict[str, object] = {"task": "instance"}
-    if found["classes"] == COCO_PANOPTIC:
+    if shared["classes"] == COCO_PANOPTIC:
         task = {"task": "panoptic", "things": len(COCO_THINGS)}
-    elif found["classes"] in SCENES:
+    elif shared["classes"] in SCENES:
         task = {"task": "semantic"}
-    return found | task
+    return shared | task
 
 
 def class_names(count: int) -> tuple[str, ...]:

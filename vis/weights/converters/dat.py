@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from vis import backbones
 from vis.backbones.dat import DATS, our_key
 from vis.errors import DataError
-from vis.weights.families._trunk import size
+from vis.weights.converters._trunk import size
 from vis.weights.rename import BACKBONE, Family
 
 if TYPE_CHECKING:
@@ -33,32 +33,32 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     """
     del arguments
     width = size(shapes, _FIRST, 0)
-    name = _named(width)
+    name = _variant_of(width)
     if name is None:
-        known = ", ".join(f"{name} {variant.width}" for name, variant in DATS.items())
-        raise DataError(f"a DAT++ that begins with {width} channels is not known ({known})")
+        variants = ", ".join(f"{name} {variant.width}" for name, variant in DATS.items())
+        raise DataError(f"a DAT++ that begins with {width} channels is not known ({variants})")
     return {"classes": 0, "name": name}
 
 
 def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tables of larger pictures are brought to the size of ours, as its authors do at a change."""
     first = tensors.get(_FIRST)
-    name = _named(first.shape[0]) if first is not None and first.dim() else None
+    name = _variant_of(first.shape[0]) if first is not None and first.dim() else None
     if name is None:
         return tensors
     with torch.device("meta"):
-        wanted = backbones.build(name).state_dict()
+        state = backbones.build(name).state_dict()
     ours = dict(tensors)
     for key, table in tensors.items():
-        place = wanted.get(key.removeprefix("backbone."))
-        if re.fullmatch(_TABLE, key) and place is not None and table.dim() == place.dim():
-            sides = place.shape[1:]
+        own = state.get(key.removeprefix("backbone."))
+        if re.fullmatch(_TABLE, key) and own is not None and table.dim() == own.dim():
+            sides = own.shape[1:]
             if table.shape[1:] != sides:
                 ours[key] = interpolate(table[None].float(), sides, mode="bicubic")[0]
     return ours
 
 
-def _named(width: int) -> str | None:
+def _variant_of(width: int) -> str | None:
     return next((name for name, variant in DATS.items() if variant.width == width), None)
 
 

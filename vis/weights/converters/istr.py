@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from vis.weights.classes import COCO_THINGS, numbered
-from vis.weights.families._detectron import pyramid, resnet
-from vis.weights.families._mask2former import backbone_of
-from vis.weights.families._trunk import HEADS, size
+from vis.weights.converters._detectron import pyramid, resnet
+from vis.weights.converters._mask2former import backbone_of
+from vis.weights.converters._trunk import HEADS, size
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:

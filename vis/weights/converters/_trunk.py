@@ -99,8 +99,8 @@ def resnet(shapes: Shapes) -> str:
     part = {name[9:]: shape for name, shape in shapes.items() if name.startswith("backbone.")}
 
     def alike(name: str) -> int:
-        wanted = _resnet_shapes(name)
-        return 2 * sum(part.get(key) == shape for key, shape in wanted.items()) - len(wanted)
+        expected = _resnet_shapes(name)
+        return 2 * sum(part.get(key) == shape for key, shape in expected.items()) - len(expected)
 
     return max(RESNETS, key=alike)
 
@@ -125,5 +125,5 @@ def _resnet_shapes(name: str) -> dict[str, tuple[int, ...]]:
 
 
 def _depth(shapes: Shapes, stack: str) -> int:
-    found = {m[1] for name in shapes if (m := re.match(rf"transformer\.{stack}\.(\d+)\.", name))}
-    return len(found)
+    layers = {m[1] for name in shapes if (m := re.match(rf"transformer\.{stack}\.(\d+)\.", name))}
+    return len(layers)

@@ -1,4 +1,4 @@
-"""The closed list of words a weight file may use, and the inert records that they become."""
+"""The names that a pickle of weights may use, and the inert records that they become."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MAX_AXES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A name from the closed list; it stands for nothing that can be called."""
+class AllowedName:
+    """A name from the allow-list; it stands for nothing that can be called."""
 
     name: str
 
@@ -33,7 +33,7 @@ class Record:
 
 @dataclass(slots=True, eq=False)
 class DtypeRecord:
-    """A numpy number type: a code of the closed list, little-endian."""
+    """A numpy number type: a code of `CODES`, little-endian."""
 
     code: str
 
@@ -67,7 +67,7 @@ class Storage:
     def of(cls, identity: object) -> Storage:
         """From torch's tuple ("storage", type, key, device, count); old files add a None."""
         match identity:
-            case ("storage", Word(name), str(key), str(), int(count), *rest) if (
+            case ("storage", AllowedName(name), str(key), str(), int(count), *rest) if (
                 name in STORAGES and rest in ([], [None]) and 0 <= count < MAX_ELEMENTS
             ):
                 return cls(STORAGES[name], key, count)
@@ -143,9 +143,9 @@ def _namespace(arguments: tuple[object, ...]) -> Record:
 
 
 def _mapping(arguments: tuple[object, ...]) -> dict[object, object]:
-    """OrderedDict(), OrderedDict([[key, value], ...]), Counter({...}) or defaultdict(word)."""
+    """OrderedDict(), OrderedDict([[key, value], ...]), Counter({...}) or defaultdict(name)."""
     match arguments:
-        case () | (Word(),) | (None,):
+        case () | (AllowedName(),) | (None,):
             return {}
         case (dict() as items,):
             return items
@@ -235,7 +235,7 @@ def _buffer_array(arguments: tuple[object, ...]) -> ArrayRecord:
 
 Build = Callable[[tuple[object, ...]], object]
 
-WORDS: dict[str, Build | None] = {
+ALLOW_LIST: dict[str, Build | None] = {
     "argparse.Namespace": _namespace,
     "collections.OrderedDict": _mapping,
     "collections.Counter": _mapping,
@@ -258,4 +258,4 @@ WORDS: dict[str, Build | None] = {
     **{f"numpy.{core}.multiarray._reconstruct": _empty_array for core in ("core", "_core")},
     **{f"numpy.{core}.numeric._frombuffer": _buffer_array for core in ("core", "_core")},
 }
-"""Every word a weight file may use -> how its arguments become a record; None: it is only named."""
+"""Every name a weight file may use -> how its arguments become a record; None: it is only named."""

@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from vis.evaluation.overlaps import FrameOverlap, Ratios
     from vis.records import Track
 
-NEAR = 0.1
+FOLLOW_IOU = 0.1
 """Least overlap in a frame at which a result follows an object, as TIDE has it."""
-FOUND = 0.5
+MATCH_IOU = 0.5
 """Least overlap through the video of a result that is right but for its name."""
-_NOBODY = -1
+_NONE = -1
 
 
 @dataclass(slots=True, eq=False)
-class Following:
+class ErrorAttribution:
     """One video; results and true tracks are named by their place in the two lists."""
 
     truth: Sequence[Track]
@@ -51,9 +51,9 @@ class Following:
     """Of each true track: the number of frames in which it shows a pixel."""
     follows: list[dict[int, int]]
     """Of each result: frame -> true track."""
-    shown: list[list[int]]
+    frames: list[list[int]]
     """Of each result: the frames in which it shows a pixel, in order."""
-    about: list[int] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
     """Of each result: a true track, or -1."""
     own: dict[int, int] = field(default_factory=dict)
     """True track -> the result of its own."""
@@ -77,111 +77,116 @@ class Following:
     @property
     def missed(self) -> list[int]:
         """True tracks that nothing is about."""
-        met = {*self.own, *self.swallowed, *self.misnamed.values()}
-        return [g for g, track in enumerate(self.truth) if g not in met and not track.crowd]
+        covered = {*self.own, *self.swallowed, *self.misnamed.values()}
+        return [g for g, track in enumerate(self.truth) if g not in covered and not track.crowd]
 
-    def named(self, g: int) -> dict[int, list[int]]:
+    def results_on(self, g: int) -> dict[int, list[int]]:
         """Frame -> results, best score first, that follow true track `g` under a lasting name.
 
         They are of its category, and its own, another's own, or its fragments.
         """
         others = [d for d, true in self.fragments.items() if true == g]
         lasting = [d for d in self.own.values() if self._same(d, g)]
-        shown: dict[int, list[int]] = {}
+        by_frame: dict[int, list[int]] = {}
         for d in sorted({*others, *lasting}, key=lambda d: -self.results[d].score):
             for frame, true in self.follows[d].items():
                 if true == g:
-                    shown.setdefault(frame, []).append(d)
-        return shown
+                    by_frame.setdefault(frame, []).append(d)
+        return by_frame
 
     def _same(self, d: int, g: int) -> bool:
         return self.results[d].label == self.truth[g].label
 
 
-def following(results: Sequence[Track], truth: Sequence[Track]) -> Following:
+def attribute_errors(results: Sequence[Track], truth: Sequence[Track]) -> ErrorAttribution:
     """Look at all results of a video.
 
     Raises:
         MaskError: masks of one frame differ in size.
     """
-    found = _watch(results, truth)
-    found.about = [_about(found, d) for d in range(len(results))]
-    _find_own(found)
-    _find_others(found)
+    attribution = _watch(results, truth)
+    attribution.targets = [_target(attribution, d) for d in range(len(results))]
+    _find_own(attribution)
+    _find_others(attribution)
     for g, track in enumerate(truth):
-        known = g in found.own or g in found.misnamed.values() or track.crowd
-        if not known and 2 * len(found.named(g)) >= found.visible[g] > 0:
-            found.swallowed.add(g)
-    return found
+        is_explained = g in attribution.own or g in attribution.misnamed.values() or track.crowd
+        if not is_explained and 2 * len(attribution.results_on(g)) >= attribution.visible[g] > 0:
+            attribution.swallowed.add(g)
+    return attribution
 
 
-def _watch(results: Sequence[Track], truth: Sequence[Track]) -> Following:
+def _watch(results: Sequence[Track], truth: Sequence[Track]) -> ErrorAttribution:
     shared = np.zeros((len(results), len(truth)), np.int64)
     sums = np.zeros(len(results), np.int64), np.zeros(len(truth), np.int64)
-    found = Following(
+    attribution = ErrorAttribution(
         truth=truth,
         results=results,
         iou=np.zeros(shared.shape),
         visible=[0 for _ in truth],
         follows=[{} for _ in results],
-        shown=[[] for _ in results],
+        frames=[[] for _ in results],
     )
     labels = np.array([t.label for t in results], int), np.array([t.label for t in truth], int)
     same = labels[0][:, None] == labels[1]
-    for seen in frame_overlaps(results, truth):
-        shared[seen.results[:, None], seen.truth] += seen.shared
-        sums[0][seen.results] += seen.result_areas
-        sums[1][seen.truth] += seen.truth_areas
-        _note(found, seen, same)
-    found.iou = shared / np.maximum(sums[0][:, None] + sums[1] - shared, 1)
-    return found
+    for overlap in frame_overlaps(results, truth):
+        shared[overlap.results[:, None], overlap.truth] += overlap.shared
+        sums[0][overlap.results] += overlap.result_areas
+        sums[1][overlap.truth] += overlap.truth_areas
+        _note(attribution, overlap, same)
+    attribution.iou = shared / np.maximum(sums[0][:, None] + sums[1] - shared, 1)
+    return attribution
 
 
-def _note(found: Following, seen: FrameOverlap, same: npt.NDArray[np.bool_]) -> None:
-    for g in seen.truth[seen.truth_areas > 0].tolist():
-        found.visible[g] += 1
-    for d in seen.results[seen.result_areas > 0].tolist():
-        found.shown[d].append(seen.frame)
-    if not len(seen.truth):
+def _note(
+    attribution: ErrorAttribution, overlap: FrameOverlap, same: npt.NDArray[np.bool_]
+) -> None:
+    for g in overlap.truth[overlap.truth_areas > 0].tolist():
+        attribution.visible[g] += 1
+    for d in overlap.results[overlap.result_areas > 0].tolist():
+        attribution.frames[d].append(overlap.frame)
+    if not len(overlap.truth):
         return
-    iou = seen.iou
+    iou = overlap.iou
     # an overlap is at most 1, so one of the own category comes first
-    rank = np.where(iou >= NEAR, iou + 2 * same[seen.results[:, None], seen.truth], 0)
+    rank = np.where(iou >= FOLLOW_IOU, iou + 2 * same[overlap.results[:, None], overlap.truth], 0)
     best = rank.argmax(axis=1)
     for row in np.flatnonzero(rank.any(axis=1)).tolist():
-        found.follows[int(seen.results[row])][seen.frame] = int(seen.truth[best[row]])
+        followed = int(overlap.truth[best[row]])
+        attribution.follows[int(overlap.results[row])][overlap.frame] = followed
 
 
-def _about(found: Following, d: int) -> int:
-    met = list(found.follows[d].values())
-    if not met or 2 * len(met) < len(found.shown[d]):
-        return _NOBODY
-    return int(np.bincount(met).argmax())
+def _target(attribution: ErrorAttribution, d: int) -> int:
+    followed = list(attribution.follows[d].values())
+    if not followed or 2 * len(followed) < len(attribution.frames[d]):
+        return _NONE
+    # of objects that it follows in equally many frames, the first of the truth
+    return int(np.bincount(followed).argmax())
 
 
-def _find_own(found: Following) -> None:
-    order = sorted(range(len(found.results)), key=lambda d: -found.results[d].score)
+def _find_own(attribution: ErrorAttribution) -> None:
+    # of equal scores, the earlier result has the object
+    order = sorted(range(len(attribution.results)), key=lambda d: -attribution.results[d].score)
     for d in order:
-        g = found.about[d]
-        if g == _NOBODY:
+        g = attribution.targets[d]
+        if g == _NONE:
             continue
-        same = found.results[d].label == found.truth[g].label
-        if same and found.truth[g].crowd:
-            found.crowded.add(d)
+        same = attribution.results[d].label == attribution.truth[g].label
+        if same and attribution.truth[g].crowd:
+            attribution.crowded.add(d)
         elif same:
-            found.own.setdefault(g, d)
-        elif found.iou[d, g] >= FOUND and not found.truth[g].crowd:
-            found.misnamed[d] = g
+            attribution.own.setdefault(g, d)
+        elif attribution.iou[d, g] >= MATCH_IOU and not attribution.truth[g].crowd:
+            attribution.misnamed[d] = g
 
 
-def _find_others(found: Following) -> None:
-    for d, g in enumerate(found.about):
-        mine = found.own.get(g, d)
-        if mine == d or found.results[d].label != found.truth[g].label:
+def _find_others(attribution: ErrorAttribution) -> None:
+    for d, g in enumerate(attribution.targets):
+        mine = attribution.own.get(g, d)
+        if mine == d or attribution.results[d].label != attribution.truth[g].label:
             continue
-        frames = [frame for frame, true in found.follows[d].items() if true == g]
-        alone = [frame for frame in frames if found.follows[mine].get(frame) != g]
+        frames = [frame for frame, true in attribution.follows[d].items() if true == g]
+        alone = [frame for frame in frames if attribution.follows[mine].get(frame) != g]
         if 2 * len(alone) >= len(frames):
-            found.fragments[d] = g
-        elif found.iou[d, g] > found.iou[mine, g]:
-            found.better.add(d)
+            attribution.fragments[d] = g
+        elif attribution.iou[d, g] > attribution.iou[mine, g]:
+            attribution.better.add(d)

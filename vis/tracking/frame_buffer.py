@@ -1,4 +1,4 @@
-"""The frames of one object that later windows may still repeat: running sums of what they say."""
+"""The frames of one object that later windows may still repeat: running sums over windows."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vis.tracking.candidates import Candidates
+    from vis.tracking.detections import Detections
     from vis.tracking.overlap import Bools, Floats
 
-_LIGHTEST = 1e-6
+_MIN_WEIGHT = 1e-6
 """Weight of a window that shows an object at no presence at all, where that is asked for."""
 
 
 @dataclass(slots=True, eq=False)
-class Pending:
+class FrameBuffer:
     """Sums over the windows that the object was seen in, frame by frame.
 
     A window's masks and boxes weigh as its presence, so that one that sees nothing erases nothing.
+    P is the number of frames that are not emitted yet: at most those of a window.
     """
 
     masks: list[Tensor]
@@ -38,7 +39,7 @@ class Pending:
     """`[P]` how many windows the sums are of."""
 
     @classmethod
-    def none(cls) -> Pending:
+    def empty(cls) -> FrameBuffer:
         """Of no frames."""
         return cls([], np.zeros((0, 4)), np.zeros(0), np.zeros(0), np.zeros(0))
 
@@ -46,8 +47,8 @@ class Pending:
         return len(self.weights)
 
     @property
-    def shown(self) -> Bools:
-        """`[P]`."""
+    def visible(self) -> Bools:
+        """`[P]` frames in which at least one window shows the object."""
         return self.weights > 0
 
     def mask(self, frame: int) -> Tensor:
@@ -58,23 +59,27 @@ class Pending:
         """`[4]` mean of a frame that shows the object."""
         return np.asarray(self.boxes[frame] / self.weights[frame])
 
-    def visible(self, frame: int, presence: float) -> bool:
+    def is_present(self, frame: int, min_presence: float) -> bool:
         """Whether the windows on the whole say that the object is there."""
         if frame >= len(self) or not self.weights[frame]:
             return False
-        return bool(self.presence[frame] >= presence * self.windows[frame])
+        # windows that do not show the object in this frame count too: most of them decide
+        return bool(self.presence[frame] >= min_presence * self.windows[frame])
 
-    def add(self, found: Candidates, row: int, offset: int) -> None:
-        """Add what a window says whose first frame has this place; it reaches to the end."""
-        weights = found.presence[row].clip(min=_LIGHTEST) * found.shown[row]
-        self._lengthen(offset + len(weights), found.masks[row][0])
-        pairs = zip(found.masks[row], weights.tolist(), strict=True)
-        for place, (mask, weight) in enumerate(pairs, offset):
+    def add(self, detections: Detections, row: int, offset: int) -> None:
+        """Add a detection of a window whose first frame is frame `offset` of the buffer.
+
+        The window reaches to the buffer's end or beyond it.
+        """
+        weights = detections.presence[row].clip(min=_MIN_WEIGHT) * detections.visible[row]
+        self._lengthen(offset + len(weights), detections.masks[row][0])
+        pairs = zip(detections.masks[row], weights.tolist(), strict=True)
+        for frame, (mask, weight) in enumerate(pairs, offset):
             # not in place: a saved state shares the sum
-            self.masks[place] = self.masks[place].add(mask, alpha=weight)
-        self.boxes[offset:] += found.boxes[row] * weights[:, None]
+            self.masks[frame] = self.masks[frame].add(mask, alpha=weight)
+        self.boxes[offset:] += detections.boxes[row] * weights[:, None]
         self.weights[offset:] += weights
-        self.presence[offset:] += found.presence[row]
+        self.presence[offset:] += detections.presence[row]
         self.windows[offset:] += 1
 
     def drop(self, frames: int) -> None:
@@ -84,9 +89,10 @@ class Pending:
         self.presence, self.windows = self.presence[frames:], self.windows[frames:]
 
     def _lengthen(self, frames: int, like: Tensor) -> None:
-        more = max(frames - len(self), 0)
-        self.masks += [torch.zeros_like(like)] * more
-        self.boxes = np.pad(self.boxes, ((0, more), (0, 0)))
+        missing = max(frames - len(self), 0)
+        # one tensor of zeros for all new frames: `add` replaces it, and never writes into it
+        self.masks += [torch.zeros_like(like)] * missing
+        self.boxes = np.pad(self.boxes, ((0, missing), (0, 0)))
         self.weights, self.presence, self.windows = (
-            np.pad(sums, (0, more)) for sums in (self.weights, self.presence, self.windows)
+            np.pad(sums, (0, missing)) for sums in (self.weights, self.presence, self.windows)
         )

@@ -12,7 +12,7 @@ from vis.errors import DataError
 from vis.layers.anchors import COUNTS
 from vis.models.ssd_mask import EXTRA
 from vis.weights.classes import COCO, COCO_THINGS, numbered
-from vis.weights.families._trunk import size
+from vis.weights.converters._trunk import size
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EPSILON = 1e-3
 """Of the published batch norms."""
-NAMED = [number for number, name in enumerate(COCO) if name]
+NAMED_ROWS = [number for number, name in enumerate(COCO) if name]
 """Published rows of COCO's classes that have a name; 0 is the background."""
 NORM = {"beta", "gamma", "moving_mean", "moving_variance"}
 _TRUNK = r"FeatureExtractor/MobilenetV2/"
@@ -64,7 +64,7 @@ def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         DataError: a part of a layer is missing, or of another shape.
     """
-    found: dict[str, Tensor] = {}
+    adapted: dict[str, Tensor] = {}
     layers = {name.rpartition(".")[0] for name in tensors}
     for layer in sorted(layers):
         part = {
@@ -80,8 +80,8 @@ def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
                 part = {name: _of_classes(x, layer) for name, x in part.items()}
         else:
             part = _folded(part, layer)
-        found |= {f"{layer}.{name}": x.float().contiguous() for name, x in part.items()}
-    return found
+        adapted |= {f"{layer}.{name}": x.float().contiguous() for name, x in part.items()}
+    return adapted
 
 
 def _check(part: Mapping[str, Tensor], vectors: set[str], layer: str) -> None:
@@ -95,8 +95,8 @@ def _check(part: Mapping[str, Tensor], vectors: set[str], layer: str) -> None:
     rows = shape[2 if _is_depthwise(layer) else 3]
     for name in sorted(vectors):
         if tuple(part[name].shape) != (rows,):
-            found = tuple(part[name].shape)
-            raise DataError(f"layer {layer} has {rows} channels, but a {name} of shape {found}")
+            actual = tuple(part[name].shape)
+            raise DataError(f"layer {layer} has {rows} channels, but a {name} of shape {actual}")
 
 
 def _is_depthwise(layer: str) -> bool:
@@ -122,8 +122,8 @@ def _of_classes(x: Tensor, layer: str) -> Tensor:
             " the background, and of each class"
         )
     rows = x.reshape(count, -1, *x.shape[1:])
-    kept = NAMED if rows.shape[1] == len(COCO) else list(range(1, rows.shape[1]))
-    return rows[:, torch.tensor(kept)].flatten(0, 1)
+    columns = NAMED_ROWS if rows.shape[1] == len(COCO) else list(range(1, rows.shape[1]))
+    return rows[:, torch.tensor(columns)].flatten(0, 1)
 
 
 def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""how one video went: which result covers which object, frame by frame, and how well."""
+"""How one video went: which result covers which object, frame by frame, and how well."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SAME_CLASS = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Segment:
     """Successive frames in which an object is visible, and what covers it there."""
 
     first: int
@@ -42,7 +42,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class VideoSummary:
     """One video: its objects and results, by numbers that agree where they are the same thing."""
 
     video: VideoEntry
@@ -50,39 +50,40 @@ class Story:
     """Overlap of objects and results that found each other, over the mean count of both; 0..1."""
     truth: Sequence[Track]
     """The ids are the numbers 1, 2, ..."""
-    shown: Sequence[Track]
+    results: Sequence[Track]
     """Results; the id is the number of the object that the result follows, or a new one."""
     records: Mapping[int, int]
     """Number of a result -> its place in the results file, from 1."""
-    lines: Mapping[int, Sequence[Stretch]]
+    segments: Mapping[int, Sequence[Segment]]
     """Number of an object -> its life."""
 
 
-def story_of(
+def summarise_video(
     video: VideoEntry, truth: Sequence[Track], results: Sequence[Track], *, threshold: float
-) -> Story:
+) -> VideoSummary:
     """Compare the results of one video that are at least as sure as `threshold` with its truth.
 
     Crowds are left out. Objects and results find each other one to one so that the sum of their
     overlaps through the video is the largest; in each frame likewise, whatever the class.
     """
-    wanted = [track for track in truth if not track.crowd]
+    objects = [track for track in truth if not track.crowd]
+    # stable: of equal scores the earlier record comes first, so that the page is the same each time
     sure = sorted((t for t in results if t.score >= threshold), key=lambda track: -track.score)
-    found = sure[:MOST_SHOWN]
-    frames = list(frame_overlaps(found, wanted))
-    iou = _through(frames, len(found), len(wanted))
-    same = np.array([[a.label == b.label for b in wanted] for a in found]).reshape(iou.shape)
+    top = sure[:MOST_SHOWN]
+    frames = list(frame_overlaps(top, objects))
+    iou = _through(frames, len(top), len(objects))
+    same = np.array([[a.label == b.label for b in objects] for a in top]).reshape(iou.shape)
     pairs = _pairs(iou + _SAME_CLASS * same * (iou > 0), _MATCHED)
     shared = sum(iou[a, b] for a, b in pairs.items() if same[a, b])
-    count = len(found) + len(wanted)
-    numbers = _numbers(pairs, len(found), len(wanted))
-    return Story(
+    count = len(top) + len(objects)
+    numbers = _numbers(pairs, len(top), len(objects))
+    return VideoSummary(
         video=video,
         quality=float(2 * shared / count) if count else 1.0,
-        truth=[replace(track, id=n) for n, track in enumerate(wanted, 1)],
-        shown=[replace(track, id=numbers[place]) for place, track in enumerate(found)],
-        records={numbers[place]: track.id for place, track in enumerate(found)},
-        lines=_lines(frames, numbers, len(wanted)),
+        truth=[replace(track, id=n) for n, track in enumerate(objects, 1)],
+        results=[replace(track, id=numbers[place]) for place, track in enumerate(top)],
+        records={numbers[place]: track.id for place, track in enumerate(top)},
+        segments=_object_segments(frames, numbers, len(objects)),
     )
 
 
@@ -110,9 +111,9 @@ def _numbers(pairs: Mapping[int, int], results: int, truth: int) -> list[int]:
     return [pairs[place] + 1 if place in pairs else next(free) for place in range(results)]
 
 
-def _lines(
+def _object_segments(
     frames: Sequence[FrameOverlap], numbers: Sequence[int], truth: int
-) -> dict[int, list[Stretch]]:
+) -> dict[int, list[Segment]]:
     covers: dict[int, dict[int, int | None]] = defaultdict(dict)
     for frame in frames:
         visible = {int(place): at for at, place in enumerate(frame.truth)}
@@ -122,15 +123,15 @@ def _lines(
                 row = covering.get(at)
                 number = None if row is None else numbers[int(frame.results[row])]
                 covers[place + 1][frame.frame] = number
-    return {number: _stretches(covers[number]) for number in range(1, truth + 1)}
+    return {number: _segments(covers[number]) for number in range(1, truth + 1)}
 
 
-def _stretches(covers: Mapping[int, int | None]) -> list[Stretch]:
+def _segments(covers: Mapping[int, int | None]) -> list[Segment]:
     """Frames of one cover that follow each other, as one."""
     frames = sorted(covers)
     runs = groupby(enumerate(frames), lambda pair: (pair[1] - pair[0], covers[pair[1]]))
-    stretches = []
+    segments = []
     for (_, number), run in runs:
         places = [frame for _, frame in run]
-        stretches.append(Stretch(places[0], places[-1], number))
-    return stretches
+        segments.append(Segment(places[0], places[-1], number))
+    return segments

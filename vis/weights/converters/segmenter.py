@@ -10,7 +10,7 @@ from vis.backbones.vit import POSITIONS
 from vis.errors import DataError
 from vis.formats.semantic_classes import ADE20K, CITYSCAPES, PASCAL_CONTEXT
 from vis.weights.classes import numbered
-from vis.weights.families._trunk import size
+from vis.weights.converters._trunk import size
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     distilled = "backbone.net.reg_token" in shapes
     heads = max(1, width // HEAD)
     linear = "decoder.head.weight" in shapes
-    named, axis = ("decoder.head.weight", 0) if linear else ("decoder.classes", 1)
+    class_rows, axis = ("decoder.head.weight", 0) if linear else ("decoder.classes", 1)
     image = patch * _side(size(shapes, _PLACE, 1) - 1 - distilled)
-    found: dict[str, object] = {
-        "classes": size(shapes, named, axis),
+    values: dict[str, object] = {
+        "classes": size(shapes, class_rows, axis),
         "image": image,
         "patch": patch,
         "width": width,
@@ -59,13 +59,13 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         "window": image,
         "stride": STRIDES.get(image),
     }
-    return found | DEIT if distilled else found
+    return values | DEIT if distilled else values
 
 
 def class_names(count: int) -> tuple[str, ...]:
     """Those of ADE20K, Pascal Context and Cityscapes, which their numbers tell apart."""
-    known = {len(names): names for names in (ADE20K, PASCAL_CONTEXT, CITYSCAPES)}
-    return known.get(count, numbered(count))
+    by_count = {len(names): names for names in (ADE20K, PASCAL_CONTEXT, CITYSCAPES)}
+    return by_count.get(count, numbered(count))
 
 
 FAMILY = Family(
@@ -100,5 +100,5 @@ def _side(cells: int) -> int:
 
 
 def _depth(shapes: Shapes, stack: str) -> int:
-    found = {m[1] for name in shapes if (m := re.match(rf"{stack}\.blocks\.(\d+)\.", name))}
-    return len(found)
+    blocks = {m[1] for name in shapes if (m := re.match(rf"{stack}\.blocks\.(\d+)\.", name))}
+    return len(blocks)

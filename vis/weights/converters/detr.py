@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vis.weights.classes import COCO, numbered
-from vis.weights.families._trunk import DROPPED, MASKS, size, trunk, trunk_settings
+from vis.weights.converters._trunk import DROPPED, MASKS, size, trunk, trunk_settings
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:

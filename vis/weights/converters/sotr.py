@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from vis.backbones.resnet import DEFORMABLE, MSRA, plain_name
 from vis.weights.classes import COCO_THINGS, numbered
-from vis.weights.families._detectron import from_bgr, plain_offsets, pyramid, resnet
-from vis.weights.families._trunk import resnet as nearest_resnet
-from vis.weights.families._trunk import size
+from vis.weights.converters._detectron import from_bgr, plain_offsets, pyramid, resnet
+from vis.weights.converters._trunk import resnet as nearest_resnet
+from vis.weights.converters._trunk import size
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from vis.weights.classes import COCO, numbered
-from vis.weights.families._trunk import BACKBONE, DROPPED, HEADS, size
-from vis.weights.families._trunk import resnet as nearest_resnet
+from vis.weights.converters._trunk import BACKBONE, DROPPED, HEADS, size
+from vis.weights.converters._trunk import resnet as nearest_resnet
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:

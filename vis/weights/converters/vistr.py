@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vis.errors import DataError, UsageError
 from vis.weights.classes import YOUTUBE_VIS_2019, numbered
-from vis.weights.families._trunk import DROPPED, MASKS, size, trunk, trunk_settings
+from vis.weights.converters._trunk import DROPPED, MASKS, size, trunk, trunk_settings
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:

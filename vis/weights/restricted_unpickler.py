@@ -1,8 +1,9 @@
-"""Read a pickle without obeying it: known words become plain values, the rest is refused.
+"""Read a pickle without obeying it: allowed names become plain values, the rest is refused.
 
 A pickle is a program for a small machine. Python's own readers, also the restricted ones, call
 what the program names; numpy's part of that is not memory-safe even for "harmless" names. This
-machine calls only `vis.weights.words`: a class becomes a record, an array becomes checked bytes.
+machine calls only what `vis.weights.pickle_allow_list` lists: a class becomes a record, an array
+becomes checked bytes.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
-from vis.weights.words import (
-    WORDS,
+from vis.weights.pickle_allow_list import (
+    ALLOW_LIST,
+    AllowedName,
     ArrayRecord,
     DtypeRecord,
     Record,
     Storage,
-    Word,
     fill_array,
     key_of,
 )
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 MAX_OPERATIONS = 1_000_000
 """A detector with its optimiser needs about 50 000."""
-MAX_WORD = 200
+MAX_NAME = 200
 """Bytes of a module's or a class's name."""
 MAX_DEPTH = 1_000
 """Open marks; real checkpoints stay below 10."""
@@ -42,7 +43,7 @@ def read_pickle(stream: io.BytesIO) -> tuple[object, dict[str, Storage]]:
     """The value of the pickle at the stream's position, and the storages that it points to.
 
     The stream is left behind the pickle's last byte. Values are built of None, bool, int, float,
-    str, bytes, tuple, list, dict, set and the records of `vis.weights.words`.
+    str, bytes, tuple, list, dict, set and the records of `vis.weights.pickle_allow_list`.
 
     Raises:
         DataError: anything that weight files do not need, malformed or out of bounds.
@@ -65,8 +66,8 @@ def _scan(stream: io.BytesIO) -> list[Operation]:
             raise DataError("the pickle ends in the middle")
         opcode = _CODES.get(code.decode("latin-1"))
         if opcode is None or opcode.name not in _OPERATIONS:
-            word = opcode.name if opcode else f"byte {code[0]:#04x}"
-            raise DataError(f"the pickle uses {word}, which weight files do not")
+            what = opcode.name if opcode else f"byte {code[0]:#04x}"
+            raise DataError(f"the pickle uses {what}, which weight files do not")
         if len(operations) >= MAX_OPERATIONS:
             raise DataError(f"the pickle has more than {MAX_OPERATIONS} operations")
         operations.append((opcode.name, _argument(opcode, stream)))
@@ -87,7 +88,7 @@ def _argument(opcode: pickletools.OpcodeInfo, stream: io.BytesIO) -> object:
 
 def _line(stream: io.BytesIO) -> str:
     """One line of plain letters; the standard reader would decode escapes in it."""
-    line = stream.readline(MAX_WORD)
+    line = stream.readline(MAX_NAME)
     if not line.endswith(b"\n"):
         raise ValueError("a name without an end")
     return line[:-1].decode("ascii")
@@ -167,16 +168,20 @@ class _Machine:
         target.update(key_of(value) for value in values)
 
     def name(self, module: object, name: object) -> None:
-        word = f"{module}.{name}"
-        if not isinstance(module, str) or not isinstance(name, str) or word not in WORDS:
-            raise DataError(f"it asks for {word[:100]!r}, which weight files do not need")
-        self.push(Word(word))
+        full_name = f"{module}.{name}"
+        if not isinstance(module, str) or not isinstance(name, str) or full_name not in ALLOW_LIST:
+            raise DataError(f"it asks for {full_name[:100]!r}, which weight files do not need")
+        self.push(AllowedName(full_name))
 
     def call(self) -> None:
-        arguments, word = self.pop(), self.pop()
-        build = WORDS[word.name] if isinstance(word, Word) else None
+        arguments, function = self.pop(), self.pop()
+        build = ALLOW_LIST[function.name] if isinstance(function, AllowedName) else None
         if build is None or not isinstance(arguments, tuple):
-            name = word.name if isinstance(word, Word) else f"a {type(word).__name__}"
+            name = (
+                function.name
+                if isinstance(function, AllowedName)
+                else f"a {type(function).__name__}"
+            )
             raise DataError(f"it calls {name}, which is not to be called")
         value = build(arguments)
         self.spend(value)

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from vis.backbones.swin import SWINS
-from vis.weights.families._detectron import resnet
-from vis.weights.families._trunk import resnet as nearest_resnet
-from vis.weights.families._trunk import size
+from vis.weights.converters._detectron import resnet
+from vis.weights.converters._trunk import resnet as nearest_resnet
+from vis.weights.converters._trunk import size
 
 if TYPE_CHECKING:
     from vis.weights.rename import Rows, Shapes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vis.weights.classes import YOUTUBE_VIS_2019, numbered
-from vis.weights.families._mask2former import DROPPED, RENAMES, shared_settings
+from vis.weights.converters._mask2former import DROPPED, RENAMES, shared_settings
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:

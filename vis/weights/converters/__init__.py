@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """The families that can be converted, in alphabetical order."""
-    found = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name for name in found if not name.startswith("_"))
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in modules if not name.startswith("_"))
 
 
 def get(name: str) -> Family:
@@ -38,9 +38,9 @@ def get(name: str) -> Family:
 def family_of(published: Collection[str]) -> str | None:
     """The family that knows most of the names, if more than half: many share those of backbones."""
 
-    def known(name: str) -> int:
+    def mapped(name: str) -> int:
         family = get(name)
         return sum(family.ours(key) is not None for key in published)
 
-    nearest = max(names(), key=known)
-    return nearest if known(nearest) > len(published) / 2 else None
+    nearest = max(names(), key=mapped)
+    return nearest if mapped(nearest) > len(published) / 2 else None
