@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from vis.errors import DataError, InputError, UsageError, VisWarning
 from vis.formats.ytvis import AnnotationSet, VideoEntry, read_tracks, read_videos
-from vis.ops.shown import tracks_at
+from vis.ops.frame_tracks import tracks_at
 from vis.video import DEFAULT, DrawStyle, VideoWriter, draw, open_video
 
 if TYPE_CHECKING:

@@ -138,7 +138,7 @@ def plan_for(
     _check_numbers(threshold, size=short, every=every, min_length=min_length)
     _check_linking(linking, model, tracker)
     config = tracker or tracker_for(threshold, linking)
-    usual = SHORTEST if length == 1 and not model.regions else 1
+    usual = SHORTEST if length == 1 and not model.is_semantic else 1
     return Plan(
         window=length,
         stride=stride,
@@ -148,8 +148,8 @@ def plan_for(
         threshold=threshold,
         classes=None if classes is None else indices_of(classes, names_of(model)),
         tracker=replace(config, min_length=min_length or config.min_length or usual),
-        regions=model.regions,
-        cuts=cuts and every <= FARTHEST and not model.regions,
+        regions=model.is_semantic,
+        cuts=cuts and every <= FARTHEST and not model.is_semantic,
     )
 
 
@@ -171,7 +171,7 @@ def _check_linking(linking: str, model: Model[Any], tracker: Config | None) -> N
             "linking and a tracker are given",
             remedy="Give one of them; Config.by_queries makes such a tracker.",
         )
-    if linking == "queries" and model.regions:
+    if linking == "queries" and model.is_semantic:
         raise UsageError(
             "the model says regions of classes, nothing is linked", remedy="Leave linking out."
         )

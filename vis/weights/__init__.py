@@ -58,11 +58,13 @@ def load(source: str | Path) -> Model[Any]:
             remedy="Start a model from it: model.backbone and model.start of `vis train`.",
         )
     try:
-        fitting(sealed.card, sealed.header.shapes)
+        stated = sealed.card
+        settings = models.current_settings(stated.model, stated.settings, where=str(path))
+        fitting(dataclasses.replace(stated, settings=settings), sealed.header.shapes)
     except VisError as error:
         raise error.at(str(path)) from None
     card, tensors = read_weights(path)
-    model = models.build(card.model, classes=len(card.classes), **card.settings)
+    model = models.build(card.model, classes=len(card.classes), **settings)
     model.load_state_dict(tensors)
     model.class_names, model.size = card.classes, card.size
     model.lay_out()

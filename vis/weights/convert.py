@@ -124,6 +124,8 @@ def convert(
         OutputError: `destination` cannot be written, or is there already.
     """
     chosen = families.get(family)
+    if chosen.model != BACKBONE:
+        settings = models.current_settings(chosen.model, settings, where=family)
     published = read_foreign(source)
     try:
         tensors, dropped = rename(published.tensors, chosen)

@@ -13,8 +13,8 @@ from PIL import Image
 from vis.errors import VisError
 from vis.evaluation.report.markup import Markup, join, tag
 from vis.formats.places import film_of, inside
+from vis.ops.frame_tracks import tracks_at
 from vis.ops.pictures import FAULTS
-from vis.ops.shown import tracks_at
 from vis.records import Frame
 from vis.video import DrawStyle, draw, open_video
 
