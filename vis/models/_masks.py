@@ -11,6 +11,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vis.layers.masks import AttentionMaps, Pyramid
     from vis.layers.transformer import Memory
 
@@ -46,6 +48,18 @@ class BackboneFeatures(NamedTuple):
     """`[B T h w]` bool of stride 32, None for none."""
     padded_size: tuple[int, int]
     """Height and width in pixels that the maps cover."""
+
+
+class MaskHead(Protocol):
+    """What a model of instance queries asks of a mask head, whichever it is."""
+
+    def lateral_maps(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Maps `[F C h w]` of strides 4, 8 and 16 -> the `laterals` of `BackboneFeatures`."""
+        ...
+
+    def deferred(self, queries: Tensor, features: BackboneFeatures, memory: Memory) -> Masks:
+        """The masks of queries `[B T N C]`, computed now or when they are asked for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +109,10 @@ class MaskBranch(nn.Module):
         super().__init__()
         self.attention, self.pyramid, self.volume = attention, pyramid, volume
         self.chunk = chunk
+
+    def lateral_maps(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Maps `[F C h w]` of strides 4, 8 and 16 -> the laterals of strides 16, 8 and 4."""
+        return self.pyramid.lateral_maps(levels)
 
     def refined_map(self, projected: Tensor, memory: Tensor) -> Tensor:
         """Which of the two maps `[B*T C h w]` of stride 32 the pyramid refines."""

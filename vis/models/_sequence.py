@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vis.backbones.levels import Backbone
     from vis.layers.transformer import Memory, Transformer
     from vis.losses.set_loss import SetLoss
-    from vis.models._masks import MaskBranch
+    from vis.models._masks import MaskHead
     from vis.records import Clip, ClipPredictions, ClipTargets
 
 MASK_WIDTH = 128
@@ -164,7 +164,7 @@ class SequenceModel(Model[Output]):
         transformer: Transformer,
         class_head: nn.Module,
         box_head: nn.Module,
-        masks: MaskBranch | None,
+        masks: MaskHead | None,
         loss: SetLoss,
         selection: Selection,
         chunk: int,
@@ -225,7 +225,7 @@ class SequenceModel(Model[Output]):
             levels = self.backbone(x.contiguous(memory_format=torch.channels_last))
             projected.append(self.projection(levels[-1]))
             if self.masks is not None:
-                laterals.append(self.masks.pyramid.lateral_maps(levels[:-1]))
+                laterals.append(self.masks.lateral_maps(levels[:-1]))
         maps = torch.cat(projected)
         if padding is not None:
             padding = downsample_padding(padding, maps.shape[-2:])[:, None].expand(-1, T, -1, -1)
