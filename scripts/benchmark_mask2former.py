@@ -21,8 +21,8 @@ import torch
 from torch.nn.functional import interpolate, multi_head_attention_forward
 
 from vis import models
-from vis.layers.canvas import canvas_of, normalised, padding_of
-from vis.models._query_selection import Chosen, best_pairs
+from vis.layers.padding import normalize, padded_size_of, padding_mask
+from vis.models._query_selection import QueryClassPairs, best_pairs
 from vis.records import Clip
 
 if TYPE_CHECKING:
@@ -83,25 +83,25 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def our_order(model: Mask2Former, clip: Clip) -> tuple[Chosen, Tensor]:
+def our_order(model: Mask2Former, clip: Clip) -> tuple[QueryClassPairs, Tensor]:
     """The best pairs of the only clip, and their mask logits `[N T H W]` over its content."""
     output = model(clip)
     chosen = best_pairs(output.queries.logits[-1][0].softmax(-1)[:, :-1], 10)
     select = torch.zeros(output.states.shape[:2], dtype=torch.bool, device=clip.frames.device)
     select[0, chosen.queries] = True
     places = chosen.queries.unique(return_inverse=True)[1]
-    large = interpolate(output.masks().logits(select), output.queries.canvas, mode="bilinear")
+    large = interpolate(output.masks().logits(select), output.queries.padded_size, mode="bilinear")
     height, width = clip.sizes[0].tolist()
     return chosen, large[places, :, :height, :width]
 
 
 @torch.inference_mode()
-def published_order(model: Mask2Former, clip: Clip) -> tuple[Chosen, Tensor]:
+def published_order(model: Mask2Former, clip: Clip) -> tuple[QueryClassPairs, Tensor]:
     """The same by the long way."""
-    canvas = canvas_of(clip.frames, 32)
-    frames = normalised(clip.frames[0], padding_of(clip.sizes, canvas), clip.frames.dtype)
-    feature, levels = model.pixel_decoder(model.backbone(frames))
-    decoder, T = model.decoder, len(feature)
+    padded_size = padded_size_of(clip.frames, 32)
+    frames = normalize(clip.frames[0], padding_mask(clip.sizes, padded_size), clip.frames.dtype)
+    mask_features, levels = model.pixel_decoder(model.backbone(frames))
+    decoder, T = model.decoder, len(mask_features)
     tokens, keys = [], []
     for level, embed in zip(levels, decoder.level_embed.weight, strict=True):
         whole = torch.zeros((1, T, *level.shape[2:]), dtype=torch.bool, device=level.device)
@@ -109,29 +109,29 @@ def published_order(model: Mask2Former, clip: Clip) -> tuple[Chosen, Tensor]:
         tokens.append(flat)
         keys.append(flat + decoder.positions(whole).flatten(1, 3))
     state = decoder.content.weight[None]
-    said = [_predicted(model, state, feature, levels[0].shape[2:])]
+    said = [_predicted(model, state, mask_features, levels[0].shape[2:])]
     for index, layer in enumerate(decoder.layers):
         at, after = index % 3, (index + 1) % 3
         blocked = said[-1][2]
         state = _layer(layer, state, decoder.query_positions.weight, tokens[at], keys[at], blocked)
-        said.append(_predicted(model, state, feature, levels[after].shape[2:]))
+        said.append(_predicted(model, state, mask_features, levels[after].shape[2:]))
     logits, masks, _ = said[-1]
-    large = interpolate(masks, canvas, mode="bilinear")
+    large = interpolate(masks, padded_size, mode="bilinear")
     chosen = best_pairs(logits[0].softmax(-1)[:, :-1], 10)
     height, width = clip.sizes[0].tolist()
     return chosen, large[chosen.queries, :, :height, :width]
 
 
 def _predicted(
-    model: Mask2Former, state: Tensor, feature: Tensor, size: torch.Size
+    model: Mask2Former, state: Tensor, mask_features: Tensor, size: torch.Size
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits, masks `[Q T h w]`, and `[heads Q T*h*w]` bool, True where not to look."""
     normed = model.decoder.norm(state)
-    masks = torch.einsum("qd,tdhw->qthw", model.decoder.mask_head(normed)[0], feature)
+    masks = torch.einsum("qd,tdhw->qthw", model.decoder.mask_head(normed)[0], mask_features)
     small = interpolate(masks, size, mode="bilinear", align_corners=False)
     blocked = (small.sigmoid() < 0.5).flatten(1)
     blocked[blocked.all(dim=1)] = False
-    return model.class_head(normed), masks, blocked.repeat(model.config.heads, 1, 1)
+    return model.class_head(normed), masks, blocked.repeat(model.config.num_heads, 1, 1)
 
 
 def _layer(

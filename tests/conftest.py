@@ -206,8 +206,16 @@ def weights(tmp_path_factory):
     from vis.weights import save_model
 
     torch.manual_seed(3)
-    small = {"width": 128, "heads": 8, "encoders": 1, "decoders": 1, "hidden": 64}
-    model = models.build("tt_srn", classes=3, backbone="resnet18", frames=4, slots=4, **small)
+    small = {
+        "d_model": 128,
+        "num_heads": 8,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "ffn_dim": 64,
+    }
+    model = models.build(
+        "tt_srn", classes=3, backbone="resnet18", frames=4, instance_queries=4, **small
+    )
     model.class_names = ("cat", "dog", "person")
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_model(path, model)

@@ -9,7 +9,7 @@ from vis.backbones.vit import ViT, adapted, published_name, resized
 
 def build(*, distilled: bool = False, image: int = 32) -> ViT:
     torch.manual_seed(0)
-    net = ViT(image, patch=8, width=16, depth=2, heads=2, distilled=distilled, drop_path=0.0)
+    net = ViT(image, patch=8, width=16, depth=2, num_heads=2, distilled=distilled, drop_path=0.0)
     torch.nn.init.normal_(net.net.pos_embed)
     return net.eval()
 

@@ -9,7 +9,13 @@ from vis.cli import main
 from vis.errors import UsageError
 from vis.weights import catalogue
 
-SMALL = {"encoders": 0, "decoders": 1, "hidden": 8, "slots": 2, "backbone": "resnet18"}
+SMALL = {
+    "encoder_layers": 0,
+    "decoder_layers": 1,
+    "ffn_dim": 8,
+    "instance_queries": 2,
+    "backbone": "resnet18",
+}
 
 
 def test_every_model_is_listed(
@@ -32,7 +38,7 @@ def test_the_rate_is_measured_when_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = {"name": "tiny", "data": "d", "score": "s", "address": "https://a/b", "hash": ""}
-    row |= {"classes": 2, "settings": SMALL | {"width": 64}, "numbers": 1}
+    row |= {"classes": 2, "settings": SMALL | {"d_model": 64}, "numbers": 1}
     group = {"family": "detr", "what": "w", "licence": "l", "terms": "t", "models": [row]}
     (tmp_path / "models.json").write_text(json.dumps({"families": [group]}))
     monkeypatch.setattr(catalogue, "ASSETS", tmp_path)

@@ -22,7 +22,13 @@ def run(name: str, *arguments: str) -> int:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """A published checkpoint of a small DETR of boxes."""
-    sizes = {"width": 64, "encoders": 0, "decoders": 1, "hidden": 8, "slots": 2}
+    sizes = {
+        "d_model": 64,
+        "encoder_layers": 0,
+        "decoder_layers": 1,
+        "ffn_dim": 8,
+        "instance_queries": 2,
+    }
     model = models.build("detr", classes=3, backbone="resnet18", **sizes)
     tensors = {}
     for name, tensor in model.state_dict().items():
@@ -97,7 +103,14 @@ def test_init_starts_a_model_from_another(source: Path, capsys: pytest.CaptureFi
     names.write_text("cat\ndog\n")
     given = source.with_name("detr.safetensors")
     assert run("convert", "detr", str(source), str(given), "--classes", str(_three(names))) == 0
-    sizes = ["width=64", "encoders=0", "decoders=1", "hidden=8", "slots=5", "backbone=resnet18"]
+    sizes = [
+        "d_model=64",
+        "encoder_layers=0",
+        "decoder_layers=1",
+        "ffn_dim=8",
+        "instance_queries=5",
+        "backbone=resnet18",
+    ]
     order = ("init", "detr", str(given), str(start), "--classes", str(names), "--settings")
     assert run(*order, *sizes) == 0
     with pytest.raises(UsageError, match="NAME=VALUE"):

@@ -19,7 +19,7 @@ def build() -> models.Model:
     torch.manual_seed(0)
     return models.build(
         "vistr", classes=3, backbone="resnet18", width=128, encoders=1, decoders=1, hidden=32,
-        slots=2, frames=FRAMES, chunk=CHUNK,
+        instance_queries=2, frames=FRAMES, chunk=CHUNK,
     )  # fmt: skip
 
 

@@ -84,8 +84,18 @@ def test_nothing_depends_on_the_batch(frames: list[Path], batch: int):
 
 def small_model(name: str) -> models.Model:
     torch.manual_seed(0)
-    settings = {"backbone": "resnet18", "width": 256, "encoders": 1, "decoders": 1, "hidden": 32}
-    settings |= {"slots": 4, "frames": 3} if name == "vistr" else {"slots": 4, "masks": True}
+    settings = {
+        "backbone": "resnet18",
+        "d_model": 256,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "ffn_dim": 32,
+    }
+    settings |= (
+        {"instance_queries": 4, "frames": 3}
+        if name == "vistr"
+        else {"instance_queries": 4, "masks": True}
+    )
     return models.build(name, classes=3, **settings)
 
 
@@ -347,7 +357,7 @@ def test_queries_need_embeddings(frames: list[Path]):
 
 def test_regions_are_not_linked_by_queries(frames: list[Path]):
     model = Knowing(T)
-    model.regions = True
+    model.is_semantic = True
     with pytest.raises(UsageError, match="nothing is linked"):
         vis.track(frames[:8], model, size=96, linking="queries")
 

@@ -33,8 +33,8 @@ def plain(part: DeformedAttention, x: Tensor) -> Tensor:
     """`[h w C]` -> `[h w C]`, one query and head after the other."""
     maps = rearrange(x, "h w c -> c h w")
     queries = part.query(maps[None])
-    (places,) = part.places(queries)
-    spots = places.flatten(1, 2).tolist()
+    (sampling_points,) = part.sampling_points(queries)
+    spots = sampling_points.flatten(1, 2).tolist()
     shares = maps.chunk(part.groups)
     seen = torch.cat(
         [
@@ -44,9 +44,9 @@ def plain(part: DeformedAttention, x: Tensor) -> Tensor:
     )[None, :, None]
     keys, values = part.key(seen)[0, :, 0], part.value(seen)[0, :, 0]
     height, width, C = x.shape
-    c, out = C // part.heads, torch.zeros(C, height, width, dtype=x.dtype)
-    for head in range(part.heads):
-        rows, group = slice(head * c, head * c + c), head * part.groups // part.heads
+    c, out = C // part.num_heads, torch.zeros(C, height, width, dtype=x.dtype)
+    for head in range(part.num_heads):
+        rows, group = slice(head * c, head * c + c), head * part.groups // part.num_heads
         for i in range(height):
             for j in range(width):
                 q = queries[0, rows, i, j]

@@ -12,7 +12,7 @@ SIZES = [(2, 3), (3, 4)]
 
 def attention(*, points: int = 2) -> DeformableAttention:
     torch.manual_seed(0)
-    layer = DeformableAttention(8, heads=2, levels=2, points=points).double()
+    layer = DeformableAttention(8, num_heads=2, levels=2, points=points).double()
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return layer
@@ -91,7 +91,7 @@ def test_offsets_are_cells_around_a_point_and_shares_of_a_box() -> None:
 
 
 def test_a_fresh_layer_looks_into_all_directions() -> None:
-    layer = DeformableAttention(8, heads=4, levels=1, points=2)
+    layer = DeformableAttention(8, num_heads=4, levels=1, points=2)
     found = layer.sampling_offsets.bias.detach().view(4, 1, 2, 2)[:, 0]
     expected = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     torch.testing.assert_close(found[:, 0], expected, atol=1e-5, rtol=0)
@@ -100,7 +100,7 @@ def test_a_fresh_layer_looks_into_all_directions() -> None:
 
 def test_half_precision_keeps_places_exact() -> None:
     """Under autocast the places are computed in single precision."""
-    layer = DeformableAttention(8, heads=2, levels=2, points=2)
+    layer = DeformableAttention(8, num_heads=2, levels=2, points=2)
     cells = sum(h * w for h, w in SIZES)
     queries, tokens = torch.randn(1, 3, 8), torch.randn(1, cells, 8)
     places = torch.rand(1, 3, 2, 2)

@@ -37,7 +37,7 @@ def padding() -> torch.Tensor:
 @pytest.fixture
 def memory(padding: torch.Tensor) -> Memory:
     encoder = DeformableEncoder(
-        8, heads=2, levels=2, points=2, depth=1, hidden=16, dropout=0.0
+        8, num_heads=2, levels=2, points=2, depth=1, ffn_dim=16, dropout=0.0
     ).eval()
     with torch.no_grad():
         return encoder([torch.randn(2, 8, 4, 6), torch.randn(2, 8, 2, 3)], padding)
@@ -45,15 +45,15 @@ def memory(padding: torch.Tensor) -> Memory:
 
 def test_shares_and_places_are_those_of_the_content(memory: Memory):
     # of the second picture, 3 of 4 rows and 4 of 6 columns of cells begin inside, then 2 and 2
-    assert memory.shares[0].tolist() == [[1, 1], [1, 1]]
-    torch.testing.assert_close(memory.shares[1], torch.tensor([[4 / 6, 3 / 4], [2 / 3, 1.0]]))
-    places = memory.content_places()
+    assert memory.valid_ratios[0].tolist() == [[1, 1], [1, 1]]
+    torch.testing.assert_close(memory.valid_ratios[1], torch.tensor([[4 / 6, 3 / 4], [2 / 3, 1.0]]))
+    places = memory.content_points()
     cell = 2 * 6 + 3  # row 2, column 3 of the finer level
     torch.testing.assert_close(places[1, cell], torch.tensor([3.5 / 4, 2.5 / 3]))
     boxes = torch.tensor([0.5, 0.5, 0.2, 0.4]).expand(2, 1, 4)
-    found = memory.level_places(boxes)[1, 0]
+    found = memory.level_points(boxes)[1, 0]
     torch.testing.assert_close(found[0], torch.tensor([2 / 6, 3 / 8, 0.8 / 6, 0.3]))
-    torch.testing.assert_close(memory.level_places(boxes[..., :2])[1, 0], found[:, :2])
+    torch.testing.assert_close(memory.level_points(boxes[..., :2])[1, 0], found[:, :2])
 
 
 def test_proposals_are_squares_that_double_from_level_to_level(memory: Memory):
@@ -102,18 +102,20 @@ def test_a_head_moves_points_by_their_centre_and_boxes_as_a_whole():
 
 
 def test_the_decoder_layer_is_its_formula(memory: Memory):
-    layer = DeformableDecoderLayer(8, heads=2, levels=2, points=2, hidden=16, dropout=0.5).eval()
+    layer = DeformableDecoderLayer(
+        8, num_heads=2, levels=2, points=2, ffn_dim=16, dropout=0.5
+    ).eval()
     state, positions, places = torch.randn(2, 5, 8), torch.randn(2, 5, 8), torch.rand(2, 5, 2)
     published = nn.MultiheadAttention(8, 2, batch_first=True)
     published.load_state_dict(layer.self_attention.state_dict())
     with torch.no_grad():
         placed = state + positions
         x = layer.norm1(state + published(placed, placed, state)[0])
-        at = torch.stack([places * memory.shares[:, level, None] for level in (0, 1)], dim=2)
+        at = torch.stack([places * memory.valid_ratios[:, level, None] for level in (0, 1)], dim=2)
         seen = layer.cross_attention(x + positions, at, memory.tokens, memory.sizes, memory.padding)
         x = layer.norm2(x + seen)
-        hidden = layer.feedforward.linear1(x).relu()
-        expected = layer.norm3(x + layer.feedforward.linear2(hidden))
+        ffn_dim = layer.feedforward.linear1(x).relu()
+        expected = layer.norm3(x + layer.feedforward.linear2(ffn_dim))
         found = layer(state, positions, places, memory)
     torch.testing.assert_close(found, expected)
 

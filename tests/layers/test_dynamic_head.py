@@ -61,6 +61,6 @@ def test_each_query_has_filters_of_its_own() -> None:
 @pytest.mark.parametrize("classes", [3, 4, 32])
 def test_a_fresh_stage_says_rarely_that_there_is_anything(classes: int) -> None:
     """Whatever the number of classes: the published start also hit parts of other sizes."""
-    part = RefinementStage(32, classes=classes, heads=2, hidden=16, dynamic=4)
+    part = RefinementStage(32, classes=classes, num_heads=2, ffn_dim=16, dynamic=4)
     assert part.class_head.bias.sigmoid().allclose(torch.tensor(0.01))
     assert part.norm1.weight.unique().tolist() == [1] and not part.box_head.bias.eq(-4.595).any()

@@ -19,7 +19,7 @@ def relu() -> nn.Module:
 
 def pyramid(width: int = 128, end: type[nn.Module] = DeformableEnd) -> Pyramid:
     torch.manual_seed(0)
-    head = Pyramid(width, heads=8, channels=(5, 6, 7), end=end, activation=relu)
+    head = Pyramid(width, num_heads=8, channels=(5, 6, 7), end=end, activation=relu)
     for value in head.parameters():
         if value.dim() == 1:
             nn.init.normal_(value)
@@ -57,8 +57,7 @@ def test_sharing_a_frames_work_changes_no_result(end: type[nn.Module], grad: boo
     frames = torch.tensor([0, 1, 1, 0, 0])
     maps = torch.randn(5, 8, 2, 3)
     with torch.set_grad_enabled(grad):
-        scene = head.scene(context, head.lateral_maps(levels))
-        found = head(maps, scene, frames)
+        found = head(maps, frames, head.frame_term(context), head.lateral_maps(levels))
     for frame in (0, 1):
         here = frames == frame
         levels_here = [level[frame : frame + 1] for level in levels]
@@ -93,7 +92,7 @@ def test_published_maps_of_vistr(draw, normal):
         part, kind = name.split(".")
         value.data = draw(f"bbox_attention.{part[0]}_linear.{kind}", value.shape)
     head = Pyramid(
-        384, heads=8, channels=(256, 512, 1024), end=DeformableEnd, activation=relu
+        384, num_heads=8, channels=(256, 512, 1024), end=DeformableEnd, activation=relu
     ).double()
     for name, value in head.named_parameters():
         value.data = draw(published(name), value.shape)
@@ -105,7 +104,7 @@ def test_published_maps_of_vistr(draw, normal):
     with torch.no_grad():
         maps = attention(queries, attention.keys(memory)[first], padding.flatten(1))
         maps = maps.view(10, 8, 4, 6)
-        found = head(maps, head.scene(memory, head.lateral_maps(levels)), first)
+        found = head(maps, first, head.frame_term(memory), head.lateral_maps(levels))
     assert maps.std(correction=0).item() == pytest.approx(0.06154633, abs=1e-5)
     assert maps[9, 6, 1, 3].item() == pytest.approx(0.99834182, abs=1e-5)
     assert found.mean().item() == pytest.approx(0.40139538, abs=1e-5)
@@ -128,14 +127,14 @@ def test_published_head_over_time(draw, normal):
 def test_published_pyramid_of_detr(shared):
     numbers = np.load(shared / "golden" / "parts" / "detr_transformer_segm.npz")
     values = {key: torch.from_numpy(numbers[key]) for key in numbers.files}
-    head = Pyramid(32, heads=8, channels=(12, 16, 20), end=PlainEnd, activation=relu, inner=128)
+    head = Pyramid(32, num_heads=8, channels=(12, 16, 20), end=PlainEnd, activation=relu, inner=128)
     for name, value in head.named_parameters():
         key = published(name).replace("dcn.conv", "lay5").replace("dcn.norm", "gn5")
         value.data = values[f"w.{key.replace('end.logit', 'out_lay')}"]
     levels = [values["in.fpn2"], values["in.fpn1"], values["in.fpn0"]]
     rows = torch.arange(2).repeat_interleave(5)
-    scene = head.scene(values["in.src"], head.lateral_maps(levels))
-    found = head(values["out.bbox_mask"].flatten(0, 1), scene, rows)
+    term, laterals = head.frame_term(values["in.src"]), head.lateral_maps(levels)
+    found = head(values["out.bbox_mask"].flatten(0, 1), rows, term, laterals)
     torch.testing.assert_close(found, values["out.seg_masks"], atol=1e-4, rtol=0)
 
 

@@ -33,7 +33,13 @@ def test_attention_is_the_frameworks():
 
 def test_published_widths_of_vistr(draw, normal):
     model = Transformer(
-        384, heads=8, encoders=6, decoders=6, hidden=2048, dropout=0.1, activation=functional.relu
+        384,
+        num_heads=8,
+        encoder_layers=6,
+        decoder_layers=6,
+        ffn_dim=2048,
+        dropout=0.1,
+        activation=functional.relu,
     )
     model = model.eval().double()
     for name, value in model.named_parameters():
@@ -54,7 +60,13 @@ def test_published_transformer_and_attention_maps_of_detr(shared):
     numbers = np.load(shared / "golden" / "parts" / "detr_transformer_segm.npz")
     values = {key: torch.from_numpy(numbers[key]) for key in numbers.files}
     model = Transformer(
-        32, heads=8, encoders=2, decoders=2, hidden=48, dropout=0.1, activation=functional.relu
+        32,
+        num_heads=8,
+        encoder_layers=2,
+        decoder_layers=2,
+        ffn_dim=48,
+        dropout=0.1,
+        activation=functional.relu,
     ).eval()
     for name, value in model.named_parameters():
         value.data = values[f"w.tr.{published(name)}"]

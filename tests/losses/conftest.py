@@ -26,14 +26,14 @@ def make_scene(
     instances: Sequence[int] = (3,),
     sizes: Sequence[tuple[int, int]] = ((16, 24),),
     frames: int = 3,
-    slots: int = 5,
+    queries: int = 5,
     classes: int = 6,
     layers: int = 2,
 ) -> Scene:
     draw = torch.Generator().manual_seed(seed)
     batch = len(instances)
-    canvas = (max(height for height, _ in sizes), max(width for _, width in sizes))
-    shape = (batch, frames, slots)
+    padded_size = (max(height for height, _ in sizes), max(width for _, width in sizes))
+    shape = (batch, frames, queries)
     decoded = [
         LayerOutput(
             logits=torch.randn(*shape, classes + 1, generator=draw, dtype=torch.float64),
@@ -41,13 +41,15 @@ def make_scene(
         )
         for _ in range(layers)
     ]
-    cells = (canvas[0] // CELL, canvas[1] // CELL)
+    cells = (padded_size[0] // CELL, padded_size[1] // CELL)
     masks = torch.randn(*shape, *cells, generator=draw, dtype=torch.float64)
     targets = [
         _targets(draw, count, frames=frames, size=size, classes=classes)
         for count, size in zip(instances, sizes, strict=True)
     ]
-    output = SequenceOutput(decoded, masks, canvas=canvas, sizes=torch.tensor(list(sizes)))
+    output = SequenceOutput(
+        decoded, masks, padded_size=padded_size, sizes=torch.tensor(list(sizes))
+    )
     return output, targets
 
 

@@ -1,4 +1,4 @@
-"""The focal set loss: its formula, its matching, and what is not annotated."""
+"""The focal set loss: its formula, its matching, and what is not labelled."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from vis.errors import DataError
 from vis.losses.focal_set_loss import FocalSetLoss
-from vis.losses.matching import FOCAL_COST, focal_merit
+from vis.losses.matching import FOCAL_COST, focal_class_score
 from vis.losses.outputs import LayerOutput
 from vis.losses.targets import join
 from vis.ops.boxes import to_centres
@@ -52,7 +52,7 @@ def test_the_merit_is_the_change_of_the_focal_loss():
     kinds = {"alpha": 0.25, "gamma": 2.0, "reduction": "none"}
     named = sigmoid_focal_loss(logits, torch.ones_like(logits), **kinds)
     passed = sigmoid_focal_loss(logits, torch.zeros_like(logits), **kinds)
-    torch.testing.assert_close(focal_merit(logits), passed - named)
+    torch.testing.assert_close(focal_class_score(logits), passed - named)
     assert (FOCAL_COST.label, FOCAL_COST.box_l1, FOCAL_COST.overlap) == (2, 5, 2)
 
 
@@ -69,8 +69,8 @@ def test_proposals_are_of_no_class(layer: LayerOutput):
 def test_where_a_class_is_not_annotated_nothing_is_said_of_it(layer: LayerOutput):
     loss = FocalSetLoss()
     partly = [target(2, 0), replace(target(), labelled=torch.tensor([True, False, True]))]
-    truth = join(partly, layer, reserved=0)
-    assert truth.labelled.tolist() == [[True] * 3, [True, False, True]]
+    truth = join(partly, layer, background_rows=0)
+    assert truth.annotated.tolist() == [[True] * 3, [True, False, True]]
     other = layer.logits.clone()
     other[1, :, :, 1] += 3
     moved = LayerOutput(other, layer.boxes)

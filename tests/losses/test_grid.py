@@ -49,11 +49,13 @@ def golden() -> GridOutput:
         values = np.random.RandomState(seed).standard_normal(shape)
         return torch.from_numpy(values)
 
-    feature = torch.nn.functional.interpolate(normal(9, 1, 256, 4, 6), (32, 48), mode="bilinear")
+    mask_features = torch.nn.functional.interpolate(
+        normal(9, 1, 256, 4, 6), (32, 48), mode="bilinear"
+    )
     return GridOutput(
         [0.5 * normal(20 + i, 1, 80, g, g) - 3 for i, g in enumerate(SIDES)],
         [0.2 * normal(30 + i, 1, 256, g, g) for i, g in enumerate(SIDES)],
-        feature,
+        mask_features,
     )
 
 
@@ -75,11 +77,11 @@ def test_a_cell_that_two_objects_want_learns_the_last_ones_mask_alone():
 
 def test_a_picture_without_objects_has_no_dice_but_a_gradient():
     output = golden()
-    output.feature.requires_grad_()
+    output.mask_features.requires_grad_()
     found = GridLoss(RANGES)(output, [target([], [])])
     assert found["mask_dice"].item() == 0 and found["class"].item() > 0
     sum(found.values()).backward()
-    assert output.feature.grad is not None
+    assert output.mask_features.grad is not None
 
 
 def test_classes_that_are_not_labelled_are_not_punished():
@@ -102,8 +104,8 @@ def test_the_pictures_of_a_batch_do_not_mix():
     one = golden()
     two = GridOutput(
         [x.repeat(2, 1, 1, 1) for x in one.logits],
-        [x.repeat(2, 1, 1, 1) for x in one.kernels],
-        one.feature.repeat(2, 1, 1, 1),
+        [x.repeat(2, 1, 1, 1) for x in one.mask_embeddings],
+        one.mask_features.repeat(2, 1, 1, 1),
     )
     alone, together = loss(one, [first]), loss(two, [first, second])
     torch.testing.assert_close(alone["mask_dice"], together["mask_dice"])

@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from vis.errors import UsageError
 from vis.losses import masks
-from vis.losses.masks import content_area, dice_term, focal_term, mask_terms, padded_area
+from vis.losses.masks import dice_term, focal_term, mask_terms, padded_area, valid_area
 from vis.losses.matching import Pairs
 from vis.losses.outputs import SequenceOutput
 from vis.records import ClipTargets
@@ -82,7 +82,7 @@ def test_piece_by_piece_equals_at_once(scene: Callable, monkeypatch: pytest.Monk
     def run() -> tuple[torch.Tensor, ...]:
         cells = output.masks.clone().requires_grad_()
         terms = mask_terms(
-            replace(output, masks=cells), targets, pairs_of(targets), area=content_area
+            replace(output, masks=cells), targets, pairs_of(targets), area=valid_area
         )
         sum(terms).backward()
         return (*terms, cells.grad)
@@ -97,22 +97,22 @@ def test_piece_by_piece_equals_at_once(scene: Callable, monkeypatch: pytest.Monk
 def test_garbage_in_the_padding_changes_nothing(scene: Callable) -> None:
     output, targets = scene(3, instances=(3, 3), sizes=((16, 24), (10, 18)))
     pairs = pairs_of(targets)
-    clean = mask_terms(output, targets, pairs, area=content_area)
+    clean = mask_terms(output, targets, pairs, area=valid_area)
     cells = output.masks.clone()
     cells[1, ..., 3:, :] = torch.nan  # content of 10 rows is in the first 3 of 4
     cells[1, ..., :, 5:] = torch.nan
     dirty = torch.ones(3, 3, 16, 24, dtype=torch.bool)
     dirty[..., :10, :18] = targets[1].masks
     padded = [targets[0], replace(targets[1], masks=dirty)]
-    found = mask_terms(replace(output, masks=cells), padded, pairs, area=content_area)
+    found = mask_terms(replace(output, masks=cells), padded, pairs, area=valid_area)
     torch.testing.assert_close(found, clean, rtol=0, atol=0)
 
 
 def test_a_cell_that_is_partly_content_counts(scene: Callable) -> None:
     output, targets = scene(3, sizes=((10, 18),))
     cells = output.masks[:, :, :, :1, :1].expand(1, 3, 5, 4, 6).clone().requires_grad_()
-    wide = replace(output, masks=cells, canvas=(16, 24))
-    sum(mask_terms(wide, targets, pairs_of(targets), area=content_area)).backward()
+    wide = replace(output, masks=cells, padded_size=(16, 24))
+    sum(mask_terms(wide, targets, pairs_of(targets), area=valid_area)).backward()
     used = cells.grad.ne(0).any(0).any(0).any(0)
     expected = torch.zeros(4, 6, dtype=torch.bool)
     expected[:3, :5] = True  # 10 x 18 pixels of 4 x 4 each
@@ -121,7 +121,7 @@ def test_a_cell_that_is_partly_content_counts(scene: Callable) -> None:
 
 def test_padding_counts_as_background_where_asked(scene: Callable) -> None:
     output, targets = scene(4, sizes=((8, 12),))
-    wide = replace(output, canvas=(16, 24))
+    wide = replace(output, padded_size=(16, 24))
     pairs = pairs_of(targets)
     padded = torch.zeros(3, 3, 16, 24, dtype=torch.bool)
     padded[..., :8, :12] = targets[0].masks
@@ -129,10 +129,10 @@ def test_padding_counts_as_background_where_asked(scene: Callable) -> None:
         SequenceOutput(output.layers, output.masks),
         [replace(targets[0], masks=padded)],
         pairs,
-        area=content_area,
+        area=valid_area,
     )
     torch.testing.assert_close(mask_terms(wide, targets, pairs, area=padded_area), explicit)
-    content = mask_terms(wide, targets, pairs, area=content_area)
+    content = mask_terms(wide, targets, pairs, area=valid_area)
     assert not torch.isclose(content[0], explicit[0])
 
 
@@ -141,21 +141,23 @@ def test_sizes_default_to_the_masks_of_the_targets(scene: Callable) -> None:
     bare = SequenceOutput(output.layers, output.masks)
     pairs = pairs_of(targets)
     torch.testing.assert_close(
-        mask_terms(bare, targets, pairs, area=content_area),
-        mask_terms(output, targets, pairs, area=content_area),
+        mask_terms(bare, targets, pairs, area=valid_area),
+        mask_terms(output, targets, pairs, area=valid_area),
     )
 
 
 def test_no_pairs_give_zero_with_a_gradient(scene: Callable) -> None:
     output, targets = scene(6, instances=(0,))
     cells = output.masks.requires_grad_()
-    focal, dice = mask_terms(output, targets, pairs_of(targets), area=content_area)
+    focal, dice = mask_terms(output, targets, pairs_of(targets), area=valid_area)
     (focal + dice).backward()
     assert focal.item() == dice.item() == 0
     assert (cells.grad == 0).all()
 
 
-def test_masks_beyond_the_canvas_are_refused(scene: Callable) -> None:
+def test_masks_beyond_the_padded_size_are_refused(scene: Callable) -> None:
     output, targets = scene(7)
-    with pytest.raises(UsageError, match="16 x 24 pixels for a model's canvas of 16 x 20"):
-        mask_terms(replace(output, canvas=(16, 20)), targets, pairs_of(targets), area=content_area)
+    with pytest.raises(UsageError, match="16 x 24 pixels for a model's padded size of 16 x 20"):
+        mask_terms(
+            replace(output, padded_size=(16, 20)), targets, pairs_of(targets), area=valid_area
+        )

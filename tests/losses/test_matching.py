@@ -15,8 +15,8 @@ from vis.losses.matching import (
     Cost,
     Matcher,
     Pairs,
-    own_presence,
-    published_presence,
+    own_visibility,
+    published_visibility,
     visible_frames,
 )
 from vis.losses.outputs import LayerOutput
@@ -43,9 +43,9 @@ def one_object(box: list[float], *, label: int, frames: int = 1) -> ClipTargets:
 
 def slow_cost(cost: Cost, layer: LayerOutput, target: ClipTargets, clip: int) -> torch.Tensor:
     """`[N M]` by loops over slots, instances and frames, straight from the definition."""
-    frames, slots = layer.logits.shape[1:3]
-    table = torch.zeros(slots, len(target.labels), dtype=torch.float64)
-    for slot, row in itertools.product(range(slots), range(len(target.labels))):
+    frames, queries = layer.logits.shape[1:3]
+    table = torch.zeros(queries, len(target.labels), dtype=torch.float64)
+    for slot, row in itertools.product(range(queries), range(len(target.labels))):
         values = []
         for t in range(frames):
             seen = bool(target.visible[row, t])
@@ -55,7 +55,7 @@ def slow_cost(cost: Cost, layer: LayerOutput, target: ClipTargets, clip: int) ->
             wanted = target.boxes[row, t].double() if seen else torch.zeros(4).double()
             found = layer.boxes[clip, t, slot]
             distance = (found - to_centres(wanted)).abs().sum()
-            overlap = cost.measure(to_corners(found), wanted, smoothing=cost.smoothing)
+            overlap = cost.measure(to_corners(found), wanted, eps=cost.eps)
             likely = layer.logits[clip, t, slot].softmax(-1)[label]
             values.append(cost.box_l1 * distance - cost.label * likely - cost.overlap * overlap)
         table[slot, row] = torch.stack(values).mean() if values else 1e6
@@ -64,7 +64,7 @@ def slow_cost(cost: Cost, layer: LayerOutput, target: ClipTargets, clip: int) ->
 
 def by_clip(pairs: Pairs, clip: int) -> set[tuple[int, int]]:
     chosen = pairs.clips == clip
-    return set(zip(pairs.slots[chosen].tolist(), pairs.instances[chosen].tolist(), strict=True))
+    return set(zip(pairs.queries[chosen].tolist(), pairs.instances[chosen].tolist(), strict=True))
 
 
 def test_detr_cost_by_hand() -> None:
@@ -108,15 +108,15 @@ def test_cost_equals_loops(scene: Callable, name: str) -> None:
 @pytest.mark.parametrize("name", COSTS)
 @pytest.mark.parametrize("instances", [1, 3, 4, 6])
 def test_assignment_is_the_cheapest_of_all(scene: Callable, name: str, instances: int) -> None:
-    output, targets = scene(instances, instances=(instances,), slots=4)
+    output, targets = scene(instances, instances=(instances,), queries=4)
     targets = [replace(targets[0], visible=torch.ones_like(targets[0].visible))]
     matcher = Matcher(COSTS[name])
     for layer in output.layers:
         (pairs,) = matcher([layer], join(targets, layer))
         cost = slow_cost(COSTS[name], layer, targets[0], 0).numpy()
         cheapest = min(
-            cost[list(slots), list(rows)].sum()
-            for slots in itertools.permutations(range(4), min(4, instances))
+            cost[list(queries), list(rows)].sum()
+            for queries in itertools.permutations(range(4), min(4, instances))
             for rows in itertools.combinations(range(instances), min(4, instances))
         )
         chosen = by_clip(pairs, 0)
@@ -132,7 +132,7 @@ def test_pairs_are_the_visible_frames_in_order(scene: Callable) -> None:
         assert truth.visible[pairs.instances, pairs.frames].all()
         assert (truth.clips[pairs.instances] == pairs.clips).all()
         entries = list(
-            zip(*(x.tolist() for x in (pairs.clips, pairs.slots, pairs.frames)), strict=True)
+            zip(*(x.tolist() for x in (pairs.clips, pairs.queries, pairs.frames)), strict=True)
         )
         assert entries == sorted(set(entries))
 
@@ -152,12 +152,12 @@ def test_layers_and_clips_are_matched_for_themselves(scene: Callable) -> None:
 def test_the_published_fault_reads_the_frames_of_another_instance() -> None:
     visible = np.array([[True, True], [True, False], [False, True]])
     order = np.array([2, 0])
-    assert own_presence(visible, order).tolist() == [[False, True], [True, True]]
-    assert published_presence(visible, order).tolist() == [[True, True], [True, False]]
+    assert own_visibility(visible, order).tolist() == [[False, True], [True, True]]
+    assert published_visibility(visible, order).tolist() == [[True, True], [True, False]]
 
 
 def test_an_instance_never_seen_takes_no_slot_from_others(scene: Callable) -> None:
-    output, targets = scene(6, instances=(4,), slots=3)
+    output, targets = scene(6, instances=(4,), queries=3)
     visible = torch.ones(4, 3, dtype=torch.bool)
     visible[1] = False
     hidden = [replace(targets[0], visible=visible)]
@@ -179,7 +179,7 @@ def test_a_diverged_model_is_still_matched(scene: Callable, value: float) -> Non
     layer = output.layers[0]
     layer.boxes[:] = value
     (pairs,) = Matcher(DETR_COST)([layer], join(targets, layer))
-    assert len(pairs.slots) == targets[0].visible.sum()
+    assert len(pairs.queries) == targets[0].visible.sum()
 
 
 @pytest.mark.parametrize("label", [-1, 6, 7, 4000])
@@ -204,4 +204,4 @@ def test_matching_leaves_no_gradient(scene: Callable) -> None:
         *(x.requires_grad_() for x in (output.layers[0].logits, output.layers[0].boxes))
     )
     (pairs,) = Matcher(VISTR_COST)([layer], join(targets, layer))
-    assert not pairs.slots.requires_grad
+    assert not pairs.queries.requires_grad

@@ -4,34 +4,34 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, pad
 
 from vis.losses.points import (
-    at_places,
     point_costs,
     point_terms,
-    truth_at_places,
+    sample_points,
+    sample_truth,
+    uncertain_points,
     uniform,
-    unsure_places,
 )
 
 
 def test_truth_is_sampled_as_floats_on_the_canvas_would_be() -> None:
     torch.manual_seed(0)
-    masks, canvas = torch.rand(3, 9, 13) < 0.5, (12, 20)
-    places = torch.rand(3, 200, 2) * 1.2 - 0.1
+    masks, padded_size = torch.rand(3, 9, 13) < 0.5, (12, 20)
+    points = torch.rand(3, 200, 2) * 1.2 - 0.1
     whole = pad(masks.double(), (0, 7, 0, 3))[:, None]
-    expected = at_places(whole, places.double())[:, 0]
-    found = truth_at_places(masks, places.double(), canvas)
+    expected = sample_points(whole, points.double())[:, 0]
+    found = sample_truth(masks, points.double(), padded_size)
     torch.testing.assert_close(found, expected)
-    assert truth_at_places(masks[:0], places[:0], canvas).shape == (0, 200)
+    assert sample_truth(masks[:0], points[:0], padded_size).shape == (0, 200)
 
 
 def test_three_quarters_of_the_places_are_the_least_sure() -> None:
     torch.manual_seed(0)
     logits = torch.linspace(-1, 1, 64).expand(2, 64, 64).contiguous()
-    places = unsure_places(logits, 400, uniform)
-    assert places.shape == (2, 400, 2)
-    off = (places[..., 0] - 0.5).abs()
+    points = uncertain_points(logits, 400, uniform)
+    assert points.shape == (2, 400, 2)
+    off = (points[..., 0] - 0.5).abs()
     assert off[:, :300].max() < 0.3 and off[:, 300:].max() > 0.4
-    assert ((places >= 0) & (places <= 1)).all()
+    assert ((points >= 0) & (points <= 1)).all()
 
 
 def test_numbers_come_from_the_given_stream() -> None:
@@ -41,7 +41,7 @@ def test_numbers_come_from_the_given_stream() -> None:
         drawn.append(shape)
         return torch.full(shape, 0.5, device=device)
 
-    assert (unsure_places(torch.randn(3, 4, 4), 10, draw) == 0.5).all()
+    assert (uncertain_points(torch.randn(3, 4, 4), 10, draw) == 0.5).all()
     assert drawn == [(3, 30, 2), (3, 3, 2)]
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vis.losses.masks import padded_area
-from vis.losses.matching import VISTR_COST, Matcher, own_presence, published_presence
+from vis.losses.matching import VISTR_COST, Matcher, own_visibility, published_visibility
 from vis.losses.outputs import LayerOutput, SequenceOutput
 from vis.losses.set_loss import SetLoss
 from vis.losses.targets import join
@@ -17,30 +17,30 @@ from vis.records import ClipTargets
 
 NAMES = ("class", "box_l1", "box_giou", "mask_focal", "mask_dice")
 PUBLISHED = {
-    "own": SetLoss(Matcher(VISTR_COST), smoothing=1e-6, area=padded_area),
+    "own": SetLoss(Matcher(VISTR_COST), eps=1e-6, area=padded_area),
     "published": SetLoss(
-        Matcher(VISTR_COST, presence=published_presence), smoothing=1e-6, area=padded_area
+        Matcher(VISTR_COST, visibility=published_visibility), eps=1e-6, area=padded_area
     ),
 }
 
 
 def test_options_differ() -> None:
-    assert PUBLISHED["own"].matcher.presence is own_presence
+    assert PUBLISHED["own"].matcher.visibility is own_visibility
 
 
 def test_criterion(shared: Path) -> None:
     case = json.loads((shared / "golden" / "vistr_criterion.json").read_text())
     with np.load(shared / "golden" / "vistr_criterion.npz") as stored:
         values = {name: torch.from_numpy(stored[name]) for name in stored.files}
-    frames, slots, instances = case["num_frames"], case["num_instances"], case["num_targets"]
-    logits = values["pred_logits"].reshape(1, frames, slots, -1)
+    frames, queries, instances = case["num_frames"], case["num_instances"], case["num_targets"]
+    logits = values["pred_logits"].reshape(1, frames, queries, -1)
     boxes, turned = values["pred_boxes"], values["pred_boxes"].flip(0)
     output = SequenceOutput(
         [
-            LayerOutput(0.5 * logits, turned.reshape(1, frames, slots, 4)),
-            LayerOutput(logits, boxes.reshape(1, frames, slots, 4)),
+            LayerOutput(0.5 * logits, turned.reshape(1, frames, queries, 4)),
+            LayerOutput(logits, boxes.reshape(1, frames, queries, 4)),
         ],
-        values["pred_masks"].reshape(1, frames, slots, *values["pred_masks"].shape[1:]),
+        values["pred_masks"].reshape(1, frames, queries, *values["pred_masks"].shape[1:]),
     )
     truth = values["target_masks"]
     targets = ClipTargets(
@@ -68,7 +68,7 @@ def test_criterion(shared: Path) -> None:
     assert total == pytest.approx(published, abs=1e-5)
 
     pairs = PUBLISHED["own"].matcher(output.layers, join([targets], output.layers[0]))[-1]
-    assert torch.equal(pairs.frames * slots + pairs.slots, values["matched_query"])
+    assert torch.equal(pairs.frames * queries + pairs.queries, values["matched_query"])
     assert torch.equal(pairs.instances * frames + pairs.frames, values["matched_target"])
 
 
@@ -137,7 +137,7 @@ def test_matcher_and_losses(
     output, targets = sequence(seed)
     loss = PUBLISHED[way]
     (pairs,) = loss.matcher(output.layers, join([targets], output.layers[0]))
-    assert (pairs.frames * 10 + pairs.slots).tolist() == queries
+    assert (pairs.frames * 10 + pairs.queries).tolist() == queries
     assert (pairs.instances * 3 + pairs.frames).tolist() == rows
     (terms,) = loss.terms(output, [targets])
     for name, value in zip(NAMES, expected, strict=True):
@@ -147,8 +147,8 @@ def test_matcher_and_losses(
 @pytest.mark.parametrize("seed", COSTS)
 def test_costs(seed: int) -> None:
     output, targets = sequence(seed)
-    slots, rows, mean = COSTS[seed]
+    queries, rows, mean = COSTS[seed]
     (table,) = VISTR_COST(output.layers, join([targets], output.layers[0]))
     expected = torch.tensor(rows, dtype=torch.float64)
-    torch.testing.assert_close(table[slots], expected, rtol=0, atol=2e-7)
+    torch.testing.assert_close(table[queries], expected, rtol=0, atol=2e-7)
     assert table.mean().item() == pytest.approx(mean, abs=2e-7)

@@ -42,18 +42,18 @@ def total(loss: QueryLoss, said: QueryOutput, targets: list[ClipTargets]) -> tor
 
 def test_a_right_answer_costs_next_to_nothing() -> None:
     said, truth = output(layers=1, batch=1), target([2, 0])
-    feature = torch.full((1, T, 4, SIDE, SIDE), -20.0)
-    feature[:, :, 0, :2] = 20.0
-    feature[:, :, 1, 4:6] = 20.0
+    mask_features = torch.full((1, T, 4, SIDE, SIDE), -20.0)
+    mask_features[:, :, 0, :2] = 20.0
+    mask_features[:, :, 1, 4:6] = 20.0
     masks = torch.zeros(2, T, 4 * SIDE, 4 * SIDE, dtype=torch.bool)
     masks[0, :, 16:24], masks[1, :, :8] = True, True
     logits = torch.full((1, Q, K + 1), -20.0)
     logits[0, :, K] = 20.0
     logits[0, 3] = torch.tensor([20.0, -20.0, -20.0, -20.0])
     logits[0, 1] = torch.tensor([-20.0, -20.0, 20.0, -20.0])
-    kernels = torch.zeros(1, Q, 4)
-    kernels[0, 3, 0] = kernels[0, 1, 1] = 1.0
-    said = QueryOutput([logits], [kernels], feature, said.canvas)
+    mask_embeddings = torch.zeros(1, Q, 4)
+    mask_embeddings[0, 3, 0] = mask_embeddings[0, 1, 1] = 1.0
+    said = QueryOutput([logits], [mask_embeddings], mask_features, said.padded_size)
     truth = replace(truth, masks=masks)
     loss = QueryLoss(points=400)
     (match,) = loss.match(said, [truth], [truth.labels])[0]
@@ -81,9 +81,9 @@ def test_it_is_the_sum_of_its_layers() -> None:
 def test_without_instances_everything_stays_in_the_graph() -> None:
     said = output()
     total(QueryLoss(points=32), said, [target([]), target([])]).backward()
-    for leaf in (*said.logits, *said.kernels, said.feature):
+    for leaf in (*said.logits, *said.mask_embeddings, said.mask_features):
         assert leaf.grad is not None and leaf.grad.isfinite().all()
-    assert not said.feature.grad.any() and said.logits[0].grad.any()
+    assert not said.mask_features.grad.any() and said.logits[0].grad.any()
 
 
 def test_more_instances_than_queries() -> None:
@@ -113,13 +113,15 @@ def test_masks_lie_at_the_top_left_of_the_canvas() -> None:
     loss = QueryLoss(points=64)
     first, second = (total(loss, said, [t, target([])]) for t in (small, large))
     torch.testing.assert_close(first, second)
-    with pytest.raises(UsageError, match="canvas"):
+    with pytest.raises(UsageError, match="padded size"):
         loss(said, [target([0], side=4 * SIDE + 1), target([])])
 
 
 def test_numbers_that_are_none_do_not_stop_the_matching() -> None:
     said = output()
-    broken = replace(said, kernels=[said.kernels[0] * torch.nan, said.kernels[1]])
+    broken = replace(
+        said, mask_embeddings=[said.mask_embeddings[0] * torch.nan, said.mask_embeddings[1]]
+    )
     terms = QueryLoss(points=32)(broken, [target([0, 2]), target([1])])
     assert terms["mask"].isnan() and terms["class"].isfinite()
 

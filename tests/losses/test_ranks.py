@@ -21,7 +21,7 @@ from vis.losses.set_loss import SetLoss
 
 rank, store, counts = int(sys.argv[1]), sys.argv[2], [int(n) for n in sys.argv[3].split(",")]
 torch.set_num_threads(1)
-LOSSES = [SetLoss(Matcher(DETR_COST)), SetLoss(Matcher(VISTR_COST), smoothing=1e-6)]
+LOSSES = [SetLoss(Matcher(DETR_COST)), SetLoss(Matcher(VISTR_COST), eps=1e-6)]
 
 
 def gradients(loss, part):
@@ -31,7 +31,7 @@ def gradients(loss, part):
     for leaf in leaves:
         leaf.requires_grad_()
     layers = [LayerOutput(layer.logits[part], layer.boxes[part]) for layer in output.layers]
-    seen = SequenceOutput(layers, output.masks[part], output.canvas, output.sizes[part])
+    seen = SequenceOutput(layers, output.masks[part], output.padded_size, output.sizes[part])
     terms = loss(seen, targets[part])
     torch.stack(list(terms.values())).sum().backward()
     return torch.stack([terms[name].detach() for name in sorted(terms)]), leaves

@@ -16,7 +16,7 @@ from vis.ops.boxes import giou, to_centres, to_corners
 from vis.records import ClipTargets
 
 LOSSES = {
-    "vistr": SetLoss(Matcher(VISTR_COST), smoothing=1e-6),
+    "vistr": SetLoss(Matcher(VISTR_COST), eps=1e-6),
     "detr": SetLoss(Matcher(DETR_COST)),
 }
 NAMES = ["class", "box_l1", "box_giou", "mask_focal", "mask_dice"]
@@ -27,7 +27,7 @@ def clip_of(output: SequenceOutput, clip: int, size: tuple[int, int]) -> Sequenc
     one = slice(clip, clip + 1)
     layers = [LayerOutput(layer.logits[one], layer.boxes[one]) for layer in output.layers]
     masks = output.masks[one, ..., : size[0] // 4, : size[1] // 4]
-    return SequenceOutput(layers, masks, canvas=size, sizes=torch.tensor([size]))
+    return SequenceOutput(layers, masks, padded_size=size, sizes=torch.tensor([size]))
 
 
 def slow_terms(loss: SetLoss, output: SequenceOutput, targets: list[ClipTargets]) -> dict:
@@ -37,7 +37,9 @@ def slow_terms(loss: SetLoss, output: SequenceOutput, targets: list[ClipTargets]
     (pairs,) = loss.matcher([layer], truth)
     shown = {
         (int(b), int(t), int(n)): int(j)
-        for b, t, n, j in zip(pairs.clips, pairs.frames, pairs.slots, pairs.instances, strict=True)
+        for b, t, n, j in zip(
+            pairs.clips, pairs.frames, pairs.queries, pairs.instances, strict=True
+        )
     }
     entropy = weights = distance = apart = torch.tensor(0.0).double()
     for place in torch.cartesian_prod(*map(torch.arange, layer.logits.shape[:3])).tolist():
@@ -50,7 +52,7 @@ def slow_terms(loss: SetLoss, output: SequenceOutput, targets: list[ClipTargets]
         if row is not None:
             found, wanted = layer.boxes[tuple(place)], truth.boxes[row, place[1]].double()
             distance = distance + (found - to_centres(wanted)).abs().sum()
-            apart = apart + 1 - giou(to_corners(found), wanted, smoothing=loss.smoothing)
+            apart = apart + 1 - giou(to_corners(found), wanted, eps=loss.eps)
     count = max(1, sum(target.visible.numel() for target in targets))
     return {"class": entropy / weights, "box_l1": distance / count, "box_giou": apart / count}
 
@@ -130,7 +132,7 @@ def test_a_batch_is_the_sum_of_its_clips(scene: Callable, name: str) -> None:
 
 
 def test_the_class_term_of_a_batch_weighs_clips_by_their_slots(scene: Callable) -> None:
-    output, targets = scene(4, instances=(2, 4), sizes=((8, 8), (8, 8)), slots=5, frames=3)
+    output, targets = scene(4, instances=(2, 4), sizes=((8, 8), (8, 8)), queries=5, frames=3)
     together = LOSSES["vistr"].terms(output, targets)[-1]["class"]
     parts, weights = [], []
     for clip, target in enumerate(targets):
@@ -158,7 +160,7 @@ def test_boxes_and_masks_of_invisible_frames_get_no_gradient(scene: Callable) ->
     sum(LOSSES["vistr"](output, targets).values()).backward()
     (pairs,) = LOSSES["vistr"].matcher(output.layers, join(targets, output.layers[0]))
     shown = torch.zeros(boxes.shape[:3], dtype=torch.bool)
-    shown[pairs.clips, pairs.frames, pairs.slots] = True
+    shown[pairs.clips, pairs.frames, pairs.queries] = True
     assert ((boxes.grad != 0).any(-1) == shown).all()
     assert ((cells.grad != 0).flatten(3).any(-1) == shown).all()
 
@@ -213,7 +215,7 @@ def test_sums_can_be_divided_by_visible_frames(scene: Callable) -> None:
 
 
 def test_slots_may_be_renamed_and_instances_reordered(scene: Callable) -> None:
-    output, targets = scene(11, slots=6)
+    output, targets = scene(11, queries=6)
     clean = LOSSES["vistr"](output, targets)
     order, rows = torch.randperm(6), torch.tensor([2, 0, 1])
     layers = [LayerOutput(x.logits[:, :, order], x.boxes[:, :, order]) for x in output.layers]
@@ -226,7 +228,7 @@ def test_slots_may_be_renamed_and_instances_reordered(scene: Callable) -> None:
 
 
 def partly(targets: list[ClipTargets], *absent: int) -> list[ClipTargets]:
-    """As if these classes were not annotated."""
+    """As if these classes were not labelled."""
     labelled = torch.tensor([index not in absent for index in range(6)])
     return [replace(target, labelled=labelled) for target in targets]
 
@@ -244,7 +246,7 @@ def test_the_class_term_is_a_cross_entropy(scene: Callable) -> None:
     (pairs,) = LOSSES["detr"].matcher(output.layers[-1:], join(targets, output.layers[-1]))
     wanted = torch.full(logits.shape[:-1], 6)
     shown = targets[0].labels[pairs.instances]
-    wanted[pairs.clips, pairs.frames, pairs.slots] = shown
+    wanted[pairs.clips, pairs.frames, pairs.queries] = shown
     weight = torch.tensor([1.0] * 6 + [0.1], dtype=torch.float64)
     expected = cross_entropy(logits.flatten(0, 2), wanted.flatten(), weight)
     found = LOSSES["detr"].terms(output, targets)[-1]["class"]
@@ -260,7 +262,7 @@ def test_a_free_slot_may_say_a_class_that_is_not_annotated(scene: Callable) -> N
     logits = output.layers[0].logits.requires_grad_()
     (pairs,) = LOSSES["detr"].matcher(output.layers, join(targets, output.layers[0]))
     free = torch.ones(logits.shape[:-1], dtype=torch.bool)
-    free[pairs.clips, pairs.frames, pairs.slots] = False
+    free[pairs.clips, pairs.frames, pairs.queries] = False
 
     def pushed(given: list[ClipTargets]) -> torch.Tensor:
         term = LOSSES["detr"].terms(output, given)[-1]["class"]
@@ -284,7 +286,7 @@ def test_half_precision_is_summed_in_single(scene: Callable) -> None:
     rounded = SequenceOutput(
         [LayerOutput(x.logits.float(), x.boxes.float()) for x in layers],
         half.masks.float(),
-        canvas=half.canvas,
+        padded_size=half.padded_size,
         sizes=half.sizes,
     )
     found = LOSSES["vistr"](half, targets)
@@ -303,17 +305,17 @@ def test_mask_terms_are_those_of_the_last_layer(scene: Callable) -> None:
 
 
 def test_errors_for_the_log(scene: Callable) -> None:
-    output, targets = scene(14, layers=1, frames=2, slots=4)
+    output, targets = scene(14, layers=1, frames=2, queries=4)
     targets[0].visible[:] = True
     layer = output.layers[0]
     (pairs,) = LOSSES["vistr"].matcher([layer], join(targets, layer))
     layer.logits[:] = 0
     layer.logits[..., -1] = 9
-    layer.logits[pairs.clips, pairs.frames, pairs.slots, targets[0].labels[pairs.instances]] = 20
+    layer.logits[pairs.clips, pairs.frames, pairs.queries, targets[0].labels[pairs.instances]] = 20
     first = LayerOutput(layer.logits.clone(), layer.boxes)
     perfect = LOSSES["vistr"].errors(SequenceOutput([first]), targets)
     assert perfect["class_error"] == perfect["count_error"] == 0
-    first.logits[0, 0, pairs.slots[0], -1] = 30
+    first.logits[0, 0, pairs.queries[0], -1] = 30
     one_lost = LOSSES["vistr"].errors(SequenceOutput([first]), targets)
     torch.testing.assert_close(one_lost["class_error"], torch.tensor(100 / 6))
     assert one_lost["count_error"] == 1

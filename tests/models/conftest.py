@@ -15,13 +15,13 @@ from vis.models import Model
 from vis.records import Clip, ClipTargets
 
 CLASSES = 4
-SMALL = {"encoders": 1, "decoders": 2, "hidden": 32, "heads": 8, "chunk": 3}
+SMALL = {"encoder_layers": 1, "decoder_layers": 2, "ffn_dim": 32, "num_heads": 8, "chunk": 3}
 GRIDS = {
     "backbone": "resnet18",
-    "width": 32,
+    "d_model": 32,
     "mask_width": 32,
     "depth": 1,
-    "heads": 2,
+    "num_heads": 2,
     "grids": (6, 5, 4, 3, 2),
     "sizes": ((1, 32), (16, 64), (32, 128), (64, 256), (128, 2048)),
     "min_class": 0.0,
@@ -29,14 +29,14 @@ GRIDS = {
 }
 QUERIES = {
     "backbone": "resnet18",
-    "width": 32,
+    "d_model": 32,
     "mask_width": 16,
     "queries": 6,
-    "heads": 2,
+    "num_heads": 2,
     "pixel_depth": 1,
-    "pixel_hidden": 32,
+    "pixel_ffn_dim": 32,
     "depth": 4,
-    "hidden": 32,
+    "ffn_dim": 32,
     "points": 64,
     "chunk": 3,
     "frames": 4,
@@ -44,20 +44,20 @@ QUERIES = {
 PATCHES = {
     "image": 64,
     "patch": 8,
-    "width": 32,
+    "d_model": 32,
     "depth": 2,
-    "heads": 2,
+    "num_heads": 2,
     "decoder_heads": 2,
     "drop_path": 0.0,
     "dropout": 0.0,
 }
 CODED = {
     "backbone": "resnet18",
-    "width": 32,
+    "d_model": 32,
     "queries": 6,
     "stages": 2,
-    "heads": 2,
-    "hidden": 32,
+    "num_heads": 2,
+    "ffn_dim": 32,
     "dynamic": 8,
     "mask_side": 32,
     "code": 12,
@@ -65,12 +65,12 @@ CODED = {
 ANCHORED = {"mask_width": 32, "min_score": 0.0, "keep": 5}
 PLACES = {
     "backbone": "resnet18",
-    "width": 32,
+    "d_model": 32,
     "queries": 6,
-    "heads": 4,
-    "encoders": 1,
-    "decoders": 2,
-    "hidden": 32,
+    "num_heads": 4,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "ffn_dim": 32,
 }
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "deformable_detr": ("deformable_detr", PLACES),
@@ -79,16 +79,16 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         PLACES | {"refine": True, "two_stage": True, "levels": 3},
     ),
     "deformable_detr of one level": ("deformable_detr", PLACES | {"levels": 1, "refine": True}),
-    "detr": ("detr", SMALL | {"slots": 5, "backbone": "resnet18", "width": 64}),
+    "detr": ("detr", SMALL | {"instance_queries": 5, "backbone": "resnet18", "d_model": 64}),
     "detr with masks": (
         "detr",
-        SMALL | {"slots": 5, "backbone": "resnet18", "width": 256, "masks": True},
+        SMALL | {"instance_queries": 5, "backbone": "resnet18", "d_model": 256, "masks": True},
     ),
     "istr": ("istr", CODED),
     "istr of the first release": ("istr", CODED | {"generation": "v1", "codec": "pca"}),
     "istr through a clip": (
         "istr",
-        CODED | {"codec": "pca", "stages": 1, "frames": 3, "carry": 0.01},
+        CODED | {"codec": "pca", "stages": 1, "frames": 3, "query_propagation": 0.01},
     ),
     "mask2former": ("mask2former", QUERIES),
     "mask2former of objects": ("mask2former", QUERIES | {"task": "instance"}),
@@ -111,22 +111,25 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         "sotr",
         GRIDS | {"layers": "pure", "doubled": False, "backbone": "convnext_atto"},
     ),
-    "sotr that knows places": ("sotr", GRIDS | {"places": True, "pixels": 0.5}),
+    "sotr that knows places": ("sotr", GRIDS | {"position_codes": True, "pixels": 0.5}),
     "ssd_mask": ("ssd_mask", ANCHORED),
     "ssd_mask of boxes": ("ssd_mask", ANCHORED | {"masks": False, "aspect": 1.0}),
-    "tt_srn": ("tt_srn", SMALL | {"slots": 3, "frames": 4, "backbone": "twins_tiny"}),
+    "tt_srn": ("tt_srn", SMALL | {"instance_queries": 3, "frames": 4, "backbone": "twins_tiny"}),
     "tt_srn with linear heads": (
         "tt_srn",
         SMALL
         | {
-            "slots": 3,
+            "instance_queries": 3,
             "frames": 4,
             "backbone": "resnet18",
             "head": "linear_mlp",
             "positions": "added",
         },
     ),
-    "vistr": ("vistr", SMALL | {"slots": 3, "frames": 4, "backbone": "resnet18", "width": 256}),
+    "vistr": (
+        "vistr",
+        SMALL | {"instance_queries": 3, "frames": 4, "backbone": "resnet18", "d_model": 256},
+    ),
 }
 
 

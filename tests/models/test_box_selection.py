@@ -5,7 +5,14 @@ import torch
 from torch import Tensor
 
 from vis.layers.roi_masks import FINE
-from vis.models._box_selection import BoxSelection, Chosen, confidence, embeddings, filled, widened
+from vis.models._box_selection import (
+    BoxSelection,
+    Detections,
+    confidence,
+    embeddings,
+    filled,
+    widened,
+)
 from vis.ops.boxes import coverage
 from vis.records import ClipPredictions
 
@@ -22,7 +29,7 @@ def boxes(*rows: tuple[float, ...]) -> Tensor:
 
 
 def predictions(
-    chosen: Chosen, masks: Tensor | None = None, margin: float = 0.15
+    chosen: Detections, masks: Tensor | None = None, margin: float = 0.15
 ) -> ClipPredictions:
     """With masks that fill the boxes, if none are given."""
     around = widened(chosen.boxes, margin)
@@ -55,11 +62,11 @@ def test_boxes_are_cut_at_the_edge_and_empty_ones_are_none():
     torch.testing.assert_close(found.boxes, boxes((0, 0.2, 0.5, 1.0)))
 
 
-def chosen(labels: tuple[int, ...], *places: tuple[float, ...]) -> Chosen:
+def chosen(labels: tuple[int, ...], *places: tuple[float, ...]) -> Detections:
     sure = torch.linspace(0.9, 0.5, len(labels))
     every = torch.zeros(len(labels), 3)
     every[range(len(labels)), list(labels)] = sure
-    return Chosen(sure, torch.tensor(labels, dtype=torch.int64), every, boxes(*places))
+    return Detections(sure, torch.tensor(labels, dtype=torch.int64), every, boxes(*places))
 
 
 WHOLE, PART, ASIDE = (0.1, 0.1, 0.8, 0.9), (0.2, 0.2, 0.4, 0.6), (0.82, 0.1, 0.98, 0.9)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vis.errors import UsageError
-from vis.layers.code_heads import Codes, ConvCodes, LinearCodes, Seen
+from vis.layers.code_heads import CodeInputs, Codes, ConvCodes, LinearCodes
 from vis.models._code_selection import centred, decoded, pasted
 from vis.models._query_selection import best_pairs
 from vis.ops.crops import put_back
@@ -20,7 +20,7 @@ class Watched(torch.nn.Module):
         super().__init__()
         self.head, self.asked = head, 0
 
-    def forward(self, seen: Seen) -> Codes:
+    def forward(self, seen: CodeInputs) -> Codes:
         self.asked += len(seen.queries)
         return self.head(seen)
 
@@ -63,8 +63,8 @@ def test_boxes_without_height_or_width_hold_nothing() -> None:
 
 
 def test_sure_queries_go_on_from_where_they_were(small: SimpleNamespace) -> None:
-    model = small.make("istr through a clip", carry=0.0)
-    again = small.make("istr through a clip", carry=1.0)
+    model = small.make("istr through a clip", query_propagation=0.0)
+    again = small.make("istr through a clip", query_propagation=1.0)
     clip = small.clip(model)
     still = Clip(clip.frames[:, :1].expand(-1, 2, -1, -1, -1), clip.sizes)
     with torch.inference_mode():
@@ -106,7 +106,7 @@ def test_the_first_release_leaves_the_first_stage_of_the_backbone_alone(
         ({"generation": "v1"}, "needs generation 'v2'"),
         ({"mask_side": 28}, "no multiple of 16"),
         ({"codec": "dct", "code": 2000}, "longer than a mask"),
-        ({"heads": 3}, "no multiple of the 3 heads"),
+        ({"num_heads": 3}, "no multiple of the 3 heads"),
         ({"stages": 0}, "at least 1"),
     ],
 )

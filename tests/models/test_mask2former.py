@@ -10,7 +10,7 @@ from torch import Tensor
 from vis import models
 from vis.errors import UsageError
 from vis.losses.query_loss import QueryOutput
-from vis.models._query_output import KernelMasks, Output
+from vis.models._query_output import EmbeddingMasks, Output
 from vis.models._query_selection import (
     Classes,
     Instances,
@@ -25,9 +25,11 @@ from vis.records import Clip
 def said(logits: Tensor, masks: Tensor, *, size: tuple[int, int] | None = None) -> Output:
     """An output whose query n has the mask logits `[N T h w]`."""
     N, _, h, w = masks.shape
-    canvas = (4 * h, 4 * w)
-    queries = QueryOutput([logits[None]], [torch.eye(N)[None]], masks.transpose(0, 1)[None], canvas)
-    sizes = torch.tensor([size or canvas])
+    padded_size = (4 * h, 4 * w)
+    queries = QueryOutput(
+        [logits[None]], [torch.eye(N)[None]], masks.transpose(0, 1)[None], padded_size
+    )
+    sizes = torch.tensor([size or padded_size])
     return Output(queries, torch.arange(2.0 * N).view(1, N, 2), sizes)
 
 
@@ -41,9 +43,9 @@ def left_and_right(strength: float = 8.0) -> Tensor:
 
 def test_kernel_masks_are_products_with_the_feature() -> None:
     torch.manual_seed(0)
-    masks = KernelMasks(torch.randn(2, 3, 4), torch.randn(2, 2, 4, 5, 6))
+    masks = EmbeddingMasks(torch.randn(2, 3, 4), torch.randn(2, 2, 4, 5, 6))
     select = torch.tensor([[True, False, True], [False, True, False]])
-    every = torch.einsum("bnd,btdhw->bnthw", masks.kernels, masks.feature)
+    every = torch.einsum("bnd,btdhw->bnthw", masks.mask_embeddings, masks.mask_features)
     torch.testing.assert_close(masks.logits(select), every[select])
 
 
@@ -127,14 +129,14 @@ def test_boxes_are_tight() -> None:
 
 SMALL: dict[str, Any] = {
     "backbone": "resnet18",
-    "width": 32,
+    "d_model": 32,
     "mask_width": 16,
     "queries": 6,
-    "heads": 2,
+    "num_heads": 2,
     "pixel_depth": 1,
-    "pixel_hidden": 32,
+    "pixel_ffn_dim": 32,
     "depth": 3,
-    "hidden": 32,
+    "ffn_dim": 32,
 }
 
 
@@ -165,7 +167,7 @@ def test_only_the_last_layer_names_classes_in_use() -> None:
     model = models.build("mask2former", classes=4, **SMALL)
     clip = Clip(torch.rand(1, 1, 3, 32, 32), torch.tensor([[32, 32]]))
     training, used = model(clip).queries, model.eval()(clip).queries
-    assert len(training.logits) == len(training.kernels) == 4 and len(used.logits) == 1
+    assert len(training.logits) == len(training.mask_embeddings) == 4 and len(used.logits) == 1
     torch.testing.assert_close(used.logits[-1], training.logits[-1])
 
 
@@ -180,11 +182,11 @@ def test_the_whole_backbone_learns_but_no_norm() -> None:
     ("settings", "word"),
     [
         ({"task": "boxes"}, "task"),
-        ({"width": 68, "heads": 4}, "32"),
+        ({"d_model": 68, "num_heads": 4}, "32"),
         ({"queries": 0}, "queries"),
         ({"keep": 0}, "keep"),
         ({"min_whole": 2.0}, "min_whole"),
-        ({"heads": 5}, "heads"),
+        ({"num_heads": 5}, "num_heads"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], word: str) -> None:
@@ -196,5 +198,5 @@ def test_the_defaults_are_the_published_ones() -> None:
     with torch.device("meta"):
         config = models.build("mask2former", classes=40).config
     found = dataclasses.asdict(config)
-    wanted = {"queries": 100, "depth": 9, "pixel_depth": 6, "hidden": 2048, "pixel_hidden": 1024}
+    wanted = {"queries": 100, "depth": 9, "pixel_depth": 6, "ffn_dim": 2048, "pixel_ffn_dim": 1024}
     assert {name: found[name] for name in wanted} == wanted and found["points"] == 12544

@@ -1,4 +1,4 @@
-"""The mask branch: how much is computed at once, and for which slots, changes no result."""
+"""The mask branch: how much is computed at once, and for which queries, changes no result."""
 
 from types import SimpleNamespace
 
@@ -9,14 +9,14 @@ from vis.models._masks import MaskBranch
 from vis.records import Clip
 
 
-def count_slots(model: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many slots each call of the mask branch computes."""
+def count_queries(model: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many queries each call of the mask branch computes."""
     counts: list[int] = []
     forward = MaskBranch.forward
 
-    def counted(self: MaskBranch, view: object, slots: torch.Tensor) -> torch.Tensor:
-        counts.append(len(slots))
-        return forward(self, view, slots)
+    def counted(self: MaskBranch, context: object, selected: torch.Tensor) -> torch.Tensor:
+        counts.append(len(selected))
+        return forward(self, context, selected)
 
     monkeypatch.setattr(MaskBranch, "forward", counted)
     return counts
@@ -45,8 +45,8 @@ def test_no_more_frames_than_a_chunk_are_held_at_once(
         module.register_forward_pre_hook(lambda _, inputs: held.append(len(inputs[0])))
 
     def hold_volumes(_: object, inputs: tuple[torch.Tensor]) -> None:
-        slots, _, frames = inputs[0].shape[:3]
-        held.append(slots * frames if slots > 1 else 1)
+        queries, _, frames = inputs[0].shape[:3]
+        held.append(queries * frames if queries > 1 else 1)
 
     model.masks.volume.register_forward_pre_hook(hold_volumes)
     with torch.inference_mode():
@@ -63,14 +63,14 @@ def test_training_and_use_compute_the_same_masks(small: SimpleNamespace, masked:
     torch.testing.assert_close(trained.masks, used.masks, atol=1e-4, rtol=1e-4)
 
 
-def test_only_kept_slots_are_computed_with_equal_results(
+def test_only_selected_queries_are_computed_with_equal_results(
     small: SimpleNamespace, masked: str, monkeypatch: pytest.MonkeyPatch
 ):
     clip = small.clip(small.make(masked))
     with torch.inference_mode():
         full = small.make(masked)
         whole = full.predictions(full(clip), clip)
-        counts = count_slots(full, monkeypatch)
+        counts = count_queries(full, monkeypatch)
         model = small.make(masked, keep=2)
         kept = model.predictions(model(clip), clip)
     assert counts == [4]
@@ -86,7 +86,7 @@ def test_where_nothing_is_kept_nothing_is_computed(
 ):
     model = small.make(masked, min_score=1.0)
     clip = small.clip(model)
-    counts = count_slots(model, monkeypatch)
+    counts = count_queries(model, monkeypatch)
     refined: list[object] = []
     monkeypatch.setattr(MaskBranch, "_refined", lambda *parts: refined.append(parts))
     with torch.inference_mode():
@@ -113,7 +113,7 @@ def test_masks_cover_the_canvas_and_predictions_the_content(small: SimpleNamespa
     with torch.inference_mode():
         output = model(clip)
         (made,) = model.predictions(output, clip)
-    assert output.canvas == (64, 96)
+    assert output.padded_size == (64, 96)
     dense = output.dense()
     assert dense.masks is not None and dense.masks.shape == (1, 2, 3, 16, 24)
     assert made.masks.shape[2:] == (12, 18)

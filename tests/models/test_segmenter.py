@@ -9,16 +9,16 @@ from torch.nn.functional import interpolate
 from vis import models
 from vis.errors import UsageError
 from vis.models._semantic import by_class
-from vis.models._windows import Tiling, View, averaged, enlarged, places, slid
+from vis.models._windows import ScaledPicture, Tiling, averaged, enlarged, slid, window_corners
 from vis.records import Clip, ClipTargets
 
 SMALL: dict[str, Any] = {
     "classes": 3,
     "image": 32,
     "patch": 8,
-    "width": 16,
+    "d_model": 16,
     "depth": 1,
-    "heads": 2,
+    "num_heads": 2,
     "decoder_heads": 2,
 }
 
@@ -54,8 +54,8 @@ def test_one_window_is_the_plain_forward(decoder: str):
 
 
 def test_windows_end_where_the_picture_does():
-    assert places((512, 683), 512, 512) == [(0, 0), (0, 171)]
-    assert len(places((1024, 2048), 768, 512)) == 8
+    assert window_corners((512, 683), 512, 512) == [(0, 0), (0, 171)]
+    assert len(window_corners((1024, 2048), 768, 512)) == 8
     assert enlarged((50, 70), 64) == (64, 89)
     assert enlarged((90, 126), 64) == (90, 126)
 
@@ -72,7 +72,7 @@ def test_a_pixel_is_the_mean_of_all_windows_that_show_it(chunk: int):
 
 def test_views_are_averaged_as_probabilities_at_the_size_that_is_asked_for():
     picture = torch.rand(3, 16, 24, dtype=torch.float64)
-    views = [View(picture, mirrored=False), View(picture.flip(-1), mirrored=True)]
+    views = [ScaledPicture(picture, mirrored=False), ScaledPicture(picture.flip(-1), mirrored=True)]
     one = slid(colours, picture, Tiling(16, 8, 2))
     other = slid(colours, picture.flip(-1), Tiling(16, 8, 2))
     parts = [interpolate(x[None], (32, 40), mode="bilinear")[0] for x in (one, other)]
@@ -90,21 +90,21 @@ def test_a_mirrored_picture_has_the_mirrored_classes():
 
 
 def test_every_pixel_belongs_to_the_region_of_its_likeliest_class():
-    chances = torch.rand(1, 5, 6, 7, generator=torch.Generator().manual_seed(0))
-    chances = chances / chances.sum(dim=1, keepdim=True)
-    chances[:, 3] = 0
-    found = by_class(chances)
+    class_probs = torch.rand(1, 5, 6, 7, generator=torch.Generator().manual_seed(0))
+    class_probs = class_probs / class_probs.sum(dim=1, keepdim=True)
+    class_probs[:, 3] = 0
+    found = by_class(class_probs)
     assert 3 not in found.labels
-    names = chances.argmax(dim=1)
+    names = class_probs.argmax(dim=1)
     for label, mask, score in zip(found.labels, found.masks, found.scores, strict=True):
         assert torch.equal(mask > 0.5, names == label)
-        inside = chances[:, label][names == label]
+        inside = class_probs[:, label][names == label]
         assert score.item() == pytest.approx(inside.mean().item())
 
 
 def test_pixels_of_the_background_belong_to_no_region():
-    chances = torch.tensor([[0.5, 0.2], [0.1, 0.3]])[None, :, :, None]
-    found = by_class(chances, background=torch.tensor([[0.4, 0.5]])[..., None])
+    class_probs = torch.tensor([[0.5, 0.2], [0.1, 0.3]])[None, :, :, None]
+    found = by_class(class_probs, background=torch.tensor([[0.4, 0.5]])[..., None])
     assert found.labels.tolist() == [0]
     assert (found.masks[0, 0, :, 0] > 0.5).tolist() == [True, False]
 
@@ -129,7 +129,7 @@ def test_pixels_that_are_not_judged_teach_nothing():
     [
         {"decoder": "linea"},
         {"image": 30},
-        {"heads": 3},
+        {"num_heads": 3},
         {"drop_path": 1.0},
         {"mirrored": True},
         {"window": 32, "stride": 40},
@@ -145,10 +145,10 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]):
 @pytest.mark.parametrize(
     ("settings", "millions"),
     [
-        ({"width": 192, "heads": 3}, 5.9),
+        ({"d_model": 192, "num_heads": 3}, 5.9),
         ({}, 22.4),
-        ({"width": 768, "heads": 12}, 87.2),
-        ({"width": 1024, "depth": 24, "heads": 16}, 305.8),
+        ({"d_model": 768, "num_heads": 12}, 87.2),
+        ({"d_model": 1024, "depth": 24, "num_heads": 16}, 305.8),
     ],
 )
 def test_the_published_sizes(settings: dict[str, Any], millions: float):
@@ -156,6 +156,6 @@ def test_the_published_sizes(settings: dict[str, Any], millions: float):
     given = {"decoder": "linear", "decoder_heads": 1, **settings}
     with torch.device("meta"):
         model = models.build("segmenter", classes=150, **given)
-    width = model.config.width
+    width = model.config.d_model
     count = sum(x.numel() for x in model.backbone.parameters()) + 1001 * width
     assert count / 1e6 == pytest.approx(millions, abs=0.8)

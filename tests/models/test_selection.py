@@ -1,4 +1,4 @@
-"""How frames agree on a class, and which slots become predictions."""
+"""How frames agree on a class, and which queries become predictions."""
 
 from types import SimpleNamespace
 
@@ -43,11 +43,11 @@ def output(logits: torch.Tensor) -> Output:
 
 
 def select(**settings: object) -> Selection:
-    given = {"reserved": 1, "min_score": 0.0, "min_presence": 0.001, "keep": 10}
+    given = {"background_rows": 1, "min_score": 0.0, "min_visibility": 0.001, "keep": 10}
     return Selection(vote=mean_probability, **(given | settings))
 
 
-def test_reserved_rows_and_no_object_are_never_voted_for():
+def test_background_rows_and_no_object_are_never_voted_for():
     logits = torch.zeros(1, 2, 1, 5)
     logits[..., 0], logits[..., 4], logits[..., 3] = 9.0, 8.0, 5.0
     (made,) = select()(output(logits))
@@ -58,7 +58,7 @@ def test_reserved_rows_and_no_object_are_never_voted_for():
     assert made.scores[0] == made.class_scores[0].max()
 
 
-def test_a_slot_that_is_present_in_no_frame_is_left_out():
+def test_a_query_that_is_present_in_no_frame_is_left_out():
     logits = torch.zeros(1, 3, 2, 5)
     logits[..., 4] = 12.0
     logits[0, 1, 1, 4] = 0.0
@@ -67,7 +67,7 @@ def test_a_slot_that_is_present_in_no_frame_is_left_out():
     assert made.presence.shape == (1, 3) and made.presence[0, 1] == pytest.approx(0.2)
 
 
-def test_the_best_are_kept_in_the_order_of_their_slots():
+def test_the_best_are_kept_in_the_order_of_their_queries():
     logits = torch.zeros(1, 1, 4, 4)
     logits[0, 0, :, 1] = torch.tensor([1.0, 3.0, 0.0, 2.0])
     (made,) = select(keep=2)(output(logits))
@@ -86,14 +86,14 @@ def test_without_a_mask_branch_the_mask_is_the_box():
 
 def test_a_mask_that_is_empty_in_all_frames_is_left_out():
     class Some:
-        def logits(self, kept: torch.Tensor) -> torch.Tensor:
+        def logits(self, selected: torch.Tensor) -> torch.Tensor:
             masks = torch.full((3, 2, 4, 4), -1.0)
             masks[1, 1, 2, 2] = 0.1
             return masks
 
     logits = torch.arange(3.0).view(1, 1, 3, 1).expand(1, 2, 3, 4)
     given = output(logits)
-    masked = Output(given.layers, Some(), given.canvas, given.sizes)
+    masked = Output(given.layers, Some(), given.padded_size, given.sizes)
     (made,) = select()(masked)
     assert len(made.scores) == len(made.masks) == 1
 

@@ -15,7 +15,7 @@ from vis.errors import UsageError
         ("vistr", {}, 57_116_129, 56_893_729),
         ("vistr", {"backbone": "resnet101"}, 76_056_033, 75_833_633),
         ("tt_srn", {}, 42_434_921, 42_434_921),
-        ("tt_srn", {"width": 384}, 56_233_153, 56_233_153),
+        ("tt_srn", {"d_model": 384}, 56_233_153, 56_233_153),
         ("detr", {"classes": 91}, 41_524_768, 41_302_368),
         ("detr", {"classes": 91, "masks": True}, 42_858_425, 42_636_025),
     ],
@@ -39,15 +39,15 @@ def test_as_many_tensors_as_the_published_files(backbone: str, entries: int):
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [
-        ("vistr", {"width": 250}, "multiple of the 8 heads"),
-        ("vistr", {"width": 192}, "width 192 .* multiples of 128"),
-        ("vistr", {"slots": 0}, "slots is 0"),
+        ("vistr", {"d_model": 250}, "multiple of the 8 heads"),
+        ("vistr", {"d_model": 192}, "d_model 192 .* multiples of 128"),
+        ("vistr", {"instance_queries": 0}, "instance_queries is 0"),
         ("vistr", {"vote": "loudest"}, "vote is 'loudest'"),
         ("vistr", {"frames": 0}, "frames is 0"),
         ("tt_srn", {"head": "sine"}, "head is 'sine'"),
         ("tt_srn", {"positions": "learned"}, "positions is 'learned'"),
         ("tt_srn", {"sine_width": 3}, "sine_width 3 cannot be halved"),
-        ("tt_srn", {"w0": 0.0}, "w0"),
+        ("tt_srn", {"omega_0": 0.0}, "omega_0"),
         ("detr", {"dropout": 1.5}, "dropout is 1.5"),
     ],
 )

@@ -37,7 +37,7 @@ def test_giou_by_hand():
 def test_boxes_without_area_agree_only_if_smoothed():
     nothing = torch.zeros(4)
     assert iou(nothing, nothing).item() == 0
-    assert iou(nothing, nothing, smoothing=1e-6).item() == pytest.approx(1.0)
+    assert iou(nothing, nothing, eps=1e-6).item() == pytest.approx(1.0)
     assert area(torch.tensor([0.6, 0.2, 0.4, 0.8])).item() == 0
 
 

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from vis import weights
 from vis.errors import UsageError, VisError
-from vis.layers.canvas import DEVIATION, MEAN
+from vis.layers.padding import DEVIATION, MEAN
 from vis.losses.masks import padded_area
 from vis.losses.matching import VISTR_COST, Matcher
 from vis.losses.outputs import LayerOutput, SequenceOutput
@@ -192,9 +192,9 @@ def criterion(case: Case, stored: Arrays) -> Compared:
         visible=torch.ones(K, T, dtype=torch.bool),
     )
     output = SequenceOutput(layers, masks.unflatten(0, (1, T, N)))
-    loss = SetLoss(Matcher(VISTR_COST), smoothing=VISTR_COST.smoothing, area=padded_area)
+    loss = SetLoss(Matcher(VISTR_COST), eps=VISTR_COST.eps, area=padded_area)
     (pairs,) = loss.matcher(layers[-1:], join([target], layers[-1]))
-    yield "matched_query", (pairs.frames * N + pairs.slots).numpy(), stored["matched_query"]
+    yield "matched_query", (pairs.frames * N + pairs.queries).numpy(), stored["matched_query"]
     yield "matched_target", (pairs.instances * T + pairs.frames).numpy(), stored["matched_target"]
     found: dict[str, Tensor] = {}
     for suffix, terms in zip(("_0", ""), loss.terms(output, [target]), strict=True):
@@ -224,7 +224,7 @@ def _layer(logits: Tensor, boxes: Tensor, T: int) -> LayerOutput:
 def _stated(case: Case) -> dict[str, object]:
     """What shapes do not tell: the number of heads, and whether the last stage is dilated."""
     settings = case["settings"]
-    stated = {"heads": settings["nheads"]} if "nheads" in settings else {}
+    stated = {"num_heads": settings["nheads"]} if "nheads" in settings else {}
     if settings.get("dilation"):
         stated["backbone"] = f"{settings['backbone']}_dc5"
     return stated

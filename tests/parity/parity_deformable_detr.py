@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from vis.models.deformable_detr import Output
 
-NAMES = {"with_box_refine": "refine", "two_stage": "two_stage", "nheads": "heads"}
+NAMES = {"with_box_refine": "refine", "two_stage": "two_stage", "nheads": "num_heads"}
 """What a case may state -> what the shapes do not tell."""
 
 

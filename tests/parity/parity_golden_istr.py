@@ -13,7 +13,7 @@ import torch
 from parity_numbers import against, drawn, line, listed, normal, numbers, tensor, unequal
 
 from vis import models
-from vis.layers.code_heads import Seen
+from vis.layers.code_heads import CodeInputs
 from vis.layers.mask_codes import CosineCodes, PrincipalCodes, slowest, zigzag
 from vis.losses.code_loss import CodedStage
 from vis.ops.boxes import to_corners
@@ -75,7 +75,7 @@ def stages_of_first(text: str, model: Any) -> Iterator[Row]:
     """I1: logits, boxes and codes on the way and at the end."""
     found = _refined(model)
     for i in (0, 1, 5):
-        seen = Seen(found[i].queries[0], found[i].boxes[0], torch.zeros(QUERIES).long(), [])
+        seen = CodeInputs(found[i].queries[0], found[i].boxes[0], torch.zeros(QUERIES).long(), [])
         codes = model.code_heads[i](seen).codes
         yield f"I1 logits {i}", against(text, f"I1 v1 stage {i} logits", found[i].logits), EXACT
         yield f"I1 boxes {i}", against(text, f"I1 v1 stage {i} boxes", found[i].boxes), PIXELS
@@ -86,7 +86,7 @@ def stages_of_second(text: str, model: Any) -> Iterator[Row]:
     """I2: the mean of the logits; boxes, codes and maps of the last stage."""
     found = _refined(model)
     last = found[-1]
-    seen = Seen(last.queries[0], last.boxes[0], torch.zeros(QUERIES).long(), _levels())
+    seen = CodeInputs(last.queries[0], last.boxes[0], torch.zeros(QUERIES).long(), _levels())
     codes, maps = model.code_heads[-1](seen)
     logits = torch.stack([stage.logits for stage in found[-model.selection.averaged :]])
     yield "I2 logits", against(text, "I2 v2-AE logits", logits.mean(dim=0)), EXACT

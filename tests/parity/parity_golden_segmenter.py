@@ -9,7 +9,7 @@ import torch
 from parity import converted
 from parity_numbers import against, drawn, line, listed, normal, numbers, unequal
 
-from vis.models._windows import Tiling, View, averaged, enlarged, places
+from vis.models._windows import ScaledPicture, Tiling, averaged, enlarged, window_corners
 from vis.training.schedules import Schedule, factor
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def windows(text: str, model: Any) -> Iterator[Row]:
     """Two sizes of a picture, each mirrored too."""
     pictures = [normal(3, 3, 50, 70), normal(4, 3, 90, 126)]
     views = [
-        View(picture.flip(-1) if mirrored else picture, mirrored)
+        ScaledPicture(picture.flip(-1) if mirrored else picture, mirrored)
         for picture in pictures
         for mirrored in (False, True)
     ]
@@ -61,9 +61,9 @@ def windows(text: str, model: Any) -> Iterator[Row]:
     yield "G4 argmax", unequal(counts, numbers(line(text, "G4 argmax")[3:])), 0.0
     first, second = line(text, "G4 resized").split(": ", 1)[1].split(";")
     size = enlarged((50, 70), 64)
-    ours = [*size, *(n for place in places(size, 64, 40) for n in place)]
+    ours = [*size, *(n for place in window_corners(size, 64, 40) for n in place)]
     yield "G4 size and corners", unequal(ours, numbers(first)), 0.0
-    ours = [n for place in places((90, 126), 64, 40) for n in place]
+    ours = [n for place in window_corners((90, 126), 64, 40) for n in place]
     yield "G4 corners", unequal(ours, numbers(second.split("anchors")[1])), 0.0
 
 

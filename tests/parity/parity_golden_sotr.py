@@ -54,11 +54,11 @@ def heads(text: str, model: Any) -> Iterator[Row]:
     given.remove()
     kept.remove()
     for i in range(len(SIDES)):
-        logits, kernels = output.grids.logits[i], output.grids.kernels[i]
+        logits, mask_embeddings = output.grids.logits[i], output.grids.mask_embeddings[i]
         yield f"S2 logits {i}", against(text, f"S2 class logits level {i}", logits), TOLERANCE
-        yield f"S2 kernels {i}", against(text, f"S2 kernels level {i}", kernels), TOLERANCE
+        yield f"S2 kernels {i}", against(text, f"S2 kernels level {i}", mask_embeddings), TOLERANCE
     yield "S2 p5'", against(text, "S2 p5'", seen[-1]), TOLERANCE
-    yield "S2 feature", against(text, "S2 mask feature", output.grids.feature), TOLERANCE
+    yield "S2 feature", against(text, "S2 mask feature", output.grids.mask_features), TOLERANCE
 
 
 def targets(text: str) -> Iterator[Row]:
@@ -97,9 +97,9 @@ def chosen(text: str, model: Any) -> Iterator[Row]:
 
 
 def _grids(logits: list[Tensor]) -> GridOutput:
-    feature = interpolate(normal(9, 1, 256, 4, 6), (32, 48), mode="bilinear")
-    kernels = [0.2 * normal(30 + i, 1, 256, g, g) for i, g in enumerate(SIDES)]
-    return GridOutput(logits, kernels, feature)
+    mask_features = interpolate(normal(9, 1, 256, 4, 6), (32, 48), mode="bilinear")
+    mask_embeddings = [0.2 * normal(30 + i, 1, 256, g, g) for i, g in enumerate(SIDES)]
+    return GridOutput(logits, mask_embeddings, mask_features)
 
 
 def _target() -> ClipTargets:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from parity import Case, Compared, converted
 
-from vis.layers.code_heads import Seen
+from vis.layers.code_heads import CodeInputs
 from vis.models._code_selection import sides_of
 from vis.records import Clip
 
@@ -23,7 +23,7 @@ PIXELS = "pred_boxes"
 def compare(case: Case, fill: Any) -> Compared:
     """Classes, boxes, codes and the first masks of the last stage."""
     image = torch.from_numpy(fill.inputs(case)["image"]).float() / 255
-    given = {"heads": case["settings"]["nheads"]}
+    given = {"num_heads": case["settings"]["nheads"]}
     model: ISTR = converted(fill.state_dict(case), "istr", given)
     clip = Clip(image[None, None], torch.tensor([image.shape[1:]]))
     theirs = fill.outputs(case)
@@ -42,7 +42,7 @@ def outputs(model: ISTR, clip: Clip, *, masks: int) -> dict[str, np.ndarray]:
     boxes = output.boxes[-1][:, 0]
     places = (boxes * sides_of(clip.sizes, boxes))[0]
     pictures = torch.zeros(len(places), dtype=torch.int64)
-    codes = model.code_heads[-1](Seen(states[0], places, pictures, levels)).codes
+    codes = model.code_heads[-1](CodeInputs(states[0], places, pictures, levels)).codes
     logits = torch.stack(output.logits[-model.selection.averaged :]).mean(dim=0)
     return {
         "pred_logits": logits[:, 0].numpy(),

@@ -30,7 +30,7 @@ def compare(case: Case, fill: Any) -> Compared:
         output = model(clip)
         every = torch.ones(output.states.shape[:2], dtype=torch.bool)
         masks = output.masks().logits(every).unflatten(0, every.shape)
-        aux = torch.einsum("bqd,btdhw->bqthw", first[1], output.queries.feature)
+        aux = torch.einsum("bqd,btdhw->bqthw", first[1], output.queries.mask_features)
         found = {
             "pred_logits": output.queries.logits[-1],
             "pred_masks": masks,

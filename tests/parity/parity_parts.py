@@ -82,12 +82,12 @@ def pixel_decoder(weights: Tensors, given: Tensors) -> Tensors:
         len(weights["mask_features.weight"][0]),
         out=len(weights["mask_features.weight"]),
         depth=2,
-        heads=8,
+        num_heads=8,
     )
     fill(part, weights, "sem_seg_head.pixel_decoder.", "pixel_decoder.")
-    feature, levels = part(maps)
+    mask_features, levels = part(maps)
     names = ("level0_stride32", "level1_stride16", "level2_stride8")
-    return {"mask_features": feature, **dict(zip(names, levels, strict=True))}
+    return {"mask_features": mask_features, **dict(zip(names, levels, strict=True))}
 
 
 def decoder_of_pictures(weights: Tensors, given: Tensors) -> Tensors:
@@ -111,22 +111,22 @@ def decoded(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Logits and masks of all predictions."""
     levels = [given[f"level{i}"] for i in range(3)]
-    feature = given["mask_features"].unflatten(0, (-1, frames))
+    mask_features = given["mask_features"].unflatten(0, (-1, frames))
     queries, width = weights["query_feat.weight"].shape
     part = nn.Module()
     part.decoder = MaskedDecoder(
         width,
-        out=feature.shape[2],
+        out=mask_features.shape[2],
         queries=queries,
         depth=4,
-        heads=8,
-        hidden=len(weights["transformer_ffn_layers.0.linear1.weight"]),
+        num_heads=8,
+        ffn_dim=len(weights["transformer_ffn_layers.0.linear1.weight"]),
         positions=positions,
     )
     part.class_head = nn.Linear(width, len(weights["class_embed.bias"]))
     fill(part, weights, "sem_seg_head.predictor.", "")
-    states, kernels = part.decoder(levels, feature)
-    masks = [torch.einsum("bqd,btdhw->bqthw", k, feature) for k in kernels]
+    states, mask_embeddings = part.decoder(levels, mask_features)
+    masks = [torch.einsum("bqd,btdhw->bqthw", k, mask_features) for k in mask_embeddings]
     return [part.class_head(state) for state in states], masks
 
 
@@ -179,7 +179,7 @@ def criterion(_: Tensors, given: Tensors) -> Tensors:
     masks = torch.cat((given["aux_masks"], given["masks"]), dim=1)
     queries, frames = given["masks"].shape[1:3]
     one, none = torch.eye(queries).expand(2, -1, -1), torch.zeros(2, queries, queries)
-    kernels = [torch.cat((one, none), dim=2), torch.cat((none, one), dim=2)]
+    mask_embeddings = [torch.cat((one, none), dim=2), torch.cat((none, one), dim=2)]
     targets = [target_of(given[f"t{i}_labels"], given[f"t{i}_masks"]) for i in range(2)]
     points = int(given["num_points"])
     rows = frames * sum(len(target.labels) for target in targets)
@@ -187,7 +187,7 @@ def criterion(_: Tensors, given: Tensors) -> Tensors:
     loss = QueryLoss(points=points, draw=draws)
     output = QueryOutput(
         [given["aux_logits"], given["logits"]],
-        kernels,
+        mask_embeddings,
         masks.transpose(1, 2),
         (given["t0_masks"].shape[2], given["t0_masks"].shape[3]),
     )

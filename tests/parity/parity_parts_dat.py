@@ -36,4 +36,4 @@ def dat_attention(weights: dict[str, Tensor], given: dict[str, Tensor]) -> dict[
     part.load_state_dict({str(name).split(".attention.")[-1]: v for name, v in named.items()})
     cells = rearrange(x, "m c h w -> m h w c")
     y = rearrange(part(cells), "m h w c -> m c h w")
-    return {"y": y, "pos": part.places(part.query(x))}
+    return {"y": y, "pos": part.sampling_points(part.query(x))}

@@ -21,12 +21,12 @@ def compare(case: Case, fill: Any) -> Compared:
     """Scores of all pixels, of pictures that are looked at as a whole."""
     settings = {"window": None, "stride": None}
     if "n_heads" in case["settings"]:
-        settings["heads"] = case["settings"]["n_heads"]
+        settings["num_heads"] = case["settings"]["n_heads"]
     model: Segmenter = converted(fill.state_dict(case), "segmenter", settings)
     clip = clip_of(torch.from_numpy(fill.inputs(case)["images"]), model)
     with torch.inference_mode():
         output = model(clip)
-        scores = interpolate(output.logits, output.canvas, mode="bilinear")
+        scores = interpolate(output.logits, output.padded_size, mode="bilinear")
     height, width = clip.sizes[0].tolist()
     ours = scores[:, :, :height, :width]
     for name, theirs in fill.outputs(case).items():

@@ -42,8 +42,10 @@ def compare(case: Case, fill: Any) -> Compared:
 def _grids(output: Output, last: torch.Tensor) -> Mapping[str, np.ndarray]:
     grids = output.grids
     found = {f"cate_{i}": level[0].numpy() for i, level in enumerate(grids.logits)}
-    found |= {f"kernel_{i}": level[0, :KERNELS].numpy() for i, level in enumerate(grids.kernels)}
-    found["mask"] = grids.feature[0, ::EVERY].numpy()
+    found |= {
+        f"kernel_{i}": level[0, :KERNELS].numpy() for i, level in enumerate(grids.mask_embeddings)
+    }
+    found["mask"] = grids.mask_features[0, ::EVERY].numpy()
     return found | {"mask_extra": last[0, ::EVERY].numpy()}
 
 

@@ -19,7 +19,7 @@ from vis import backbones
 from vis.backbones.twins import our_key
 from vis.layers.positions import SinePositions3D
 from vis.losses.masks import padded_area
-from vis.losses.matching import VISTR_COST, Matcher, own_presence, published_presence
+from vis.losses.matching import VISTR_COST, Matcher, own_visibility, published_visibility
 from vis.losses.outputs import LayerOutput, SequenceOutput
 from vis.losses.set_loss import SetLoss
 from vis.losses.targets import join
@@ -59,11 +59,12 @@ def whole_model(
     clip, settings = vistr_clip(case, {"frames": _normal(0, shape).numpy()})
     model = converted(_vistr_weights(keys, T), "vistr", settings).double()
     seen: dict[str, list[Any]] = {}
-    for part in ("backbone", "projection", "positions", "transformer"):
+    ends = ("transformer.encoder.5", "transformer.norm")
+    for part in ("backbone", "projection", "positions", *ends):
         kept = seen.setdefault(part, [])
         model.get_submodule(part).register_forward_hook(lambda _, __, out, k=kept: k.append(out))
     output = model(clip)
-    states, memory = seen["transformer"][0]
+    (memory,), states = (seen[part] for part in ends)
     levels = [torch.cat(maps) for maps in zip(*seen["backbone"], strict=True)]
     dense = output.dense()
     found = {
@@ -103,8 +104,8 @@ def parts(name: str, sections: Mapping[str, str], keys: Path) -> Iterator[Row]:
         _normal(seed, (1, channels, *size))
         for seed, channels, size in ((5, 256, (16, 24)), (4, 512, (8, 12)), (3, 1024, (4, 6)))
     ]
-    scene = branch.pyramid.scene(memory, branch.pyramid.lateral_maps(levels))
-    refined = branch.pyramid(maps, scene, frames)
+    term, laterals = branch.pyramid.frame_term(memory), branch.pyramid.lateral_maps(levels)
+    refined = branch.pyramid(maps, frames, term, laterals)
     yield f"{name} mask head", _against(text, "mask_head(", refined), TOLERANCE
     volume = branch.volume(_normal(6, (1, 24, 5, 7, 9)))
     yield f"{name} head over time", _against(text, "insmask R6", volume), TOLERANCE
@@ -156,15 +157,17 @@ def matching(seed: int, text: str) -> Iterator[Row]:
     yield f"G6 {seed} mean cost", abs(float(cost.mean() - rows[-1])), TOLERANCE
     slots = [int(slot) for slot in re.findall(r"\d+", _line(text, "out_i").split("tgt_i")[0])]
     yield f"G6 {seed} costs", _largest(cost[slots].flatten() - rows[:-1]), TOLERANCE
-    kinds = (("fixed", "FIXED", own_presence), ("upstream", "UPSTREAM", published_presence))
-    for kind, losses, presence in kinds:
-        matcher = Matcher(VISTR_COST, presence)
+    kinds = (("fixed", "FIXED", own_visibility), ("upstream", "UPSTREAM", published_visibility))
+    for kind, losses, visibility in kinds:
+        matcher = Matcher(VISTR_COST, visibility)
         (pairs,) = matcher([layer], truth)
-        ours = torch.stack((pairs.frames * SLOTS + pairs.slots, pairs.instances * 3 + pairs.frames))
+        ours = torch.stack(
+            (pairs.frames * SLOTS + pairs.queries, pairs.instances * 3 + pairs.frames)
+        )
         stated = re.findall(r"tensor\(\[([^]]*)\]", _line(text, f"{kind} indices"))
         theirs = torch.stack([_tensor(part.split(",")) for part in stated])
         yield f"G6 {seed} {kind} indices", _largest(ours - theirs), 0.0
-        loss = SetLoss(matcher, smoothing=VISTR_COST.smoothing, area=padded_area)
+        loss = SetLoss(matcher, eps=VISTR_COST.eps, area=padded_area)
         (terms,) = loss.terms(output, [target])
         values = re.findall(r"'loss_\w+': ([.\d]+)", _line(text, losses))
         difference = torch.stack(list(terms.values())) - _tensor(values)

@@ -14,14 +14,14 @@ from vis.records import Clip
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SMALL = {
     "backbone": "resnet18",
-    "width": 32,
+    "d_model": 32,
     "mask_width": 16,
     "queries": 12,
-    "heads": 2,
+    "num_heads": 2,
     "pixel_depth": 1,
-    "pixel_hidden": 32,
+    "pixel_ffn_dim": 32,
     "depth": 5,
-    "hidden": 32,
+    "ffn_dim": 32,
     "chunk": 1,
 }
 

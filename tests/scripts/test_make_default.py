@@ -16,7 +16,14 @@ from vis.weights import catalogue
 from vis.weights.classes import COCO_THINGS
 
 SCRIPTS = Path(__file__).parents[2] / "scripts" / "dev"
-SIZES = {"width": 64, "encoders": 0, "decoders": 1, "hidden": 8, "slots": 2, "backbone": "resnet18"}
+SIZES = {
+    "d_model": 64,
+    "encoder_layers": 0,
+    "decoder_layers": 1,
+    "ffn_dim": 8,
+    "instance_queries": 2,
+    "backbone": "resnet18",
+}
 NUMBERS = {
     "AP": 1.0,
     "AP50": 2.0,

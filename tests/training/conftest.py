@@ -16,8 +16,8 @@ from vis.ops import rle
 
 PROGRAM = Path(__file__).parent / "squares.py"
 YAML = """
-model: {{name: detr, backbone: pvt_v2_b0, slots: 3, width: 32, heads: 4, encoders: 1, decoders: 1,
-  hidden: 32}}
+model: {{name: detr, backbone: pvt_v2_b0, instance_queries: 3, d_model: 32, num_heads: 4,
+  encoder_layers: 1, decoder_layers: 1, ffn_dim: 32}}
 data:
   parts: [{{path: {path}}}]
   length: 1

@@ -19,7 +19,7 @@ from vis.training.ranks import joined
 from vis.training.step import Report, take_step
 
 SMALL = {
-    "backbone": "resnet18", "width": 32, "queries": 4, "stages": 1, "heads": 2, "hidden": 32,
+    "backbone": "resnet18", "d_model": 32, "queries": 4, "stages": 1, "num_heads": 2, "ffn_dim": 32,
     "dynamic": 8, "mask_side": 32, "code": 12,
 }  # fmt: skip
 

@@ -27,7 +27,8 @@ from vis.training.schedules import Schedule
 
 T, SIDE = 2, 32
 SMALL = {
-    "frames": T, "slots": 3, "width": 128, "heads": 8, "encoders": 1, "decoders": 1, "hidden": 32,
+    "frames": T, "instance_queries": 3, "d_model": 128, "num_heads": 8,
+    "encoder_layers": 1, "decoder_layers": 1, "ffn_dim": 32,
     "backbone": "twins_tiny",
 }  # fmt: skip
 FAST = Optimisation(

@@ -138,7 +138,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_end_is_the_same(squares, tm
 def test_another_model_is_refused_and_told(squares, tmp_path: Path):
     squares.loop(tmp_path, Training(steps=1))()
     with pytest.raises(DataError, match=r"does not fit this run.*size mismatch"):
-        squares.loop(tmp_path, Training(steps=2), model=squares.small(slots=4))
+        squares.loop(tmp_path, Training(steps=2), model=squares.small(instance_queries=4))
 
 
 def test_a_pickle_in_a_checkpoint_is_not_opened(squares, tmp_path: Path):

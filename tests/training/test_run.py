@@ -91,7 +91,7 @@ def test_folders_are_not_taken_twice(config: Path, tmp_path: Path):
 def test_another_model_cannot_go_on(config: Path, tmp_path: Path):
     begin(read_experiment(config, ["--training.steps", "1"]), tmp_path / "run")
     with pytest.raises(DataError, match="does not fit this run"):
-        go_on(tmp_path / "run", ["--model.slots", "5"])
+        go_on(tmp_path / "run", ["--model.instance_queries", "5"])
 
 
 def test_a_class_that_no_data_has_is_refused(config: Path, tmp_path: Path):
@@ -181,8 +181,12 @@ def test_the_command_begins_with_weights(config: Path, tmp_path: Path, capsys):
         (["--training.steps"], 64, "--training.steps needs a value"),
         (["--training.steps", "[1"], 64, "not YAML"),
         (["--training.steps", "0"], 64, "training.steps is 0"),
-        (["--model.slts", "3"], 64, "model.slts. Did you mean slots"),
-        (["--model.slots", "a few"], 64, "model.slots is 'a few'"),
+        (
+            ["--model.instance_querys", "3"],
+            64,
+            "model.instance_querys. Did you mean instance_queries",
+        ),
+        (["--model.instance_queries", "a few"], 64, "model.instance_queries is 'a few'"),
         (["--model.name", "dter"], 64, "Did you mean detr"),
         (["--model.classes", "3"], 64, "data set states them"),
         (["--data.parts", "[{path: nowhere.json}]"], 66, "nowhere.json"),

@@ -160,7 +160,7 @@ def test_another_model_is_refused_and_a_pickle_is_not_opened(
     shutil.copytree(runs.folder / "unbroken", tmp_path / "run")
     training = Training(steps=9, average=0.9)
     with pytest.raises(DataError, match=r"does not fit this run .*size mismatch"):
-        squares.loop(tmp_path / "run", training, model=squares.small(slots=4))
+        squares.loop(tmp_path / "run", training, model=squares.small(instance_queries=4))
     folder = tmp_path / "run" / "checkpoints"
     newest = folder / "step-00000003"
     torch.save(Harm(), tmp_path / "pickle")

@@ -12,11 +12,17 @@ import torch
 from torch import Tensor
 
 from vis import models, weights
-from vis.errors import DataError, InputError, UsageError
+from vis.errors import DataError, InputError, UsageError, VisWarning
 from vis.weights import converters
 from vis.weights.rename import rename
 
-SMALL = {"width": 128, "encoders": 1, "decoders": 1, "hidden": 16, "backbone": "resnet18"}
+SMALL = {
+    "d_model": 128,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "ffn_dim": 16,
+    "backbone": "resnet18",
+}
 
 
 def listed(path: Path) -> dict[str, tuple[int, ...]]:
@@ -66,8 +72,10 @@ _KINDS = (("conv", "lay"), ("norm", "gn"))
 def small(family: str, **settings: Any) -> Any:
     """Shared by the tests, none of which changes it."""
     torch.manual_seed(0)
-    shape = {"slots": 3, "classes": 40} if family == "detr" else {"frames": 2, "classes": 40}
-    return models.build(family, **(SMALL | shape | settings))
+    shape = (
+        {"instance_queries": 3, "classes": 40} if family == "detr" else {"frames": 2, "classes": 40}
+    )
+    return models.build(family, **(SMALL | shape | {"classes": 40} | settings))
 
 
 def write(path: Path, tensors: dict[str, Tensor], **rest: object) -> Path:
@@ -85,8 +93,8 @@ def test_every_published_vistr_key_is_mapped(shared: Path, depth: str, count: in
     assert len(ours) == count and not dropped
     settings = family.settings({name: tuple(t.shape) for name, t in ours.items()}, {})
     assert settings == {
-        "frames": 36, "slots": 10, "classes": 40, "width": 384, "heads": 8,
-        "backbone": f"resnet{depth}", "encoders": 6, "decoders": 6, "hidden": 2048,
+        "frames": 36, "instance_queries": 10, "classes": 40, "d_model": 384, "num_heads": 8,
+        "backbone": f"resnet{depth}", "encoder_layers": 6, "decoder_layers": 6, "ffn_dim": 2048,
     }  # fmt: skip
     with torch.device("meta"):
         state = models.build("vistr", **settings).state_dict()
@@ -97,7 +105,7 @@ def test_every_published_vistr_key_is_mapped(shared: Path, depth: str, count: in
     ("family", "settings"),
     [
         ("vistr", {}),
-        ("vistr", {"heads": 16}),
+        ("vistr", {"num_heads": 16}),
         ("detr", {"masks": True}),
         ("detr", {"masks": False}),
     ],
@@ -106,7 +114,7 @@ def test_converted_and_loaded_is_the_same_model(
     tmp_path: Path, family: str, settings: dict[str, Any]
 ) -> None:
     model = small(family, **settings)
-    stated = {"slots": 10} if family == "vistr" else {}
+    stated = {"instance_queries": 10} if family == "vistr" else {}
     source = write(tmp_path / "x.pth", published(family, model))
     metadata, dropped = weights.convert(family, source, tmp_path / "x.safetensors")
     assert not dropped and metadata.model == family
@@ -131,16 +139,20 @@ def test_safetensors_and_half_precision_sources_are_read(tmp_path: Path) -> None
 
 
 def test_stated_and_stored_arguments_divide_the_queries(tmp_path: Path) -> None:
-    tensors = published("vistr", small("vistr", frames=4, slots=5))
+    tensors = published("vistr", small("vistr", frames=4, instance_queries=5))
     args = argparse.Namespace(num_frames=4, num_ins=5, lr=1e-4)
     stored = write(tmp_path / "stored.pth", tensors, args=args)
     plain = write(tmp_path / "plain.pth", tensors)
-    for source, settings in ((stored, {}), (plain, {"frames": 4}), (plain, {"slots": 5})):
+    for source, settings in (
+        (stored, {}),
+        (plain, {"frames": 4}),
+        (plain, {"instance_queries": 5}),
+    ):
         metadata, _ = weights.convert("vistr", source, tmp_path / "x", overwrite=True, **settings)
-        assert (metadata.settings["frames"], metadata.settings["slots"]) == (4, 5)
+        assert (metadata.settings["frames"], metadata.settings["instance_queries"]) == (4, 5)
     metadata, _ = weights.convert("vistr", plain, tmp_path / "y")
-    assert (metadata.settings["frames"], metadata.settings["slots"]) == (2, 10)
-    for settings in ({"frames": 3}, {"slots": 6}, {"frames": 2, "slots": 5}):
+    assert (metadata.settings["frames"], metadata.settings["instance_queries"]) == (2, 10)
+    for settings in ({"frames": 3}, {"instance_queries": 6}, {"frames": 2, "instance_queries": 5}):
         with pytest.raises(UsageError, match=r"20 queries.*--frames"):
             weights.convert("vistr", plain, tmp_path / "z", **settings)
     assert not (tmp_path / "z").exists()
@@ -231,14 +243,34 @@ def test_a_summary_tells_what_a_file_holds(tmp_path: Path) -> None:
 def test_a_file_whose_model_has_changed_is_refused_with_the_shapes(tmp_path: Path) -> None:
     model = small("detr")
     metadata = weights.metadata_of(model)
-    metadata.settings["slots"] = 5
+    metadata.settings["instance_queries"] = 5
     weights.save(tmp_path / "x", metadata, model.state_dict())
     with pytest.raises(DataError, match=r"queries is \(3, 128\), not \(5, 128\)"):
         weights.load(tmp_path / "x")
 
 
+def test_settings_by_their_old_names_are_read_with_a_warning(tmp_path: Path) -> None:
+    model = small("vistr")
+    metadata = weights.metadata_of(model)
+    renamed = {new: old for old, new in type(model.config).RENAMED.items()}
+    old = {renamed.get(name, name): value for name, value in card.settings.items()}
+    weights.save(tmp_path / "x", weights.Card(card.model, old, card.classes), model.state_dict())
+    with pytest.warns(VisWarning) as caught:
+        loaded = weights.load(tmp_path / "x")
+    texts = [str(warning.message) for warning in caught]
+    assert any("x: 'slots' is called 'instance_queries' today" in text for text in texts)
+    assert len(texts) == len(renamed)
+    assert loaded.config == model.config and "slots" in old
+
+
+def test_the_model_that_ships_is_loaded_without_a_warning(recwarn: pytest.WarningsRecorder):
+    weights.load("default")
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize(
-    ("setting", "value"), [("width", "wide"), ("width", 1 << 60), ("vote", 3), ("slots", None)]
+    ("setting", "value"),
+    [("d_model", "wide"), ("d_model", 1 << 60), ("vote", 3), ("instance_queries", None)],
 )
 def test_forged_settings_are_refused(tmp_path: Path, setting: str, value: object) -> None:
     model = small("detr")

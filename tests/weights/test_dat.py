@@ -14,7 +14,13 @@ from vis.cli import main
 from vis.errors import DataError
 from vis.weights import converters
 
-SIZES = {"width": 64, "encoders": 0, "decoders": 1, "hidden": 8, "slots": 2}
+SIZES = {
+    "d_model": 64,
+    "encoder_layers": 0,
+    "decoder_layers": 1,
+    "ffn_dim": 8,
+    "instance_queries": 2,
+}
 NEW = re.compile(r"backbone\.norms\.[012]\.")
 """Of the levels that a classifier does not name pictures by."""
 _AT = r"stages\.(\d)\.(\d)\."

@@ -15,12 +15,12 @@ from vis.records import Clip
 
 SMALL: dict[str, Any] = {
     "backbone": "resnet18",
-    "width": 32,
+    "d_model": 32,
     "queries": 6,
-    "heads": 8,
-    "encoders": 1,
-    "decoders": 2,
-    "hidden": 16,
+    "num_heads": 8,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "ffn_dim": 16,
 }
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -87,7 +87,7 @@ def _heads(head: re.Match[str], *, refine: bool) -> list[str]:
         rest = f"layers.{int(place) // 2}.{word}"
     stem = {"class": "class_embed", "box": "bbox_embed"}[kind]
     if not refine:
-        return [f"{stem}.{i}.{rest}" for i in range(SMALL["decoders"])]
+        return [f"{stem}.{i}.{rest}" for i in range(SMALL["decoder_layers"])]
     return [f"{stem}.{number}.{rest}", f"transformer.decoder.{stem}.{number}.{rest}"]
 
 

@@ -18,7 +18,13 @@ from vis.inference.model_classes import load_model
 from vis.weights import catalogue, converters, get
 from vis.weights.catalogue import Entry, entries, entry
 
-SIZES = {"width": 64, "encoders": 0, "decoders": 1, "hidden": 8, "slots": 2}
+SIZES = {
+    "d_model": 64,
+    "encoder_layers": 0,
+    "decoder_layers": 1,
+    "ffn_dim": 8,
+    "instance_queries": 2,
+}
 NAME = "detr_tiny"
 
 
@@ -70,7 +76,7 @@ def test_got_once_it_is_found_by_name(table: dict, server: Server, folder: Path)
     path = get(NAME, accepted=True)
     assert path == folder / f"{NAME}.safetensors"
     model = weights.load(NAME)
-    assert model.name == "detr" and model.config.slots == 2
+    assert model.name == "detr" and model.config.instance_queries == 2
     assert sorted(one.name for one in folder.iterdir()) == [path.name, f"{NAME}.source.json"]
     record = json.loads((folder / f"{NAME}.source.json").read_text())
     assert record["sha256"] == hashlib.sha256(server.content).hexdigest()

@@ -14,11 +14,11 @@ from vis import models, weights
 from vis.errors import DataError, InputError
 from vis.weights import download
 
-SMALL: dict[str, Any] = {"width": 128, "encoders": 1, "decoders": 1, "hidden": 16}
+SMALL: dict[str, Any] = {"d_model": 128, "encoder_layers": 1, "decoder_layers": 1, "ffn_dim": 16}
 
 
 def small(name: str, **settings: Any) -> Any:
-    shape = {"slots": 3} if name == "detr" else {"frames": 2, "slots": 3}
+    shape = {"instance_queries": 3} if name == "detr" else {"frames": 2, "instance_queries": 3}
     backbone = "convnext_atto" if name == "tt_srn" else "resnet18"
     return models.build(name, **({"classes": 5, "backbone": backbone} | SMALL | shape | settings))
 
@@ -95,7 +95,7 @@ def test_vistr_gives_all_but_classes_to_a_model_like_it(tmp_path: Path) -> None:
 def test_a_transformer_of_another_width_is_refused_with_the_shapes(tmp_path: Path) -> None:
     model = small("tt_srn")
     before = copy_of(model)
-    path = saved(tmp_path / "x", small("vistr", width=256))
+    path = saved(tmp_path / "x", small("vistr", d_model=256))
     with pytest.raises(DataError, match=r"\(768,\) is not \(384,\).*VisTR 384"):
         weights.initialise(model, path)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())

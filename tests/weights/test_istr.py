@@ -41,8 +41,8 @@ def test_every_published_key_is_mapped(
     assert len(ours) == count and not dropped
     settings = family.settings({name: tuple(t.shape) for name, t in ours.items()}, {})
     assert settings == codes | {
-        "classes": 80, "backbone": "resnet50", "width": 256, "queries": 300, "stages": 6,
-        "heads": 8, "hidden": 2048, "dynamic": 64,
+        "classes": 80, "backbone": "resnet50", "d_model": 256, "queries": 300, "stages": 6,
+        "num_heads": 8, "ffn_dim": 2048, "dynamic": 64,
     }  # fmt: skip
     with torch.device("meta"):
         state = models.build("istr", **settings).state_dict()
@@ -65,7 +65,7 @@ def test_leftovers_are_refused(shared: Path) -> None:
 
 
 def test_codes_travel_with_the_weights(tmp_path: Path) -> None:
-    small = {"width": 32, "queries": 3, "stages": 1, "heads": 2, "hidden": 8, "dynamic": 4}
+    small = {"d_model": 32, "queries": 3, "stages": 1, "num_heads": 2, "ffn_dim": 8, "dynamic": 4}
     codes = {"generation": "v1", "codec": "pca", "mask_side": 12, "code": 7}
     model = models.build("istr", classes=2, backbone="resnet18", **small, **codes)
     model.codec.fit([torch.rand(40, 12, 12) > 0.5])

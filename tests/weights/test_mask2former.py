@@ -22,13 +22,13 @@ from vis.weights.rename import first_of, rename
 
 SMALL = {
     "backbone": "resnet18",
-    "width": 32,
+    "d_model": 32,
     "mask_width": 16,
     "queries": 5,
     "pixel_depth": 1,
-    "pixel_hidden": 24,
+    "pixel_ffn_dim": 24,
     "depth": 2,
-    "hidden": 40,
+    "ffn_dim": 40,
 }
 FAMILY = converters.get("mask2former_video")
 HEAD, PREDICTOR = "sem_seg_head.pixel_decoder.", "sem_seg_head.predictor."
@@ -131,7 +131,7 @@ def test_a_pickle_of_arrays_becomes_the_same_model(
         expected = model(clip).queries
         found = weights.load(tmp_path / "ours.safetensors")(clip).queries
     assert torch.equal(found.logits[-1], expected.logits[-1])
-    assert torch.equal(found.feature, expected.feature)
+    assert torch.equal(found.mask_features, expected.mask_features)
 
 
 def test_a_pickle_that_would_run_something_is_refused(

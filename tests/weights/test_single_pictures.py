@@ -40,9 +40,11 @@ def test_every_published_segmenter_key_is_mapped(shared: Path, file: str, count:
     assert len(shapes) == count
     settings, dropped = converted("segmenter", shapes)
     assert dropped == (2 if file == "b16" else 4)
-    told = {key: settings[key] for key in ("classes", "width", "depth", "heads", "patch", "image")}
+    told = {
+        key: settings[key] for key in ("classes", "d_model", "depth", "num_heads", "patch", "image")
+    }
     assert told == {
-        "classes": 150, "width": 768, "depth": 12, "heads": 12, "patch": 16, "image": 512,
+        "classes": 150, "d_model": 768, "depth": 12, "num_heads": 12, "patch": 16, "image": 512,
     }  # fmt: skip
     assert settings["distilled"] == (file == "bdeit16")
     assert (settings["window"], settings["decoder"], settings["decoder_depth"]) == (512, "mask", 2)

@@ -34,7 +34,7 @@ class Size:
 
     width: int
     """Channels of the first stage; each later one has twice as many, and twice the heads."""
-    heads: int
+    num_heads: int
     groups: int
     """Of the first stage's deformable attention; each later stage has twice as many."""
     depths: tuple[int, int, int, int]
@@ -152,8 +152,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`[M C h w]` -> `[M C h w]`."""
         x = x + self.local(x)
-        seen = self.attention(self.norm1(x).movedim(1, -1)).movedim(-1, 1)
-        x = x + self.drop(seen)
+        attended = self.attention(self.norm1(x).movedim(1, -1)).movedim(-1, 1)
+        x = x + self.drop(attended)
         return x + self.drop(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
 
 
@@ -162,9 +162,9 @@ class LocalMlp(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        hidden = MLP_RATIO * width
-        self.linear1, self.linear2 = nn.Conv2d(width, hidden, 1), nn.Conv2d(hidden, width, 1)
-        self.local = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        inner = MLP_RATIO * width
+        self.linear1, self.linear2 = nn.Conv2d(width, inner, 1), nn.Conv2d(inner, width, 1)
+        self.local = nn.Conv2d(inner, inner, 3, padding=1, groups=inner)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[M C h w]` -> `[M C h w]`."""
@@ -173,12 +173,12 @@ class LocalMlp(nn.Module):
 
 
 def _attention(size: Size, stage: int, index: int) -> nn.Module:
-    width, heads = size.width << stage, size.heads << stage
+    width, num_heads = size.width << stage, size.num_heads << stage
     if index % 2 == 0 and stage < 3:
-        return NeighbourhoodAttention(width, heads, side=SIDE)
+        return NeighbourhoodAttention(width, num_heads, side=SIDE)
     return DeformedAttention(
         width,
-        heads,
+        num_heads,
         groups=size.groups << stage,
         stride=STRIDES[stage],
         kernel=KERNELS[stage],

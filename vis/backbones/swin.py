@@ -32,7 +32,7 @@ class Size:
     width: int
     """Channels of the first stage; each later one has twice as many."""
     depths: tuple[int, int, int, int]
-    heads: tuple[int, int, int, int]
+    num_heads: tuple[int, int, int, int]
     window: int
 
 
@@ -63,7 +63,7 @@ class Swin(Backbone):
             self.layers.append(
                 Stage(
                     self.channels[stage],
-                    heads=size.heads[stage],
+                    num_heads=size.num_heads[stage],
                     window=size.window,
                     drops=[drops.pop(0) for _ in range(depth)],
                     last=stage == len(size.depths) - 1,
@@ -78,8 +78,8 @@ class Swin(Backbone):
         x = self.patch_embed(frames)
         norms = (self.norm0, self.norm1, self.norm2, self.norm3)
         for stage, norm in zip(self.layers, norms, strict=True):
-            seen, x = stage(x)
-            levels.append(norm(seen).permute(0, 3, 1, 2))
+            level, x = stage(x)
+            levels.append(norm(level).permute(0, 3, 1, 2))
         return levels
 
     def shard_blocks(self) -> Iterator[nn.Module]:
@@ -122,11 +122,11 @@ class Stage(nn.Module):
     """Blocks of one width, every second one with shifted windows."""
 
     def __init__(
-        self, width: int, *, heads: int, window: int, drops: Sequence[float], last: bool
+        self, width: int, *, num_heads: int, window: int, drops: Sequence[float], last: bool
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            Block(width, heads, window=window, shift=index % 2 * (window // 2), drop=drop)
+            Block(width, num_heads, window=window, shift=index % 2 * (window // 2), drop=drop)
             for index, drop in enumerate(drops)
         )
         self.downsample = None if last else PatchMerging(width)
@@ -157,10 +157,10 @@ class PatchMerging(nn.Module):
 class Block(nn.Module):
     """Attention within windows and a feed-forward part, norms before them."""
 
-    def __init__(self, width: int, heads: int, *, window: int, shift: int, drop: float) -> None:
+    def __init__(self, width: int, num_heads: int, *, window: int, shift: int, drop: float) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attn = WindowAttention(width, heads, window=window, shift=shift)
+        self.attn = WindowAttention(width, num_heads, window=window, shift=shift)
         self.mlp = Mlp(width)
         self.drop = StochasticDepth(drop, "row")
 
@@ -189,11 +189,13 @@ class WindowAttention(nn.Module):
     A map smaller than the window is shifted too, as published.
     """
 
-    def __init__(self, width: int, heads: int, *, window: int, shift: int) -> None:
+    def __init__(self, width: int, num_heads: int, *, window: int, shift: int) -> None:
         super().__init__()
-        self.heads, self.window, self.shift = heads, window, shift
+        self.num_heads, self.window, self.shift = num_heads, window, shift
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
+        self.relative_position_bias_table = nn.Parameter(
+            torch.zeros((2 * window - 1) ** 2, num_heads)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """`[M h w C]` -> `[M h w C]`."""
@@ -204,7 +206,10 @@ class WindowAttention(nn.Module):
             rolled, "m (h y) (w x) c -> (m h w) (y x) c", y=self.window, x=self.window
         )
         q, k, v = rearrange(
-            self.qkv(windows), "n s (three heads c) -> three n heads s c", three=3, heads=self.heads
+            self.qkv(windows),
+            "n s (three heads c) -> three n heads s c",
+            three=3,
+            heads=self.num_heads,
         )
         bias = self._bias(filled.shape[1:3]).to(q.dtype)
         bias = bias.repeat(M, 1, 1, 1) if len(bias) > 1 else bias

@@ -77,9 +77,9 @@ def _has_parts(module: nn.Module) -> bool:
 
 
 def _create(name: str) -> Any:
-    known = timm.list_models()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
+    names = timm.list_models()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
         remedy = f"Did you mean {near[0]!r}?" if near else "timm.list_models() names all of them."
         raise UsageError(f"there is no backbone {name!r}", remedy=remedy)
     # Networks of windows refuse sizes other than their own unless told not to.

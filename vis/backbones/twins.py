@@ -29,7 +29,7 @@ class Size:
     """Numbers of one variant, by stage."""
 
     widths: tuple[int, int, int, int]
-    heads: tuple[int, int, int, int]
+    num_heads: tuple[int, int, int, int]
     depths: tuple[int, int, int, int]
 
 
@@ -60,7 +60,7 @@ class Twins(Backbone):
         self.patch_embeds = nn.ModuleList(
             PatchEmbed(*numbers) for numbers in zip(inputs, size.widths, patches, strict=True)
         )
-        stages = zip(size.widths, size.heads, REDUCTIONS, size.depths, strict=True)
+        stages = zip(size.widths, size.num_heads, REDUCTIONS, size.depths, strict=True)
         self.blocks = nn.ModuleList(_stage(*numbers) for numbers in stages)
         self.pos_block = nn.ModuleList(PositionConv(width) for width in size.widths)
         self.norms = nn.ModuleList(nn.LayerNorm(width, eps=EPSILON) for width in size.widths)
@@ -148,9 +148,9 @@ class Mlp(nn.Module):
 class WindowAttention(nn.Module):
     """Cells of a window see each other, and those added to fill it, as published."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.num_heads = num_heads
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class WindowAttention(nn.Module):
         M, h, w = x.shape[:3]
         down, right = -h % WINDOW, -w % WINDOW
         windows = _windows(functional.pad(x, (0, 0, 0, right, 0, down)))
-        q, k, v = (_split(part, self.heads) for part in self.qkv(windows).chunk(3, dim=-1))
+        q, k, v = (_split(part, self.num_heads) for part in self.qkv(windows).chunk(3, dim=-1))
         mixed = _join(functional.scaled_dot_product_attention(q, k, v))
         whole = _unwindowed(mixed, M, h + down, w + right)
         return self.proj(whole[:, :h, :w])  # type: ignore[no-any-return]
@@ -167,9 +167,9 @@ class WindowAttention(nn.Module):
 class SummaryAttention(nn.Module):
     """Every cell sees a coarser map; cells that fill no square of its strides are not seen."""
 
-    def __init__(self, width: int, heads: int, reduction: int) -> None:
+    def __init__(self, width: int, num_heads: int, reduction: int) -> None:
         super().__init__()
-        self.heads, self.reduction = heads, reduction
+        self.num_heads, self.reduction = num_heads, reduction
         self.q, self.kv = nn.Linear(width, width), nn.Linear(width, 2 * width)
         self.proj = nn.Linear(width, width)
         if reduction > 1:
@@ -179,17 +179,17 @@ class SummaryAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`[M h w C]` -> `[M h w C]`."""
         summary = self.norm(_conv(self.sr, x)) if self.reduction > 1 else x
-        q = _split(self.q(x).flatten(1, 2), self.heads)
-        k, v = (_split(p, self.heads) for p in self.kv(summary).flatten(1, 2).chunk(2, dim=-1))
+        q = _split(self.q(x).flatten(1, 2), self.num_heads)
+        k, v = (_split(p, self.num_heads) for p in self.kv(summary).flatten(1, 2).chunk(2, dim=-1))
         mixed = _join(functional.scaled_dot_product_attention(q, k, v))
         return self.proj(mixed).view(x.shape)  # type: ignore[no-any-return]
 
 
-def _stage(width: int, heads: int, reduction: int, depth: int) -> nn.ModuleList:
+def _stage(width: int, num_heads: int, reduction: int, depth: int) -> nn.ModuleList:
     return nn.ModuleList(
-        Block(width, WindowAttention(width, heads))
+        Block(width, WindowAttention(width, num_heads))
         if index % 2 == 0
-        else Block(width, SummaryAttention(width, heads, reduction))
+        else Block(width, SummaryAttention(width, num_heads, reduction))
         for index in range(depth)
     )
 
@@ -212,9 +212,9 @@ def _unwindowed(x: Tensor, M: int, h: int, w: int) -> Tensor:
     return rows.reshape(M, h, w, C)
 
 
-def _split(x: Tensor, heads: int) -> Tensor:
+def _split(x: Tensor, num_heads: int) -> Tensor:
     """`[M L C]` -> `[M heads L c]`."""
-    return rearrange(x, "m l (heads c) -> m heads l c", heads=heads)
+    return rearrange(x, "m l (heads c) -> m heads l c", heads=num_heads)
 
 
 def _join(x: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class ViT(nn.Module):
         patch: side of a token in pixels.
         width: channels.
         depth: blocks.
-        heads: of each block.
+        num_heads: of each block.
         distilled: whether there is a second token beside the class token, as in DeiT.
         drop_path: stochastic depth of the last block; it rises to it from 0 in a line.
     """
@@ -41,7 +41,7 @@ class ViT(nn.Module):
         patch: int,
         width: int,
         depth: int,
-        heads: int,
+        num_heads: int,
         distilled: bool,
         drop_path: float,
     ) -> None:
@@ -52,7 +52,7 @@ class ViT(nn.Module):
             patch_size=patch,
             embed_dim=width,
             depth=depth,
-            num_heads=heads,
+            num_heads=num_heads,
             num_classes=0,
             global_pool="",
             reg_tokens=int(distilled),
@@ -82,11 +82,11 @@ class ViT(nn.Module):
         yield from self.net.blocks
 
 
-def block(width: int, heads: int, *, dropout: float) -> Block:
+def block(width: int, num_heads: int, *, dropout: float) -> Block:
     """One layer as the network's own: normed attention, normed perceptron, each added."""
     return Block(
         width,
-        heads,
+        num_heads,
         qkv_bias=True,
         proj_drop=dropout,
         attn_drop=dropout,
@@ -104,22 +104,22 @@ def resized(positions: Tensor, grid: tuple[int, int], *, first: int) -> Tensor:
     return torch.cat((positions[:, :first], cells.flatten(2).transpose(1, 2)), dim=1)
 
 
-def adapted(published: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def adapted(published: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of timm's classifier under the names and with the positions of a `ViT`.
 
     Args:
         published: of timm's network or DeiT's.
-        wanted: the state of the `ViT`.
+        state: of the `ViT`.
     """
-    named = {f"net.{name}".replace("dist_token", "reg_token"): x for name, x in published.items()}
-    found = {name: value for name, value in named.items() if name in wanted}
-    if POSITIONS in found:
-        first = sum(name.endswith(("cls_token", "reg_token")) for name in wanted)
-        counts = [tensors[POSITIONS].shape[1] - first for tensors in (found, wanted)]
+    renamed = {f"net.{name}".replace("dist_token", "reg_token"): x for name, x in published.items()}
+    matching = {name: value for name, value in renamed.items() if name in state}
+    if POSITIONS in matching:
+        first = sum(name.endswith(("cls_token", "reg_token")) for name in state)
+        counts = [tensors[POSITIONS].shape[1] - first for tensors in (matching, state)]
         sides = [round(max(count, 0) ** 0.5) for count in counts]
         if sides[0] ** 2 == counts[0] > 0:
-            found[POSITIONS] = resized(found[POSITIONS], (sides[1], sides[1]), first=first)
-    return found
+            matching[POSITIONS] = resized(matching[POSITIONS], (sides[1], sides[1]), first=first)
+    return matching
 
 
 def published_name(*, width: int, patch: int, distilled: bool) -> str:

@@ -90,7 +90,7 @@ COMMAND = Command(
     train,
     """
     vis train -c configs/tt_srn_tiny.yaml -o runs/tiny
-    vis train -c configs/tt_srn_tiny.yaml -o runs/fast --training.steps 300 --model.slots 4
+    vis train -c configs/tt_srn_tiny.yaml -o runs/fast --training.steps 300 --model.dropout 0
     vis train -c configs/tt_srn_tiny.yaml -o runs/again --init runs/tiny/model.safetensors
     vis train -c configs/vistr_youtube_vis_2019.yaml --dry-run
     vis train --resume runs/tiny --training.steps 2000

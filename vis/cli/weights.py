@@ -50,7 +50,12 @@ def convert(
     """
     import vis.weights
 
-    stated = {"frames": frames, "slots": slots, "heads": heads, "backbone": backbone}
+    stated = {
+        "frames": frames,
+        "instance_queries": slots,
+        "num_heads": heads,
+        "backbone": backbone,
+    }
     card, dropped = vis.weights.convert(
         family,
         source,
@@ -170,7 +175,7 @@ def init(
         source: Our file or a published one, or "imagenet" for the backbone's published weights.
         destination: The file to write.
         classes: A text file with one class name a line: the data set's classes.
-        settings: Of the model, such as width=384 frames=12 backbone=resnet50; the rest is as it
+        settings: Of the model, such as d_model=384 frames=12 backbone=resnet50; the rest is as it
             comes. Published DETR has width 256, VisTR 384.
         download: Fetch "imagenet" weights if they are not there; else nothing is fetched.
         overwrite: Replace the destination if it is there.
@@ -243,10 +248,10 @@ def _lines(path: Path) -> list[str]:
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """`width=384`; a value that is no JSON is a word."""
+    """`d_model=384`; a value that is no JSON is a word."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"{text!r} is not NAME=VALUE", remedy="Write such as width=384")
+        raise UsageError(f"{text!r} is not NAME=VALUE", remedy="Write such as d_model=384")
     try:
         return name, json.loads(value)
     except ValueError:
@@ -285,7 +290,7 @@ COMMAND = Group(
             init,
             """
             vis weights init tt_srn detr-r50-panoptic.pth start.safetensors --classes names.txt
-            vis weights init tt_srn vistr_r50.pth a.safetensors --classes a.txt --settings width=384
+            vis weights init tt_srn vistr_r50.pth a.safetensors --classes a --settings d_model=384
             vis weights init tt_srn imagenet start.safetensors --classes names.txt --download
             """,
         ),

@@ -120,7 +120,7 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
     short = options.size or model.size or _SHORT
     _check_linking(options, model)
     config = options.tracker or tracker_for(options.threshold, options.linking)
-    usual = MIN_LENGTH_OF_FRAMES if window == 1 and not model.regions else 1
+    usual = MIN_LENGTH_OF_FRAMES if window == 1 and not model.is_semantic else 1
     classes = options.classes
     return ResolvedOptions(
         window=window,
@@ -132,8 +132,8 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         threshold=options.threshold,
         classes=None if classes is None else indices_of(classes, names_of(model)),
         tracker=replace(config, min_length=options.min_length or config.min_length or usual),
-        is_semantic=model.regions,
-        cuts=options.cuts and options.every <= MAX_EVERY_OF_CUTS and not model.regions,
+        is_semantic=model.is_semantic,
+        cuts=options.cuts and options.every <= MAX_EVERY_OF_CUTS and not model.is_semantic,
     )
 
 
@@ -143,7 +143,7 @@ def _check_linking(options: TrackOptions, model: Model[Any]) -> None:
             "linking and a tracker are given",
             remedy="Give one of them; Config.by_queries makes such a tracker.",
         )
-    if options.linking == "queries" and model.regions:
+    if options.linking == "queries" and model.is_semantic:
         raise UsageError(
             "the model says regions of classes, nothing is linked", remedy="Leave linking out."
         )

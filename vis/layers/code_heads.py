@@ -1,4 +1,4 @@
-"""from a query, or from what its box shows, to the code of its mask."""
+"""From a query, or from what its box shows, to the code of its mask."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIDES = (64, 64, 32, 32)
 """Channels of the map that a decoder sees beside the code, on the way and at its end."""
 
 
-class Seen(NamedTuple):
+class CodeInputs(NamedTuple):
     """What a head of codes may look at."""
 
     queries: Tensor
@@ -51,9 +51,9 @@ class LinearCodes(nn.Module):
         self.layers, self.out = tower(width), nn.Linear(width, code)
         start(self)
 
-    def forward(self, seen: Seen) -> Codes:
+    def forward(self, inputs: CodeInputs) -> Codes:
         """Codes without maps."""
-        return Codes(self.out(self.layers(seen.queries)), None)
+        return Codes(self.out(self.layers(inputs.queries)), None)
 
 
 class ConvCodes(nn.Module):
@@ -68,6 +68,7 @@ class ConvCodes(nn.Module):
 
     def __init__(self, width: int, code: int, *, side: int, with_maps: bool) -> None:
         super().__init__()
+        # A quarter of the mask's side: two halvings and a last convolution make one cell of it.
         self.side = side // 4
         halves = ((nn.Conv2d(width, width, 4, 2, 1), nn.BatchNorm2d(width), nn.ELU()) for _ in "12")
         self.layers = nn.Sequential(
@@ -76,9 +77,9 @@ class ConvCodes(nn.Module):
         self.maps = _maps(width) if with_maps else None
         start(self)
 
-    def forward(self, seen: Seen) -> Codes:
+    def forward(self, inputs: CodeInputs) -> Codes:
         """Codes and, for those who want them, maps."""
-        x = pooled(seen.levels, seen.pictures, seen.boxes, self.side).to(seen.queries.dtype)
+        x = pooled(inputs.levels, inputs.pictures, inputs.boxes, self.side).to(inputs.queries.dtype)
         sides = None if self.maps is None else self.maps(x)
         return Codes(self.layers(x).flatten(1), sides)
 

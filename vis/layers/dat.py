@@ -19,8 +19,8 @@ class DeformedAttention(nn.Module):
     It fits wherever a block of Twins or ViT has its attention over a map.
 
     Args:
-        width: channels, a multiple of `heads` and of `groups`.
-        heads: number of heads, a multiple of `groups`.
+        width: channels, a multiple of `num_heads` and of `groups`.
+        num_heads: number of heads, a multiple of `groups`.
         groups: of channels; each moves the places for itself.
         stride: cells from one place to the next before they are moved.
         kernel: side of the window that says how a place is moved.
@@ -32,7 +32,7 @@ class DeformedAttention(nn.Module):
     def __init__(
         self,
         width: int,
-        heads: int,
+        num_heads: int,
         *,
         groups: int,
         stride: int,
@@ -41,7 +41,7 @@ class DeformedAttention(nn.Module):
         reach: float | None = None,
     ) -> None:
         super().__init__()
-        self.heads, self.groups, self.reach = heads, groups, reach
+        self.num_heads, self.groups, self.reach = num_heads, groups, reach
         share = width // groups
         self.offsets = nn.Sequential(
             nn.Conv2d(
@@ -49,6 +49,7 @@ class DeformedAttention(nn.Module):
                 share,
                 kernel,
                 stride=stride,
+                # As published: a kernel as large as its stride tiles the map without padding.
                 padding=kernel // 2 if kernel != stride else 0,
                 groups=share,
             ),
@@ -57,52 +58,57 @@ class DeformedAttention(nn.Module):
             nn.Conv2d(share, 2, 1, bias=False),
         )
         self.query, self.key, self.value, self.out = (nn.Conv2d(width, width, 1) for _ in range(4))
-        self.table = nn.Parameter(torch.zeros(heads, 2 * table[0] - 1, 2 * table[1] - 1))
+        self.table = nn.Parameter(torch.zeros(num_heads, 2 * table[0] - 1, 2 * table[1] - 1))
         nn.init.trunc_normal_(self.table, std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[M h w C]` -> `[M h w C]`."""
         maps = rearrange(x, "m h w c -> m c h w")
         queries = self.query(maps)
-        places = self.places(queries)
-        seen = self._sampled(maps, places)
+        sampling_points = self.sampling_points(queries)
+        sampled = self._sampled(maps, sampling_points)
         q, k, v = (
-            rearrange(part, "m (heads c) h w -> m heads (h w) c", heads=self.heads)
-            for part in (queries, self.key(seen), self.value(seen))
+            rearrange(part, "m (heads c) h w -> m heads (h w) c", heads=self.num_heads)
+            for part in (queries, self.key(sampled), self.value(sampled))
         )
-        bias = self._bias(places, x.shape[1:3]).to(q.dtype)
+        # A relative bias for points between cells: read between the entries of the table.
+        bias = self._bias(sampling_points, x.shape[1:3]).to(q.dtype)
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         whole = rearrange(mixed, "m heads (h w) c -> m (heads c) h w", h=x.shape[1])
         return rearrange(self.out(whole), "m c h w -> m h w c")  # type: ignore[no-any-return]
 
-    def places(self, queries: Tensor) -> Tensor:
+    def sampling_points(self, queries: Tensor) -> Tensor:
         """`[M C h w]` -> `[M groups h' w' 2]` y, x within -1..1, with a `reach` also beyond."""
         maps = rearrange(queries, "m (groups c) h w -> (m groups) c h w", groups=self.groups)
         moves = _single(rearrange(self.offsets(maps), "m yx h w -> m h w yx"))
         axes = [_middles(count, moves) for count in moves.shape[1:3]]
         start = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
         if self.reach is None:
-            places = (start + moves).clamp(-1, 1)
+            # Without a reach, moves are bound by the map alone (DAT++); with one, by a tanh (DAT).
+            sampling_points = (start + moves).clamp(-1, 1)
         else:
             steps = moves.new_tensor([1 / max(count - 1, 1) for count in moves.shape[1:3]])
-            places = start + moves.tanh() * steps * self.reach
-        return rearrange(places, "(m groups) h w yx -> m groups h w yx", groups=self.groups)
+            sampling_points = start + moves.tanh() * steps * self.reach
+        return rearrange(
+            sampling_points, "(m groups) h w yx -> m groups h w yx", groups=self.groups
+        )
 
-    def _sampled(self, maps: Tensor, places: Tensor) -> Tensor:
+    def _sampled(self, maps: Tensor, sampling_points: Tensor) -> Tensor:
         """`[M C h w]` -> `[M C h' w']`, each group's channels from its own places."""
         parts = rearrange(maps, "m (groups c) h w -> (m groups) c h w", groups=self.groups)
-        found = _looked_up(_single(parts), places.flatten(0, 1)).to(maps.dtype)
-        return rearrange(found, "(m groups) c h w -> m (groups c) h w", groups=self.groups)
+        samples = _looked_up(_single(parts), sampling_points.flatten(0, 1)).to(maps.dtype)
+        return rearrange(samples, "(m groups) c h w -> m (groups c) h w", groups=self.groups)
 
-    def _bias(self, places: Tensor, size: Sequence[int]) -> Tensor:
+    def _bias(self, sampling_points: Tensor, size: Sequence[int]) -> Tensor:
         """`[M heads h*w h'*w']` by how far a place is from a cell."""
-        axes = [_ends(count, places) for count in size]
+        axes = [_ends(count, sampling_points) for count in size]
         cells = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 1)
-        apart = (cells[:, None] - places.flatten(2, 3)[:, :, None]) * 0.5
+        # Differences lie within -2..2, the table's coordinates within -1..1.
+        apart = (cells[:, None] - sampling_points.flatten(2, 3)[:, :, None]) * 0.5
         table = rearrange(_single(self.table), "(g heads) h w -> g heads h w", g=self.groups)
-        table = table.expand(len(places), -1, -1, -1, -1)
-        found = _looked_up(table.flatten(0, 1), apart.flatten(0, 1))
-        return rearrange(found, "(m g) heads q k -> m (g heads) q k", g=self.groups)
+        table = table.expand(len(sampling_points), -1, -1, -1, -1)
+        bias = _looked_up(table.flatten(0, 1), apart.flatten(0, 1))
+        return rearrange(bias, "(m g) heads q k -> m (g heads) q k", g=self.groups)
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -125,9 +131,9 @@ def _ends(count: int, like: Tensor) -> Tensor:
     return marks * 2 / max(count - 1, 1) - 1
 
 
-def _looked_up(maps: Tensor, places: Tensor) -> Tensor:
+def _looked_up(maps: Tensor, sampling_points: Tensor) -> Tensor:
     """`[M C h w]` at `[M ... ... 2]` y, x: -1 and 1 are the middles of the outermost cells."""
-    return functional.grid_sample(maps, places.flip(-1).to(maps.dtype), align_corners=True)
+    return functional.grid_sample(maps, sampling_points.flip(-1).to(maps.dtype), align_corners=True)
 
 
 def _single(x: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ class DeformableConv(nn.Module):
     def __init__(self, width: int, out: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(out, width, KERNEL, KERNEL))
+        # The gain of a layer that a ReLU follows (He et al., 2015).
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor, offsets: Tensor) -> Tensor:
@@ -32,9 +33,11 @@ class DeformableConv(nn.Module):
         """
         # Half precision cannot tell places apart that are a fraction of a cell from each other.
         x, offsets = x.to(self.weight.dtype), offsets.to(self.weight.dtype)
+        # torchvision's kernel is fast on a GPU; on a CPU it is a loop over single pixels.
         if x.device.type != "cpu":
             return deform_conv2d(x, offsets, self.weight, padding=1)  # type: ignore[no-any-return]
         deform = deform_by_sampling if torch.is_grad_enabled() else deform_by_lookup
+        # Autocast would halve the offsets again inside.
         with torch.autocast("cpu", enabled=False):
             return deform(x, offsets, self.weight)
 
@@ -71,6 +74,7 @@ def deform_by_lookup(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
         weight: `[D C 3 3]`.
     """
     M, C, H, W = x.shape
+    # In this order a row of the table is (pixel, tap), so a tap's index is the smallest stride.
     matrix = weight.permute(1, 2, 3, 0).reshape(C, -1)
     table = (x.permute(0, 2, 3, 1).reshape(-1, C) @ matrix).view(M * H * W * TAPS, -1)
     rows, shares = _corners(offsets.permute(0, 2, 3, 1).reshape(M, H, W, TAPS, 2))
@@ -102,6 +106,7 @@ def _neighbours(place: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """
     below = place.floor()
     cells = torch.stack((below, below + 1), dim=-2)
+    # Linear interpolation: a cell's share falls with the distance, to 0 at one cell.
     shares = 1 - (place[..., None, :] - cells).abs()
     inside = (cells >= 0) & (cells < size)
     return cells.clamp_(0, size - 1).int(), shares.mul_(inside)

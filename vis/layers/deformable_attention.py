@@ -1,4 +1,4 @@
-"""attention that looks at a few places of every level of a pyramid instead of at all cells."""
+"""Attention that looks at a few places of every level of a pyramid instead of at all cells."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class DeformableAttention(nn.Module):
     """Multi-scale deformable attention (Zhu et al., 2021, equation 3).
 
     Args:
-        width: channels, a multiple of `heads`.
-        heads: number of heads.
+        d_model: channels, a multiple of `num_heads`.
+        num_heads: number of heads.
         levels: of the pyramid.
         points: that each head looks at in each level.
     """
 
-    def __init__(self, width: int, *, heads: int, levels: int, points: int) -> None:
+    def __init__(self, d_model: int, *, num_heads: int, levels: int, points: int) -> None:
         super().__init__()
-        self.heads, self.levels, self.points = heads, levels, points
-        self.sampling_offsets = nn.Linear(width, heads * levels * points * 2)
-        self.attention_weights = nn.Linear(width, heads * levels * points)
-        self.value_proj, self.output_proj = nn.Linear(width, width), nn.Linear(width, width)
+        self.num_heads, self.levels, self.points = num_heads, levels, points
+        self.sampling_offsets = nn.Linear(d_model, num_heads * levels * points * 2)
+        self.attention_weights = nn.Linear(d_model, num_heads * levels * points)
+        self.value_proj, self.output_proj = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model)
         self._start()
 
     def forward(
         self,
         queries: Tensor,
-        places: Tensor,
+        reference_points: Tensor,
         tokens: Tensor,
         sizes: Sequence[Size],
         padding: Tensor | None = None,
@@ -47,17 +47,18 @@ class DeformableAttention(nn.Module):
 
         Args:
             queries: `[B Q C]`.
-            places: around which to look, as fractions of the level: points `[B Q L 2]` x, y, or
-                boxes `[B Q L 4]` cxcywh.
+            reference_points: around which to look, as fractions of the level: points
+                `[B Q L 2]` x, y, or boxes `[B Q L 4]` cxcywh.
             tokens: `[B S C]` cells of all levels, end to end, row by row.
             sizes: of the levels.
             padding: `[B S]` bool, True on cells to be taken for zero; None for none.
         """
         values = self.value_proj(tokens)
         if padding is not None:
+            # Zeroed, not masked: an attention weight on padding is spent on nothing, as published.
             values = values.masked_fill(padding[..., None], 0.0)
-        values = rearrange(values, "b s (heads c) -> b s heads c", heads=self.heads)
-        shape = {"heads": self.heads, "levels": self.levels, "points": self.points}
+        values = rearrange(values, "b s (heads c) -> b s heads c", heads=self.num_heads)
+        shape = {"heads": self.num_heads, "levels": self.levels, "points": self.points}
         offsets = rearrange(
             self.sampling_offsets(queries),
             "b q (heads levels points xy) -> b q heads levels points xy",
@@ -65,22 +66,26 @@ class DeformableAttention(nn.Module):
         )
         weights = rearrange(
             _single(self.attention_weights(queries)),
-            "b q (heads places) -> b q heads places",
-            heads=self.heads,
+            "b q (heads points) -> b q heads points",
+            heads=self.num_heads,
         ).softmax(dim=-1)
         weights = rearrange(
             weights, "b q heads (levels points) -> b q heads levels points", points=self.points
         )
-        found = sampled(values, sizes, locations(_single(places), _single(offsets), sizes), weights)
-        return self.output_proj(found.to(queries.dtype))  # type: ignore[no-any-return]
+        mixed = sampled(
+            values, sizes, locations(_single(reference_points), _single(offsets), sizes), weights
+        )
+        return self.output_proj(mixed.to(queries.dtype))  # type: ignore[no-any-return]
 
     def _start(self) -> None:
         """Head i looks into direction i of a circle, point k at k + 1 cells, all alike."""
-        angles = torch.arange(self.heads) * (2 * math.pi / self.heads)
+        angles = torch.arange(self.num_heads) * (2 * math.pi / self.num_heads)
         ways = torch.stack((angles.cos(), angles.sin()), dim=-1)
+        # On a square instead of a circle, so that eight heads point at a cell's eight neighbours.
         ways = ways / ways.abs().amax(dim=-1, keepdim=True)
         steps = torch.arange(1, self.points + 1, dtype=ways.dtype)
         start = (ways[:, None] * steps[:, None])[:, None].expand(-1, self.levels, -1, -1)
+        # To begin with, where a head looks depends on its bias alone, and all points weigh alike.
         nn.init.zeros_(self.sampling_offsets.weight)
         nn.init.zeros_(self.attention_weights.weight)
         with torch.no_grad():
@@ -91,19 +96,21 @@ class DeformableAttention(nn.Module):
             nn.init.zeros_(linear.bias)
 
 
-def locations(places: Tensor, offsets: Tensor, sizes: Sequence[Size]) -> Tensor:
+def locations(reference_points: Tensor, offsets: Tensor, sizes: Sequence[Size]) -> Tensor:
     """Where to look, `[B Q heads L P 2]` as fractions of each level.
 
     Args:
-        places: `[B Q L 2]` points, from which offsets are in cells, or `[B Q L 4]` boxes cxcywh,
-            from whose middle an offset of P reaches the side (Zhu et al., 2021, appendix A.4).
+        reference_points: `[B Q L 2]` points, from which offsets are in cells, or `[B Q L 4]` boxes
+            cxcywh, from whose middle an offset of P reaches the side (Zhu et al., 2021, appendix
+            A.4).
         offsets: `[B Q heads L P 2]` x, y.
         sizes: of the levels.
     """
-    around = places[:, :, None, :, None]
-    if places.shape[-1] == 4:
+    around = reference_points[:, :, None, :, None]
+    if reference_points.shape[-1] == 4:
         return around[..., :2] + offsets / offsets.shape[-2] * around[..., 2:] * 0.5
     cells = offsets.new_tensor([(width, height) for height, width in sizes])
+    # Equation 3: offsets are in cells of each level, reference points in fractions.
     return around + offsets / cells[:, None]
 
 
@@ -118,16 +125,18 @@ def sampled(values: Tensor, sizes: Sequence[Size], where: Tensor, weights: Tenso
         where: `[B Q heads L P 2]` x, y as fractions; outside of 0..1 lies zero.
         weights: `[B Q heads L P]`.
     """
-    B, _, heads = values.shape[:3]
+    B, _, num_heads = values.shape[:3]
+    # grid_sample's -1 and 1 are the outer edges of the map (align_corners=False).
     grids = rearrange(2 * where - 1, "b q heads l p xy -> l (b heads) q p xy")
     shares = rearrange(weights, "b q heads l p -> l (b heads) 1 q p")
     parts = torch.split(values, [height * width for height, width in sizes], dim=1)
+    # Level after level: all samples of all levels at once would be the peak of memory.
     total = torch.zeros((), dtype=where.dtype, device=values.device)
     for part, (height, _), grid, share in zip(parts, sizes, grids, shares, strict=True):
         level = rearrange(part, "b (h w) heads c -> (b heads) c h w", h=height).to(grid.dtype)
-        found = functional.grid_sample(level, grid, padding_mode="zeros", align_corners=False)
-        total = total + (found * share).sum(dim=-1)
-    return rearrange(total, "(b heads) c q -> b q (heads c)", b=B, heads=heads)
+        samples = functional.grid_sample(level, grid, padding_mode="zeros", align_corners=False)
+        total = total + (samples * share).sum(dim=-1)
+    return rearrange(total, "(b heads) c q -> b q (heads c)", b=B, heads=num_heads)
 
 
 def _single(x: Tensor) -> Tensor:

@@ -46,14 +46,14 @@ class LearnedQueries(nn.Module):
     """The same for every picture.
 
     Args:
-        width: channels.
+        d_model: channels.
         count: of queries.
     """
 
-    def __init__(self, width: int, count: int) -> None:
+    def __init__(self, d_model: int, count: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(count, 2 * width)
-        self.reference = nn.Linear(width, 2)
+        self.embedding = nn.Embedding(count, 2 * d_model)
+        self.reference = nn.Linear(d_model, 2)
         nn.init.xavier_uniform_(self.reference.weight)
         nn.init.zeros_(self.reference.bias)
 
@@ -69,20 +69,21 @@ class ProposedQueries(nn.Module):
     """The boxes of the likeliest cells (Zhu et al., 2021, appendix A.4: two-stage).
 
     Args:
-        width: channels.
+        d_model: channels.
         count: of queries, or fewer where there are fewer cells.
         class_head: cell to logits; the first row says whether anything is there.
         box_head: cell to what its proposal is moved by.
     """
 
     def __init__(
-        self, width: int, count: int, *, class_head: nn.Module, box_head: nn.Module
+        self, d_model: int, count: int, *, class_head: nn.Module, box_head: nn.Module
     ) -> None:
         super().__init__()
-        self.count, self.width = count, width
-        self.enter, self.enter_norm = nn.Linear(width, width), nn.LayerNorm(width)
+        self.count, self.d_model = count, d_model
+        self.enter, self.enter_norm = nn.Linear(d_model, d_model), nn.LayerNorm(d_model)
         self.class_head, self.box_head = class_head, box_head
-        self.lift, self.lift_norm = nn.Linear(2 * width, 2 * width), nn.LayerNorm(2 * width)
+        # A box of 4 numbers, width / 2 waves each: twice the width, for position and content.
+        self.lift, self.lift_norm = nn.Linear(2 * d_model, 2 * d_model), nn.LayerNorm(2 * d_model)
         for linear in (self.enter, self.lift):
             nn.init.xavier_uniform_(linear.weight)
 
@@ -92,12 +93,14 @@ class ProposedQueries(nn.Module):
         cells = self.enter_norm(self.enter(memory.tokens.masked_fill(nowhere, 0.0)))
         logits = self.class_head(cells)
         moved = at_least_single(self.box_head(cells)) + starts
+        # Row 0 is a class in the decoder; here it is trained as 'anything at all'.
         best = logits[..., 0].topk(min(self.count, logits.shape[1]), dim=1).indices
-        chosen = moved.detach().gather(1, best[..., None].expand(-1, -1, 4)).sigmoid()
-        codes = sine_code(chosen * (2 * math.pi), self.width // 2).flatten(2)
+        # Detached: the decoder's loss must not move the proposals.
+        references = moved.detach().gather(1, best[..., None].expand(-1, -1, 4)).sigmoid()
+        codes = sine_code(references * (2 * math.pi), self.d_model // 2).flatten(2)
         lifted = self.lift_norm(self.lift(codes.to(cells.dtype)))
         positions, state = lifted.chunk(2, dim=-1)
-        return Queries(state, positions, chosen, Proposals(logits, moved.sigmoid()))
+        return Queries(state, positions, references, Proposals(logits, moved.sigmoid()))
 
 
 def cell_proposals(memory: Memory) -> tuple[Tensor, Tensor]:
@@ -106,7 +109,7 @@ def cell_proposals(memory: Memory) -> tuple[Tensor, Tensor]:
     Returns:
         `[B S 4]` cxcywh, infinite where there is none; `[B S 1]` bool.
     """
-    middles = memory.content_places()
+    middles = memory.content_points()
     sides = torch.cat(
         [
             middles.new_full((height * width,), SIDE * 2**level)
@@ -117,6 +120,7 @@ def cell_proposals(memory: Memory) -> tuple[Tensor, Tensor]:
     nowhere = ((boxes <= MARGIN) | (boxes >= 1 - MARGIN)).any(dim=-1, keepdim=True)
     if memory.padding is not None:
         nowhere = nowhere | memory.padding[..., None]
+    # Infinite before the sigmoid: a box that no step can move back inside.
     return torch.logit(boxes, eps=LEAST).masked_fill(nowhere, float("inf")), nowhere
 
 

@@ -9,9 +9,9 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from vis.layers.canvas import shrunk
 from vis.layers.deformable_attention import DeformableAttention
-from vis.layers.pixel_decoder import GROUPS, DeformableLayer, cell_places
+from vis.layers.padding import downsample_padding
+from vis.layers.pixel_decoder import GROUPS, DeformableLayer, cell_centres
 from vis.layers.positions import SinePositions2D
 from vis.layers.transformer import Attention, FeedForward
 
@@ -30,25 +30,25 @@ class Memory(NamedTuple):
     """Of the levels, the finest first."""
     padding: Tensor | None
     """`[B S]` bool, None for none."""
-    shares: Tensor
+    valid_ratios: Tensor
     """`[B L 2]` x, y: the share of each level that is content."""
 
-    def content_places(self) -> Tensor:
+    def content_points(self) -> Tensor:
         """`[B S 2]` x, y: each cell's middle as fractions of the content, above 1 beyond it."""
         counts = [height * width for height, width in self.sizes]
-        own = self.shares.repeat_interleave(
-            torch.tensor(counts, device=self.shares.device), dim=1, output_size=sum(counts)
+        own = self.valid_ratios.repeat_interleave(
+            torch.tensor(counts, device=self.valid_ratios.device), dim=1, output_size=sum(counts)
         )
-        return cell_places(self.sizes, self.shares)[:, :, 0] / own
+        return cell_centres(self.sizes, self.valid_ratios)[:, :, 0] / own
 
-    def level_places(self, places: Tensor) -> Tensor:
+    def level_points(self, points: Tensor) -> Tensor:
         """Fractions of the content, points `[B Q 2]` or boxes `[B Q 4]`, -> of each level.
 
         Returns:
             `[B Q L 2]` or `[B Q L 4]`.
         """
-        shares = self.shares.repeat(1, 1, places.shape[-1] // 2)
-        return places[:, :, None] * shares[:, None]
+        valid_ratios = self.valid_ratios.repeat(1, 1, points.shape[-1] // 2)
+        return points[:, :, None] * valid_ratios[:, None]
 
 
 class LevelEntry(nn.Module):
@@ -56,20 +56,21 @@ class LevelEntry(nn.Module):
 
     Args:
         channels: of the maps, the finest first.
-        width: of the levels.
+        d_model: channels of the levels.
         levels: how many, at least as many as maps.
     """
 
-    def __init__(self, channels: Sequence[int], width: int, *, levels: int) -> None:
+    def __init__(self, channels: Sequence[int], d_model: int, *, levels: int) -> None:
         super().__init__()
-        further = [channels[-1], *[width] * (levels - len(channels) - 1)]
-        self.convs = nn.ModuleList(_entry(count, width, 1) for count in channels)
-        self.convs.extend(_entry(count, width, 3) for count in further[: levels - len(channels)])
+        further = [channels[-1], *[d_model] * (levels - len(channels) - 1)]
+        self.convs = nn.ModuleList(_entry(count, d_model, 1) for count in channels)
+        self.convs.extend(_entry(count, d_model, 3) for count in further[: levels - len(channels)])
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Maps `[B C h w]` -> levels `[B D h w]`, the finest first."""
         levels = [conv(x) for conv, x in zip(self.convs, maps, strict=False)]
         x = maps[-1]
+        # The first further level is made of the backbone's map, the others of the level before.
         for conv in list(self.convs)[len(maps) :]:
             x = conv(x)
             levels.append(x)
@@ -80,54 +81,64 @@ class DeformableEncoder(nn.Module):
     """Every cell looks at some places of all levels (Zhu et al., 2021, section 4.1).
 
     Args:
-        width: channels.
-        heads: of every attention.
+        d_model: channels.
+        num_heads: of every attention.
         levels: of the pyramid.
         points: that each head looks at in each level.
         depth: layers.
-        hidden: width of the feed-forward parts.
+        ffn_dim: width of the feed-forward parts.
         dropout: in training.
     """
 
     def __init__(
         self,
-        width: int,
+        d_model: int,
         *,
-        heads: int,
+        num_heads: int,
         levels: int,
         points: int,
         depth: int,
-        hidden: int,
+        ffn_dim: int,
         dropout: float,
     ) -> None:
         super().__init__()
-        self.positions = SinePositions2D(width, back=0.5)
-        self.level_embed = nn.Parameter(torch.randn(levels, width))
+        # Half a cell back, as in the published code since December 2020: middles, not ends.
+        self.positions = SinePositions2D(d_model, back=0.5)
+        # Tells levels apart: cells of two levels may have the same place (section 4.1).
+        self.level_embed = nn.Parameter(torch.randn(levels, d_model))
         self.layers = nn.ModuleList(
             DeformableLayer(
-                width, heads=heads, levels=levels, points=points, hidden=hidden, dropout=dropout
+                d_model,
+                num_heads=num_heads,
+                levels=levels,
+                points=points,
+                ffn_dim=ffn_dim,
+                dropout=dropout,
             )
             for _ in range(depth)
         )
 
     def forward(self, levels: list[Tensor], padding: Tensor | None) -> Memory:
-        """Levels `[B C h w]`, padding of the canvas `[B H W]` bool, None for none."""
-        codes, outside, shares = [], [], []
+        """Levels `[B C h w]`, padding of the frames `[B H W]` bool, None for none."""
+        codes, outside, valid_ratios = [], [], []
         for x, embed in zip(levels, self.level_embed, strict=True):
             beyond = _padding(x, padding)
             codes.append(self.positions(beyond[:, None]).to(x.dtype).flatten(1, 3) + embed)
             outside.append(beyond.flatten(1))
-            shares.append(_share(beyond))
+            valid_ratios.append(_valid_ratio(beyond))
         tokens = torch.cat([rearrange(x, "b c h w -> b (h w) c") for x in levels], dim=1)
         memory = Memory(
             tokens,
             [(x.shape[2], x.shape[3]) for x in levels],
             None if padding is None else torch.cat(outside, dim=1),
-            torch.stack(shares, dim=1),
+            torch.stack(valid_ratios, dim=1),
         )
-        positions, places = torch.cat(codes, dim=1), memory.level_places(memory.content_places())
+        positions, reference_points = (
+            torch.cat(codes, dim=1),
+            memory.level_points(memory.content_points()),
+        )
         for layer in self.layers:
-            tokens = layer(tokens, positions, places, memory.sizes, memory.padding)
+            tokens = layer(tokens, positions, reference_points, memory.sizes, memory.padding)
         return memory._replace(tokens=tokens)
 
 
@@ -135,23 +146,32 @@ class DeformableDecoderLayer(nn.Module):
     """The queries look at each other, then at some places around their references.
 
     Args:
-        width: channels.
-        heads: of both attentions.
+        d_model: channels.
+        num_heads: of both attentions.
         levels: of the pyramid.
         points: that each head looks at in each level.
-        hidden: width of the feed-forward part.
+        ffn_dim: width of the feed-forward part.
         dropout: in training.
     """
 
     def __init__(
-        self, width: int, *, heads: int, levels: int, points: int, hidden: int, dropout: float
+        self,
+        d_model: int,
+        *,
+        num_heads: int,
+        levels: int,
+        points: int,
+        ffn_dim: int,
+        dropout: float,
     ) -> None:
         super().__init__()
-        self.self_attention = Attention(width, heads, dropout)
-        self.cross_attention = DeformableAttention(width, heads=heads, levels=levels, points=points)
-        self.feedforward = FeedForward(width, hidden, dropout, relu)
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.norm3 = nn.LayerNorm(width)
+        self.self_attention = Attention(d_model, num_heads, dropout)
+        self.cross_attention = DeformableAttention(
+            d_model, num_heads=num_heads, levels=levels, points=points
+        )
+        self.feedforward = FeedForward(d_model, ffn_dim, dropout, relu)
+        self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        self.norm3 = nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
         for linear in (
             self.self_attention.out_proj,
@@ -172,26 +192,26 @@ class DeformableDecoderLayer(nn.Module):
             memory: of the encoder.
         """
         placed = state + positions
-        seen = self.self_attention(placed, placed, state, None)
-        state = self.norm1(state + self.dropout(seen))
-        seen = self.cross_attention(
+        attended = self.self_attention(placed, placed, state, None)
+        state = self.norm1(state + self.dropout(attended))
+        attended = self.cross_attention(
             state + positions,
-            memory.level_places(references),
+            memory.level_points(references),
             memory.tokens,
             memory.sizes,
             memory.padding,
         )
-        state = self.norm2(state + self.dropout(seen))
+        state = self.norm2(state + self.dropout(attended))
         return self.norm3(state + self.feedforward(state))  # type: ignore[no-any-return]
 
 
-def _entry(count: int, width: int, kernel: int) -> nn.Sequential:
+def _entry(count: int, d_model: int, kernel: int) -> nn.Sequential:
     """A 1 x 1 convolution, or one of 3 x 3 that halves the map; then a norm."""
-    conv = nn.Conv2d(count, width, kernel, stride=(kernel + 1) // 2, padding=kernel // 2)
+    conv = nn.Conv2d(count, d_model, kernel, stride=(kernel + 1) // 2, padding=kernel // 2)
     nn.init.xavier_uniform_(conv.weight)
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)
-    return nn.Sequential(conv, nn.GroupNorm(min(GROUPS, width // 2), width))
+    return nn.Sequential(conv, nn.GroupNorm(min(GROUPS, d_model // 2), d_model))
 
 
 def _padding(level: Tensor, padding: Tensor | None) -> Tensor:
@@ -199,11 +219,12 @@ def _padding(level: Tensor, padding: Tensor | None) -> Tensor:
     size = level.shape[2:]
     if padding is None:
         return torch.zeros((len(level), *size), dtype=torch.bool, device=level.device)
-    return shrunk(padding, size)
+    return downsample_padding(padding, size)
 
 
-def _share(padding: Tensor) -> Tensor:
+def _valid_ratio(padding: Tensor) -> Tensor:
     """`[B h w]` bool -> `[B 2]` x, y: the share of columns and rows that are content."""
     inside = ~padding
+    # Padding lies right and below, so the first row and column show all of it.
     columns, rows = inside[:, 0].float().mean(dim=1), inside[:, :, 0].float().mean(dim=1)
     return torch.stack((columns, rows), dim=1)

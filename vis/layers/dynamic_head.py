@@ -1,4 +1,4 @@
-"""queries that look into their boxes with filters of their own, name them and move them."""
+"""Queries that look into their boxes with filters of their own, name them and move them."""
 
 from __future__ import annotations
 
@@ -37,23 +37,24 @@ class DynamicConv(nn.Module):
     """Two convolutions of single cells whose weights the query makes (Sun et al., 2021, 3.2).
 
     Args:
-        width: channels of queries and cells.
-        hidden: channels between the two.
+        d_model: channels of queries and cells.
+        ffn_dim: channels between the two.
         cells: how many the query sees.
     """
 
-    def __init__(self, width: int, hidden: int, cells: int) -> None:
+    def __init__(self, d_model: int, inner_dim: int, cells: int) -> None:
         super().__init__()
-        self.hidden = hidden
-        self.filters = nn.Linear(width, 2 * width * hidden)
-        self.norm1, self.norm2 = nn.LayerNorm(hidden), nn.LayerNorm(width)
-        self.out, self.norm3 = nn.Linear(cells * width, width), nn.LayerNorm(width)
+        self.inner_dim = inner_dim
+        # Both filters of a query in one product, by far the largest layer of a stage.
+        self.filters = nn.Linear(d_model, 2 * d_model * inner_dim)
+        self.norm1, self.norm2 = nn.LayerNorm(inner_dim), nn.LayerNorm(d_model)
+        self.out, self.norm3 = nn.Linear(cells * d_model, d_model), nn.LayerNorm(d_model)
 
     def forward(self, queries: Tensor, cells: Tensor) -> Tensor:
         """`[R C]`, `[R S C]` -> `[R C]`."""
         down, up = self.filters(queries).chunk(2, dim=1)
-        x = elu(self.norm1(cells @ down.unflatten(1, (-1, self.hidden))))
-        x = elu(self.norm2(x @ up.unflatten(1, (self.hidden, -1))))
+        x = elu(self.norm1(cells @ down.unflatten(1, (-1, self.inner_dim))))
+        x = elu(self.norm2(x @ up.unflatten(1, (self.inner_dim, -1))))
         return elu(self.norm3(self.out(x.flatten(1))))
 
 
@@ -61,34 +62,39 @@ class RefinementStage(nn.Module):
     """Queries look at each other, then each into its box; a class and a better box come out.
 
     Args:
-        width: channels.
+        d_model: channels.
         classes: of the data set.
-        heads: of the attention.
-        hidden: channels inside the feed-forward part.
+        num_heads: of the attention.
+        ffn_dim: channels inside the feed-forward part.
         dynamic: channels inside the dynamic convolutions.
     """
 
-    def __init__(self, width: int, *, classes: int, heads: int, hidden: int, dynamic: int) -> None:
+    def __init__(
+        self, d_model: int, *, classes: int, num_heads: int, ffn_dim: int, dynamic: int
+    ) -> None:
         super().__init__()
-        self.attention = Attention(width, heads, 0.0)
-        self.interaction = DynamicConv(width, dynamic, SIDE * SIDE)
-        self.feedforward = FeedForward(width, hidden, 0.0, elu)
-        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
-        self.class_tower, self.class_head = tower(width), nn.Linear(width, classes)
-        self.box_tower, self.box_head = tower(width), nn.Linear(width, 4)
+        self.attention = Attention(d_model, num_heads, 0.0)
+        self.interaction = DynamicConv(d_model, dynamic, SIDE * SIDE)
+        self.feedforward = FeedForward(d_model, ffn_dim, 0.0, elu)
+        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(d_model) for _ in range(3))
+        self.class_tower, self.class_head = tower(d_model), nn.Linear(d_model, classes)
+        self.box_tower, self.box_head = tower(d_model), nn.Linear(d_model, 4)
         start(self)
+        # Published fault: every parameter whose last side is the class count is set, norms too.
         nn.init.constant_(self.class_head.bias, -math.log((1 - RARE) / RARE))
 
     def forward(self, queries: Tensor, boxes: Tensor, levels: Sequence[Tensor]) -> Stage:
         """`[M Q C]`, `[M Q 4]` corners in pixels, maps `[M C h w]`."""
         M, Q = queries.shape[:2]
-        seen = pooled(levels, pictures_of(M, Q, boxes.device), boxes.flatten(0, 1), SIDE)
-        cells = rearrange(seen, "r c y x -> r (y x) c").to(queries.dtype)
+        roi_features = pooled(levels, pictures_of(M, Q, boxes.device), boxes.flatten(0, 1), SIDE)
+        cells = rearrange(roi_features, "r c y x -> r (y x) c").to(queries.dtype)
+        # Post-norm and no dropout, as released.
         x = self.norm1(queries + self.attention(queries, queries, queries, None))
-        looked = self.interaction(x.flatten(0, 1), cells).unflatten(0, (M, Q))
-        x = self.norm2(x + looked)
+        attended = self.interaction(x.flatten(0, 1), cells).unflatten(0, (M, Q))
+        x = self.norm2(x + attended)
         x = self.norm3(x + self.feedforward(x))
         deltas = self.box_head(self.box_tower(x)).to(boxes.dtype)
+        # Boxes are never clipped between stages, as released: a clipped box has no way back.
         return Stage(self.class_head(self.class_tower(x)), moved(boxes, deltas), x)
 
 
@@ -102,9 +108,11 @@ def pictures_of(pictures: int, queries: int, device: torch.device) -> Tensor:
     return torch.arange(pictures, device=device).repeat_interleave(queries)
 
 
-def tower(width: int) -> nn.Sequential:
+def tower(d_model: int) -> nn.Sequential:
     """Three linear layers, each with a norm and ELU."""
-    layers = ((nn.Linear(width, width, bias=False), nn.LayerNorm(width), nn.ELU()) for _ in "123")
+    layers = (
+        (nn.Linear(d_model, d_model, bias=False), nn.LayerNorm(d_model), nn.ELU()) for _ in "123"
+    )
     return nn.Sequential(*(part for layer in layers for part in layer))
 
 

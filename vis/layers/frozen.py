@@ -53,11 +53,13 @@ class FrozenNormConv(nn.Module):
         assert conv.bias is None and isinstance(conv.padding, tuple)
         self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
         self.groups = conv.groups
+        # The convolution itself is not kept: its weight alone has a name in weight files.
         self.weight, self.norm = conv.weight, norm
 
     def forward(self, x: Tensor) -> Tensor:
         """`[M C h w]` -> `[M D h' w']`."""
         scale, shift = self.norm.affine()
+        # Folded at every call, not once: the weight may learn though the norm does not.
         weight = self.weight * scale[:, None, None, None]
         return functional.conv2d(
             x, weight, shift, self.stride, self.padding, self.dilation, self.groups
@@ -86,6 +88,7 @@ class FrozenNormDeformableConv(FrozenNormConv):
             dilation=conv.dilation,  # type: ignore[arg-type]
         )
         self.taps = taps
+        # At zero the sigmoid of the modulation is a half, and the taps lie where they always do.
         nn.init.zeros_(self.offsets.weight)
         assert self.offsets.bias is not None
         nn.init.zeros_(self.offsets.bias)
@@ -96,18 +99,18 @@ class FrozenNormDeformableConv(FrozenNormConv):
         The first two thirds of the offsets' channels are the taps' ways down and right in turn, in
         cells; the last third, by a sigmoid, is how much they count.
         """
-        told = self.offsets(x)
+        offsets = self.offsets(x)
         scale, shift = self.norm.affine()
         # Half precision cannot tell places apart that are a fraction of a cell from each other.
-        x, told = x.to(self.weight.dtype), told.to(self.weight.dtype)
+        x, offsets = x.to(self.weight.dtype), offsets.to(self.weight.dtype)
         with torch.autocast(x.device.type, enabled=False):
             return deform_conv2d(  # type: ignore[no-any-return]
                 x,
-                told[:, : 2 * self.taps],
+                offsets[:, : 2 * self.taps],
                 self.weight * scale[:, None, None, None],
                 shift,
                 self.stride,
                 self.padding,
                 self.dilation,
-                told[:, 2 * self.taps :].sigmoid(),
+                offsets[:, 2 * self.taps :].sigmoid(),
             )

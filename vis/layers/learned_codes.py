@@ -1,4 +1,4 @@
-"""a mask in few numbers that a network chose: encoder and decoder of convolutions."""
+"""A mask in few numbers that a network chose: encoder and decoder of convolutions."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class LearnedCodes(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """The decoder alone learns."""
         super().train(mode)
+        # Batch statistics would make targets of a mask depend on its neighbours in the batch.
         self.encoder.eval()
         return self
 
@@ -61,6 +62,7 @@ class LearnedCodes(nn.Module):
         for i, doubling in enumerate(self.doublings):
             if i == MEETING and sides is not None:
                 x = x + sides
+            # align_corners=True, unlike everywhere else: the published weights need it.
             x = doubling(interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True))
-        found: Tensor = self.last(x)[:, 0].sigmoid()
-        return found
+        probs: Tensor = self.last(x)[:, 0].sigmoid()
+        return probs

@@ -1,4 +1,4 @@
-"""a mask in few numbers: principal components, or the lowest cosines; both fixed once fitted."""
+"""A mask in few numbers: principal components, or the lowest cosines; both fixed once fitted."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ class PrincipalCodes(nn.Module):
         """`[N m m]` bool -> `[N E]`."""
         shape, like = masks.flatten(1).shape, self.mean
         if self.noisy and self.training:
+            # Published: targets are drawn anew at every call, for the matching and the loss apart.
             doubt = torch.rand(shape, dtype=like.dtype, device=like.device) * DOUBT[1]
             doubt = doubt.clamp(min=DOUBT[0])
             sure = torch.log((1 - doubt) / doubt)
@@ -109,23 +110,25 @@ class PrincipalCodes(nn.Module):
         products = torch.zeros(cells, cells, dtype=torch.float64, device=self.mean.device)
         for masks in batches:
             # of ones and zeros: 24 bits are exact, and a product of double would take as long again
-            shown = masks.flatten(1).to(self.mean.device, torch.float32)
-            total += shown.sum(dim=0)
-            products += shown.T @ shown
-            count += len(shown)
+            flat = masks.flatten(1).to(self.mean.device, torch.float32)
+            total += flat.sum(dim=0)
+            products += flat.T @ flat
+            count += len(flat)
         total /= max(1, count)
+        # E[x x'] - E[x] E[x]': one pass in double, so that no mask has to be kept.
         covariance = products / max(1, count) - total[:, None] * total
         if not covariance.any():
             raise DataError(f"{count} masks that do not differ tell nothing of masks")
         values, vectors = torch.linalg.eigh(covariance * (2 * SURE) ** 2)
-        chosen = vectors.flip(1)[:, : self.length].T
+        components = vectors.flip(1)[:, : self.length].T
         # eigenvectors have no sign of their own: the largest number is positive
-        largest = chosen.gather(1, chosen.abs().argmax(dim=1, keepdim=True))
-        self.components.copy_(chosen * largest.sign())
+        largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
+        self.components.copy_(components * largest.sign())
+        # A cell that is inside in a share p of the masks has the mean logit SURE (2 p - 1).
         self.mean.copy_(SURE * (2 * total - 1))
-        kept = values.flip(0)[: self.length]
-        self.variances.copy_(kept.clamp(min=LEAST * float(kept[0])))
-        return float(kept.sum() / values.sum())
+        variances = values.flip(0)[: self.length]
+        self.variances.copy_(variances.clamp(min=LEAST * float(variances[0])))
+        return float(variances.sum() / values.sum())
 
 
 class CosineCodes(nn.Module):
@@ -168,9 +171,10 @@ def zigzag(side: int, count: int) -> tuple[Tensor, Tensor]:
 
 def slowest(side: int, count: int) -> Tensor:
     """`[count side*side]` cosine waves of a square, float64, orthonormal, in `zigzag`'s order."""
-    places = (torch.arange(side, dtype=torch.float64) + 0.5) / side
+    positions = (torch.arange(side, dtype=torch.float64) + 0.5) / side
     waves = torch.arange(side, dtype=torch.float64)
-    table = math.sqrt(2 / side) * torch.cos(math.pi * waves[:, None] * places)
+    table = math.sqrt(2 / side) * torch.cos(math.pi * waves[:, None] * positions)
+    # The constant wave has twice the energy of the others; so all have length 1.
     table[0] /= math.sqrt(2)
     rows, columns = zigzag(side, count)
     both = table[rows][:, :, None] * table[columns][:, None]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from einops import rearrange
@@ -27,14 +26,14 @@ class AttentionMaps(nn.Module):
     """How much a query looks at each cell, a map for each head; there are no values.
 
     Args:
-        width: channels of query and memory.
-        heads: number of maps.
+        d_model: channels of query and memory.
+        num_heads: number of maps.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, d_model: int, num_heads: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.num_heads = num_heads
+        self.query, self.key = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model)
         for linear in (self.query, self.key):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
@@ -48,11 +47,12 @@ class AttentionMaps(nn.Module):
 
         The softmax runs over all heads and cells together: they sum to 1 for each query.
         """
-        q = rearrange(self.query(queries), "m (heads c) -> m heads c", heads=self.heads)
-        k = rearrange(keys, "m cells (heads c) -> m cells heads c", heads=self.heads)
+        q = rearrange(self.query(queries), "m (heads c) -> m heads c", heads=self.num_heads)
+        k = rearrange(keys, "m cells (heads c) -> m cells heads c", heads=self.num_heads)
         logits = torch.einsum("mhc,mphc->mhp", q * q.shape[-1] ** -0.5, k)
         if padding is not None:
             logits = logits.masked_fill(padding[:, None], float("-inf"))
+        # DETR's fault, which its weights and VisTR's are trained with: one softmax for all heads.
         return logits.flatten(1).softmax(dim=1).view_as(logits)
 
 
@@ -79,6 +79,7 @@ class DeformableEnd(nn.Module):
 
     def __init__(self, width: int, out: int, activation: MakeActivation) -> None:
         super().__init__()
+        # Deformable, version 1; with a plain convolution VisTR's loss is reported not to descend.
         self.offsets = nn.Conv2d(width, 2 * TAPS, 1)
         nn.init.zeros_(self.offsets.weight)
         nn.init.zeros_(_bias(self.offsets))
@@ -104,21 +105,12 @@ class PlainEnd(nn.Module):
         return self.logit(self.conv(x))  # type: ignore[no-any-return]
 
 
-class Scene(NamedTuple):
-    """What the pyramid needs of each frame, computed once for all of its queries."""
-
-    start: Tensor
-    """`[F C+heads h w]` the frame's part of the first convolution."""
-    laterals: list[Tensor]
-    """Maps of strides 16, 8 and 4, as many channels as the pyramid has there."""
-
-
 class Pyramid(nn.Module):
     """Attention maps, refined by ever larger maps of the backbone.
 
     Args:
-        width: channels of the frame's map of stride 32.
-        heads: attention maps of a query.
+        d_model: channels of the frame's map of stride 32.
+        num_heads: attention maps of a query.
         channels: of the backbone's maps of strides 4, 8 and 16.
         end: the last step, `inner / 8 -> inner / 16` channels.
         activation: makes the activation.
@@ -127,18 +119,19 @@ class Pyramid(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        d_model: int,
         *,
-        heads: int,
+        num_heads: int,
         channels: Sequence[int],
         end: Callable[[int, int, MakeActivation], nn.Module],
         activation: MakeActivation,
         inner: int | None = None,
     ) -> None:
         super().__init__()
-        self.width = width
-        inner = inner or width
-        widths = [width + heads, width + heads, inner // 2, inner // 4, inner // 8]
+        self.d_model = d_model
+        inner = inner or d_model
+        # The attention maps lie beside the context as further channels.
+        widths = [d_model + num_heads, d_model + num_heads, inner // 2, inner // 4, inner // 8]
         self.stages = nn.ModuleList(NormedConv(*pair, activation) for pair in pairwise(widths))
         self.laterals = nn.ModuleList(
             _start(nn.Conv2d(*pair, 1)) for pair in zip(reversed(channels), widths[2:], strict=True)
@@ -150,23 +143,34 @@ class Pyramid(nn.Module):
         pairs = zip(self.laterals, reversed(levels), strict=True)
         return [lateral(level) for lateral, level in pairs]
 
-    def scene(self, context: Tensor, laterals: list[Tensor]) -> Scene:
-        """`context [F C h w]`: the first convolution is linear, so the frame's share is common."""
-        conv = self._first().conv
-        start = functional.conv2d(context, conv.weight[:, : self.width], conv.bias, padding=1)
-        return Scene(start, laterals)
+    def frame_term(self, context: Tensor) -> Tensor:
+        """`[F C h w]` -> `[F C+heads h w]` what the frame adds to the first convolution.
 
-    def forward(self, maps: Tensor, scene: Scene, frames: Tensor) -> Tensor:
-        """`maps [M heads h w]` of the frames `[M]` of `scene` -> `[M D 4h 4w]` or so."""
+        A convolution is linear in its channels, so this share is common to a frame's queries.
+        """
+        conv = self._first().conv
+        return functional.conv2d(context, conv.weight[:, : self.d_model], conv.bias, padding=1)
+
+    def forward(
+        self, maps: Tensor, frames: Tensor, frame_term: Tensor, laterals: Sequence[Tensor]
+    ) -> Tensor:
+        """`[M heads h w]` -> `[M D 4h 4w]` or so.
+
+        Args:
+            maps: attention maps of queries.
+            frames: `[M]` which of the F frames each is of.
+            frame_term: of the F frames.
+            laterals: `[F C h w]` of strides 16, 8 and 4, as many channels as the pyramid has there.
+        """
         first = self._first()
         # One layout throughout: adding maps of two layouts takes longer than convolving them.
         maps = maps.contiguous(memory_format=torch.channels_last)
-        x = functional.conv2d(maps, first.conv.weight[:, self.width :], padding=1)
-        x = first.finish(x.add_(scene.start[frames]))
+        x = functional.conv2d(maps, first.conv.weight[:, self.d_model :], padding=1)
+        x = first.finish(x.add_(frame_term[frames]))
         x = self.stages[1](x)
-        for stage, lateral in zip(self.stages[2:], scene.laterals, strict=False):
+        for stage, lateral in zip(self.stages[2:], laterals, strict=False):
             x = stage(_enlarged(x, lateral, frames))
-        return self.end(_enlarged(x, scene.laterals[-1], frames))  # type: ignore[no-any-return]
+        return self.end(_enlarged(x, laterals[-1], frames))  # type: ignore[no-any-return]
 
     def _first(self) -> NormedConv:
         first = self.stages[0]
@@ -188,6 +192,7 @@ def volume_head(
     layers: list[nn.Module] = []
     for channels in (width, middle, middle):
         layers += [
+            # Dilation 2, three times: 13 frames wide, six to either side.
             nn.Conv3d(channels, middle, 3, padding=2, dilation=2),
             nn.GroupNorm(VOLUME_GROUPS, middle),
             activation(),

@@ -1,4 +1,4 @@
-"""from a backbone's four maps to one fine mask feature and three levels that know each other."""
+"""From a backbone's four maps to one fine mask feature and three levels that know each other."""
 
 from __future__ import annotations
 
@@ -27,21 +27,30 @@ class DeformableLayer(nn.Module):
     """Every cell looks at some places of all levels (Zhu et al., 2021, figure 2, left).
 
     Args:
-        width: channels.
-        heads: of the attention.
+        d_model: channels.
+        num_heads: of the attention.
         levels: of the pyramid.
         points: that each head looks at in each level.
-        hidden: width of the feed-forward part.
+        ffn_dim: width of the feed-forward part.
         dropout: in training.
     """
 
     def __init__(
-        self, width: int, *, heads: int, levels: int, points: int, hidden: int, dropout: float = 0.0
+        self,
+        d_model: int,
+        *,
+        num_heads: int,
+        levels: int,
+        points: int,
+        ffn_dim: int,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.attention = DeformableAttention(width, heads=heads, levels=levels, points=points)
-        self.feedforward = FeedForward(width, hidden, dropout, relu)
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = DeformableAttention(
+            d_model, num_heads=num_heads, levels=levels, points=points
+        )
+        self.feedforward = FeedForward(d_model, ffn_dim, dropout, relu)
+        self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
         for linear in (self.feedforward.linear1, self.feedforward.linear2):
             nn.init.xavier_uniform_(linear.weight)
@@ -50,13 +59,13 @@ class DeformableLayer(nn.Module):
         self,
         tokens: Tensor,
         positions: Tensor,
-        places: Tensor,
+        reference_points: Tensor,
         sizes: Sequence[Size],
         padding: Tensor | None = None,
     ) -> Tensor:
         """`[B S C]` cells of all levels -> the same; see `DeformableAttention`."""
-        seen = self.attention(tokens + positions, places, tokens, sizes, padding)
-        tokens = self.norm1(tokens + self.dropout(seen))
+        attended = self.attention(tokens + positions, reference_points, tokens, sizes, padding)
+        tokens = self.norm1(tokens + self.dropout(attended))
         return self.norm2(tokens + self.feedforward(tokens))  # type: ignore[no-any-return]
 
 
@@ -67,41 +76,44 @@ class PixelDecoder(nn.Module):
 
     Args:
         channels: of the four maps, the largest first.
-        width: of the levels.
-        out: channels of the mask feature.
+        d_model: channels of the levels.
+        out: channels of the mask features.
         depth: layers.
-        heads: of the attention.
+        num_heads: of the attention.
         points: of the attention.
-        hidden: width of the feed-forward parts.
+        ffn_dim: width of the feed-forward parts.
     """
 
     def __init__(
         self,
         channels: Sequence[int],
-        width: int,
+        d_model: int,
         *,
         out: int,
         depth: int,
-        heads: int,
+        num_heads: int,
         points: int = 4,
-        hidden: int = 1024,
+        ffn_dim: int = 1024,
     ) -> None:
         super().__init__()
         fine, *coarse = channels
         self.inputs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(count, width, 1), _norm(width)) for count in reversed(coarse)
+            nn.Sequential(nn.Conv2d(count, d_model, 1), _norm(d_model))
+            for count in reversed(coarse)
         )
-        self.level_embed = nn.Parameter(torch.randn(LEVELS, width))
-        self.positions = SinePositions2D(width)
+        self.level_embed = nn.Parameter(torch.randn(LEVELS, d_model))
+        self.positions = SinePositions2D(d_model)
         self.layers = nn.ModuleList(
-            DeformableLayer(width, heads=heads, levels=LEVELS, points=points, hidden=hidden)
+            DeformableLayer(
+                d_model, num_heads=num_heads, levels=LEVELS, points=points, ffn_dim=ffn_dim
+            )
             for _ in range(depth)
         )
-        self.lateral = nn.Sequential(nn.Conv2d(fine, width, 1, bias=False), _norm(width))
+        self.lateral = nn.Sequential(nn.Conv2d(fine, d_model, 1, bias=False), _norm(d_model))
         self.fuse = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), _norm(width), nn.ReLU()
+            nn.Conv2d(d_model, d_model, 3, padding=1, bias=False), _norm(d_model), nn.ReLU()
         )
-        self.mask_feature = nn.Conv2d(width, out, 1)
+        self.mask_feature = nn.Conv2d(d_model, out, 1)
         self._start()
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
@@ -113,15 +125,17 @@ class PixelDecoder(nn.Module):
         entered = [enter(x) for enter, x in zip(self.inputs, reversed(coarse), strict=True)]
         sizes = [(x.shape[2], x.shape[3]) for x in entered]
         tokens = torch.cat([rearrange(x, "m c h w -> m (h w) c") for x in entered], dim=1)
-        positions, places = self._positions(entered, sizes), cell_places(sizes, tokens)
-        places = places.expand(len(tokens), -1, -1, -1)
+        positions, reference_points = self._positions(entered, sizes), cell_centres(sizes, tokens)
+        # Of every picture the same: padding counts as content here.
+        reference_points = reference_points.expand(len(tokens), -1, -1, -1)
         for layer in self.layers:
-            tokens = layer(tokens, positions, places, sizes)
+            tokens = layer(tokens, positions, reference_points, sizes)
         parts = torch.split(tokens, [height * width for height, width in sizes], dim=1)
         levels = [
             rearrange(part, "m (h w) c -> m c h w", h=height)
             for part, (height, _) in zip(parts, sizes, strict=True)
         ]
+        # Bilinear: a comment in the published code says nearest, the code itself does not.
         enlarged = interpolate(levels[-1], fine.shape[2:], mode="bilinear", align_corners=False)
         return self.mask_feature(self.fuse(self.lateral(fine) + enlarged)), levels
 
@@ -138,6 +152,7 @@ class PixelDecoder(nn.Module):
             for conv in part.modules():
                 if not isinstance(conv, nn.Conv2d):
                     continue
+                # Published: Xavier where maps enter the attention, He (a=1) in the pyramid's steps.
                 if part is self.inputs:
                     nn.init.xavier_uniform_(conv.weight)
                 else:
@@ -146,17 +161,17 @@ class PixelDecoder(nn.Module):
                     nn.init.zeros_(conv.bias)
 
 
-def cell_places(sizes: Sequence[Size], like: Tensor) -> Tensor:
+def cell_centres(sizes: Sequence[Size], like: Tensor) -> Tensor:
     """`[1 S L 2]` x, y: the middle of every cell of all levels, the same in each level."""
-    places = []
+    centres = []
     for height, width in sizes:
         rows, columns = (
             (torch.arange(count, device=like.device, dtype=torch.float32) + 0.5) / count
             for count in (height, width)
         )
         x, y = torch.meshgrid(columns, rows, indexing="xy")
-        places.append(torch.stack((x, y), dim=-1).flatten(0, 1))
-    whole = torch.cat(places).to(torch.promote_types(like.dtype, torch.float32))
+        centres.append(torch.stack((x, y), dim=-1).flatten(0, 1))
+    whole = torch.cat(centres).to(torch.promote_types(like.dtype, torch.float32))
     return whole[None, :, None].expand(-1, -1, len(sizes), -1)
 
 

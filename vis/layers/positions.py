@@ -16,13 +16,13 @@ class SinePositions2D(nn.Module):
     """Row and column, half the width each (DETR); each frame for itself.
 
     Args:
-        width: channels, even.
+        d_model: channels, even.
         back: cells that a cell's place lies before its count (Deformable DETR: half a cell).
     """
 
-    def __init__(self, width: int, *, back: float = 0.0) -> None:
+    def __init__(self, d_model: int, *, back: float = 0.0) -> None:
         super().__init__()
-        self.widths, self.back = _split(width, axes=2), back
+        self.widths, self.back = _split(d_model, axes=2), back
 
     def forward(self, padding: Tensor) -> Tensor:
         """`[B T h w]` bool, True outside the content -> `[B T h w C]` float32."""
@@ -36,12 +36,12 @@ class AddedPlace(nn.Module):
     Tancik et al., 2020), so that the product of two places can fall with their distance.
 
     Args:
-        width: channels.
+        d_model: channels.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, d_model: int) -> None:
         super().__init__()
-        self.mix = nn.Linear(4 * WAVES, width, bias=False)
+        self.mix = nn.Linear(4 * WAVES, d_model, bias=False)
         nn.init.normal_(self.mix.weight, std=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,12 +65,12 @@ class SinePositions3D(nn.Module):
     has the rest: 128 each at 384, as published; 84, 86 and 86 at 256, where VisTR itself fails.
 
     Args:
-        width: channels, even.
+        d_model: channels, even.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, d_model: int) -> None:
         super().__init__()
-        self.widths = _split(width, axes=3)
+        self.widths = _split(d_model, axes=3)
 
     def forward(self, padding: Tensor) -> Tensor:
         """`[B T h w]` bool, True outside the content -> `[B T h w C]` float32."""
@@ -83,22 +83,23 @@ class AddedSinePositions3D(nn.Module):
     It keeps the code of space with which weights for images were trained.
 
     Args:
-        width: channels, even.
+        d_model: channels, even.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, d_model: int) -> None:
         super().__init__()
-        self.width, self.widths = width, _split(width, axes=2)
+        self.d_model, self.widths = d_model, _split(d_model, axes=2)
 
     def forward(self, padding: Tensor) -> Tensor:
         """`[B T h w]` bool, True outside the content -> `[B T h w C]` float32."""
         space = _concatenated(padding, dims=(2, 3), widths=self.widths)
-        return space + _concatenated(padding, dims=(1,), widths=(self.width,))
+        return space + _concatenated(padding, dims=(1,), widths=(self.d_model,))
 
 
 def sine_code(angle: Tensor, width: int) -> Tensor:
     """`[...]` -> `[... width]`: sine and cosine in turns, ever slower."""
     exponent = torch.arange(0, width, 2, dtype=torch.float32, device=angle.device) / width
+    # Vaswani et al., 3.5: wavelengths from 2 pi to 10,000 times that.
     phase = angle[..., None] / TEMPERATURE**exponent
     return torch.stack((phase.sin(), phase.cos()), dim=-1).flatten(-2)
 
@@ -106,6 +107,7 @@ def sine_code(angle: Tensor, width: int) -> Tensor:
 def _split(width: int, *, axes: int) -> tuple[int, ...]:
     """Even widths, equal for the axes of the frame; the first axis has the rest."""
     assert width % 2 == 0, width
+    # Even, since a wave has a sine and a cosine; an odd third is where VisTR's own code fails.
     share = 2 * math.ceil(width / (2 * axes))
     return (width - share * (axes - 1), *[share] * (axes - 1))
 
@@ -121,5 +123,6 @@ def _concatenated(
 
 def _angle(valid: Tensor, dim: int, back: float) -> Tensor:
     """Cells of content up to and with this one along `dim`; all of them are a full turn."""
+    # Single precision: in half, counts beyond 2,048 are no longer told apart.
     count = valid.cumsum(dim, dtype=torch.float32)
     return (count - back) / (count.narrow(dim, -1, 1) + TINY) * (2 * math.pi)

@@ -45,6 +45,7 @@ class NormConv(nn.Sequential):
     def __init__(self, channels: int, out: int, *, stride: int = 1) -> None:
         super().__init__(
             nn.Conv2d(channels, out, 3, stride, padding=1, bias=False),
+            # Batch statistics over a handful of boxes would say more of the boxes than of the task.
             nn.GroupNorm(GROUPS, out),
             nn.ReLU(inplace=True),
         )
@@ -70,13 +71,14 @@ class TopDown(nn.Module):
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """Maps `[M C h w]`, the largest first -> as many of `width` channels."""
-        found: list[Tensor] = []
+        outputs: list[Tensor] = []
         for x, lateral in zip(reversed(levels), reversed(self.laterals), strict=True):
             here = lateral(x)
-            if found:
-                here = here + interpolate(found[-1], here.shape[-2:], mode="nearest")
-            found.append(here)
-        pairs = zip(reversed(found), self.smooth, strict=True)
+            if outputs:
+                # Nearest, as in the pyramid's paper: the smoothing after it hides the steps.
+                here = here + interpolate(outputs[-1], here.shape[-2:], mode="nearest")
+            outputs.append(here)
+        pairs = zip(reversed(outputs), self.smooth, strict=True)
         return [relu(smooth(x)) for x, smooth in pairs]
 
 
@@ -129,27 +131,29 @@ class RoiMaskHead(nn.Module):
             pictures: `[R]` which of the M.
             boxes: `[R 4]` corners in pixels, not necessarily inside.
         """
-        seen = pooled(self.pyramid(levels[1:]), pictures, boxes, COARSE)
-        x = self.hourglass(self.enter(torch.cat((seen, _coordinates(seen)), dim=1)))
+        roi_features = pooled(self.pyramid(levels[1:]), pictures, boxes, COARSE)
+        x = self.hourglass(self.enter(torch.cat((roi_features, _coordinates(roi_features)), dim=1)))
         coarse = self.coarse(x)[:, 0]
-        places = torch.cat((pictures[:, None].to(boxes.dtype), boxes), dim=1)
-        x = self._refined(x, levels[1], places, 1, self.middle)
-        x = self._refined(x, levels[0], places, 0, self.fine)
+        indexed_boxes = torch.cat((pictures[:, None].to(boxes.dtype), boxes), dim=1)
+        x = self._refined(x, levels[1], indexed_boxes, 1, self.middle)
+        x = self._refined(x, levels[0], indexed_boxes, 0, self.fine)
         return RoiMasks(coarse, self.out(x)[:, 0])
 
     @staticmethod
-    def _refined(x: Tensor, level: Tensor, places: Tensor, number: int, conv: nn.Module) -> Tensor:
+    def _refined(
+        x: Tensor, level: Tensor, indexed_boxes: Tensor, number: int, conv: nn.Module
+    ) -> Tensor:
         """At twice as many cells, beside what the level of this number shows there."""
         x = interpolate(x, scale_factor=2.0, mode="bilinear")
-        seen = roi_align(
-            level.to(places.dtype),
-            places,
+        roi_features = roi_align(
+            level.to(indexed_boxes.dtype),
+            indexed_boxes,
             x.shape[-1],
             spatial_scale=1 / STRIDES[number],
             sampling_ratio=1,
             aligned=True,
         )
-        return conv(torch.cat((x, seen.to(x.dtype)), dim=1))  # type: ignore[no-any-return]
+        return conv(torch.cat((x, roi_features.to(x.dtype)), dim=1))  # type: ignore[no-any-return]
 
 
 def _coordinates(like: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""features within boxes, and boxes that are moved by what was seen there."""
+"""Features within boxes, and boxes that are moved by what was seen there."""
 
 from __future__ import annotations
 
@@ -33,26 +33,27 @@ def pooled(levels: Sequence[Tensor], pictures: Tensor, boxes: Tensor, side: int)
     Returns:
         `[R C side side]` of the boxes' type.
     """
-    places = torch.cat((pictures[:, None].to(boxes.dtype), boxes), dim=1)
+    indexed_boxes = torch.cat((pictures[:, None].to(boxes.dtype), boxes), dim=1)
     fitting = level_of(boxes)
-    found = boxes.new_zeros(len(boxes), levels[0].shape[1], side, side)
+    features = boxes.new_zeros(len(boxes), levels[0].shape[1], side, side)
     for i, (level, stride) in enumerate(zip(levels, STRIDES, strict=True)):
         rows = (fitting == i).nonzero()[:, 0]
-        found[rows] = roi_align(
+        features[rows] = roi_align(
             level.to(boxes.dtype),
-            places[rows],
+            indexed_boxes[rows],
             side,
             spatial_scale=1 / stride,
             sampling_ratio=SAMPLES,
             aligned=True,
         )
-    return found
+    return features
 
 
 def level_of(boxes: Tensor) -> Tensor:
     """`[R]` index of the level in which each of the boxes `[R 4]`, in pixels, is looked at."""
     width, height = (boxes[:, 2:] - boxes[:, :2]).unbind(dim=1)
     side = (width * height).clamp(min=0).sqrt()
+    # k = k0 + log2(sqrt(w h) / 224): the 1e-8 keeps a box without area off minus infinity.
     level = ORDINARY + torch.log2(side / ORDINARY_SIDE + 1e-8)
     return level.floor().clamp(0, len(STRIDES) - 1).long()
 
@@ -60,6 +61,7 @@ def level_of(boxes: Tensor) -> Tensor:
 def moved(boxes: Tensor, deltas: Tensor) -> Tensor:
     """Corner boxes `[... 4]` moved by half of (x, y) and enlarged by exp of (z, w), per side."""
     start, end = boxes.chunk(2, dim=-1)
+    # Sparse R-CNN's weights (2, 2, 1, 1): moves count half of what the head says.
     centres = (start + end) / 2 + deltas[..., :2] / 2 * (end - start)
     halves = (end - start) * deltas[..., 2:].clamp(max=GROWTH).exp() / 2
     return torch.cat((centres - halves, centres + halves), dim=-1)

@@ -55,13 +55,13 @@ class ExtraMap(nn.Sequential):
 
     Args:
         channels: in.
-        hidden: channels in between.
+        mid_channels: channels in between.
         out: channels.
     """
 
-    def __init__(self, channels: int, hidden: int, out: int) -> None:
+    def __init__(self, channels: int, mid_channels: int, out: int) -> None:
         super().__init__(
-            SameConv(channels, hidden),
-            SameConv(hidden, hidden, 3, stride=2, depthwise=True),
-            SameConv(hidden, out),
+            SameConv(channels, mid_channels),
+            SameConv(mid_channels, mid_channels, 3, stride=2, depthwise=True),
+            SameConv(mid_channels, out),
         )

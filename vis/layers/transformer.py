@@ -17,17 +17,18 @@ class Attention(nn.Module):
     """Attention of several heads; one packed projection holds the rows of query, key and value.
 
     Args:
-        width: channels, a multiple of `heads`.
-        heads: number of heads.
+        d_model: channels, a multiple of `num_heads`.
+        num_heads: number of heads.
         dropout: of the attention weights.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, d_model: int, num_heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
-        self.out_proj = nn.Linear(width, width)
+        self.num_heads, self.dropout = num_heads, dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * d_model, d_model))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * d_model))
+        self.out_proj = nn.Linear(d_model, d_model)
+        # One packed matrix 3C x C is drawn as a block, as torch's attention does it.
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
@@ -47,26 +48,28 @@ class Attention(nn.Module):
         return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> Tensor:
-        return rearrange(x, "b s (heads c) -> b heads s c", heads=self.heads)
+        return rearrange(x, "b s (heads c) -> b heads s c", heads=self.num_heads)
 
 
 class EncoderLayer(nn.Module):
     """Every token looks at every token."""
 
     def __init__(
-        self, width: int, *, heads: int, hidden: int, dropout: float, activation: Activation
+        self, d_model: int, *, num_heads: int, ffn_dim: int, dropout: float, activation: Activation
     ) -> None:
         super().__init__()
-        self.self_attention = Attention(width, heads, dropout)
-        self.feedforward = FeedForward(width, hidden, dropout, activation)
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.self_attention = Attention(d_model, num_heads, dropout)
+        self.feedforward = FeedForward(d_model, ffn_dim, dropout, activation)
+        self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor, positions: Tensor, allowed: Tensor | None) -> Tensor:
         """`[B S C]`, `[B S C]` -> `[B S C]`; `allowed [B 1 1 S]` bool, None for all."""
+        # Positions go to queries and keys at every layer, never to values (figure 10).
         placed = tokens + positions
-        seen = self.self_attention(placed, placed, tokens, allowed)
-        tokens = self.norm1(tokens + self.dropout(seen))
+        attended = self.self_attention(placed, placed, tokens, allowed)
+        # Post-norm, as published; the weights of a pre-norm model would not fit.
+        tokens = self.norm1(tokens + self.dropout(attended))
         return self.norm2(tokens + self.feedforward(tokens))  # type: ignore[no-any-return]
 
 
@@ -74,38 +77,38 @@ class DecoderLayer(nn.Module):
     """The queries look at each other, then at the memory."""
 
     def __init__(
-        self, width: int, *, heads: int, hidden: int, dropout: float, activation: Activation
+        self, d_model: int, *, num_heads: int, ffn_dim: int, dropout: float, activation: Activation
     ) -> None:
         super().__init__()
-        self.self_attention = Attention(width, heads, dropout)
-        self.cross_attention = Attention(width, heads, dropout)
-        self.feedforward = FeedForward(width, hidden, dropout, activation)
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.norm3 = nn.LayerNorm(width)
+        self.self_attention = Attention(d_model, num_heads, dropout)
+        self.cross_attention = Attention(d_model, num_heads, dropout)
+        self.feedforward = FeedForward(d_model, ffn_dim, dropout, activation)
+        self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        self.norm3 = nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, state: Tensor, queries: Tensor, memory: Memory) -> Tensor:
         """`state [B Q C]`, `queries [Q C]` -> `[B Q C]`."""
         placed = state + queries
-        seen = self.self_attention(placed, placed, state, None)
-        state = self.norm1(state + self.dropout(seen))
-        seen = self.cross_attention(state + queries, memory.keys, memory.tokens, memory.allowed)
-        state = self.norm2(state + self.dropout(seen))
+        attended = self.self_attention(placed, placed, state, None)
+        state = self.norm1(state + self.dropout(attended))
+        attended = self.cross_attention(state + queries, memory.keys, memory.tokens, memory.allowed)
+        state = self.norm2(state + self.dropout(attended))
         return self.norm3(state + self.feedforward(state))  # type: ignore[no-any-return]
 
 
 class FeedForward(nn.Module):
     """Two linear layers, each token for itself."""
 
-    def __init__(self, width: int, hidden: int, dropout: float, activation: Activation) -> None:
+    def __init__(self, d_model: int, ffn_dim: int, dropout: float, activation: Activation) -> None:
         super().__init__()
-        self.linear1, self.linear2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.linear1, self.linear2 = nn.Linear(d_model, ffn_dim), nn.Linear(ffn_dim, d_model)
         self.dropout, self.activation = nn.Dropout(dropout), activation
 
     def forward(self, tokens: Tensor) -> Tensor:
         """`[... C]` -> `[... C]`, dropout included."""
-        hidden = self.dropout(self.activation(self.linear1(tokens)))
-        return self.dropout(self.linear2(hidden))  # type: ignore[no-any-return]
+        inner = self.dropout(self.activation(self.linear1(tokens)))
+        return self.dropout(self.linear2(inner))  # type: ignore[no-any-return]
 
 
 class Memory(NamedTuple):
@@ -123,23 +126,23 @@ class Transformer(nn.Module):
     """Encoder without a last norm; decoder from zeros, its norm shared by all layers' outputs.
 
     Args:
-        width: channels.
-        heads: heads of every attention.
-        encoders: encoder layers.
-        decoders: decoder layers.
-        hidden: width inside the feed-forward parts.
+        d_model: channels.
+        num_heads: heads of every attention.
+        encoder_layers: encoder layers.
+        decoder_layers: decoder layers.
+        ffn_dim: width inside the feed-forward parts.
         dropout: in training, wherever the paper has it.
         activation: of the feed-forward parts.
     """
 
     def __init__(
         self,
-        width: int,
+        d_model: int,
         *,
-        heads: int,
-        encoders: int,
-        decoders: int,
-        hidden: int,
+        num_heads: int,
+        encoder_layers: int,
+        decoder_layers: int,
+        ffn_dim: int,
         dropout: float,
         activation: Activation,
     ) -> None:
@@ -147,12 +150,22 @@ class Transformer(nn.Module):
 
         def stack(layer: type[EncoderLayer | DecoderLayer], depth: int) -> nn.ModuleList:
             return nn.ModuleList(
-                layer(width, heads=heads, hidden=hidden, dropout=dropout, activation=activation)
+                layer(
+                    d_model,
+                    num_heads=num_heads,
+                    ffn_dim=ffn_dim,
+                    dropout=dropout,
+                    activation=activation,
+                )
                 for _ in range(depth)
             )
 
-        self.encoder, self.decoder = stack(EncoderLayer, encoders), stack(DecoderLayer, decoders)
-        self.norm = nn.LayerNorm(width)
+        self.encoder, self.decoder = (
+            stack(EncoderLayer, encoder_layers),
+            stack(DecoderLayer, decoder_layers),
+        )
+        # One norm for the outputs of all layers, so that one head can read each of them.
+        self.norm = nn.LayerNorm(d_model)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
@@ -168,12 +181,21 @@ class Transformer(nn.Module):
             queries: `[Q C]` learned positions of the queries.
             allowed: `[B 1 1 S]` bool, False on padding; None where there is none.
         """
-        for encode in self.encoder:
-            tokens = encode(tokens, positions, allowed)
-        memory = Memory(tokens, tokens + positions, allowed)
-        state = torch.zeros_like(queries).expand(len(tokens), -1, -1)
+        memory = self.encode(tokens, positions, allowed)
+        return self.decode(queries, memory), memory.tokens
+
+    def encode(self, tokens: Tensor, positions: Tensor, allowed: Tensor | None) -> Memory:
+        """The first half of `forward`, with its arguments."""
+        for layer in self.encoder:
+            tokens = layer(tokens, positions, allowed)
+        return Memory(tokens, tokens + positions, allowed)
+
+    def decode(self, queries: Tensor, memory: Memory) -> list[Tensor]:
+        """The second half of `forward`: queries `[Q C]` -> `[B Q C]` of every layer."""
+        # The content of a query starts at zero; what tells queries apart is their position alone.
+        state = torch.zeros_like(queries).expand(len(memory.tokens), -1, -1)
         outputs = []
-        for decode in self.decoder:
-            state = decode(state, queries, memory)
+        for layer in self.decoder:
+            state = layer(state, queries, memory)
             outputs.append(self.norm(state))
-        return outputs, tokens
+        return outputs

@@ -1,4 +1,4 @@
-"""the twin transformer of SOTR (Guo et al., 2021): every cell sees its column and its row."""
+"""The twin transformer of SOTR (Guo et al., 2021): every cell sees its column and its row."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ class AxialAttention(nn.Module):
     """Attention along one axis; no position, no dropout.
 
     Args:
-        width: channels.
-        heads: of the attention.
+        d_model: channels.
+        num_heads: of the attention.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, d_model: int, num_heads: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(width, 2 * width, bias=False)
-        self.out = nn.Linear(width, width)
+        self.num_heads = num_heads
+        self.query = nn.Linear(d_model, d_model, bias=False)
+        self.key_value = nn.Linear(d_model, 2 * d_model, bias=False)
+        self.out = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[M L C]` -> `[M L C]`."""
         query, key, value = (
-            rearrange(part, "m l (n c) -> m n l c", n=self.heads)
+            rearrange(part, "m l (n c) -> m n l c", n=self.num_heads)
             for part in (self.query(x), *self.key_value(x).chunk(2, dim=-1))
         )
         # Lines are short: on a CPU the fused kernels take longer, in half precision twice as long.
         shares = (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).softmax(dim=-1)
-        seen = shares @ value
-        return self.out(rearrange(seen, "m n l c -> m l (n c)"))  # type: ignore[no-any-return]
+        mixed = shares @ value
+        return self.out(rearrange(mixed, "m n l c -> m l (n c)"))  # type: ignore[no-any-return]
 
 
 class TwinAttention(nn.Module):
     """Attention along columns and along rows, each with weights of its own.
 
     Args:
-        width: channels.
-        heads: of each attention.
+        d_model: channels.
+        num_heads: of each attention.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, d_model: int, num_heads: int) -> None:
         super().__init__()
-        self.columns = AxialAttention(width, heads)
-        self.rows = AxialAttention(width, heads)
+        self.columns = AxialAttention(d_model, num_heads)
+        self.rows = AxialAttention(d_model, num_heads)
 
     def down(self, x: Tensor) -> Tensor:
         """`[M C h w]` along each column."""
-        seen: Tensor = self.columns(rearrange(x, "m c h w -> (m w) h c"))
-        return rearrange(seen, "(m w) h c -> m c h w", m=len(x))
+        mixed: Tensor = self.columns(rearrange(x, "m c h w -> (m w) h c"))
+        return rearrange(mixed, "(m w) h c -> m c h w", m=len(x))
 
     def across(self, x: Tensor) -> Tensor:
         """`[M C h w]` along each row."""
-        seen: Tensor = self.rows(rearrange(x, "m c h w -> (m h) w c"))
-        return rearrange(seen, "(m h) w c -> m c h w", m=len(x))
+        mixed: Tensor = self.rows(rearrange(x, "m c h w -> (m h) w c"))
+        return rearrange(mixed, "(m h) w c -> m c h w", m=len(x))
 
 
 class HybridTwinLayer(nn.Module):
@@ -67,21 +67,22 @@ class HybridTwinLayer(nn.Module):
     The gates start at zero, so the layer starts as the identity.
 
     Args:
-        width: channels.
-        heads: of each attention.
+        d_model: channels.
+        num_heads: of each attention.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, d_model: int, num_heads: int) -> None:
         super().__init__()
-        self.attention = TwinAttention(width, heads)
+        self.attention = TwinAttention(d_model, num_heads)
         self.attention_gates = nn.ParameterList(torch.zeros(()) for _ in range(2))
-        self.first = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
-        self.second = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        self.first = nn.ModuleList(nn.Conv2d(d_model, d_model, 3, padding=1) for _ in range(2))
+        self.second = nn.ModuleList(nn.Conv2d(d_model, d_model, 3, padding=1) for _ in range(2))
         self.conv_gates = nn.ParameterList(torch.zeros(()) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         """`[M C h w]` -> `[M C h w]`."""
         column, row = self.attention_gates
+        # Both of one input, not one after the other as in the article: so are the released weights.
         x = x + column * self.attention.down(x) + row * self.attention.across(x)
         return x + self._convolved(x)
 
@@ -106,16 +107,16 @@ class PureTwinLayer(nn.Module):
     """The article's layer (3.2): normed, along columns, then along rows, then a perceptron.
 
     Args:
-        width: channels.
-        heads: of each attention.
+        d_model: channels.
+        num_heads: of each attention.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, d_model: int, num_heads: int) -> None:
         super().__init__()
-        self.attention = TwinAttention(width, heads)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.attention = TwinAttention(d_model, num_heads)
+        self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(3))
         self.perceptron = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+            nn.Linear(d_model, 4 * d_model), nn.GELU(), nn.Linear(4 * d_model, d_model)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,6 +147,7 @@ class TwinTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`[M C h w]` -> `[M C h w]`."""
         if self.doubled:
+            # Released: the two copies touch, so cells at one edge see those at the other.
             x = torch.cat((x, x), dim=-1)
         for layer in self.layers:
             x = layer(x)

@@ -1,4 +1,4 @@
-"""one mask feature from several levels of a pyramid: each convolved, enlarged and added."""
+"""One mask feature from several levels of a pyramid: each convolved, enlarged and added."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ class FeaturePyramid(nn.Module):
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:
         """Maps `[M C h w]`, the largest first -> as many of `width` channels, and one more."""
-        found = list(self.net(OrderedDict((str(i), x) for i, x in enumerate(levels))).values())
-        return [*found, found[-1][:, :, ::2, ::2]]
+        maps = list(self.net(OrderedDict((str(i), x) for i, x in enumerate(levels))).values())
+        # Every second cell, as detectron2's last level pool: a max over one cell.
+        return [*maps, maps[-1][:, :, ::2, ::2]]
 
 
 class NormedConv(nn.Module):
@@ -61,27 +62,30 @@ class MultiLevelUpsampling(nn.Module):
 
     Args:
         width: channels of the levels.
-        hidden: channels on the way.
+        mid_channels: channels on the way.
         out: channels of the result.
         levels: how many there are.
     """
 
-    def __init__(self, width: int, *, hidden: int, out: int, levels: int) -> None:
+    def __init__(self, width: int, *, mid_channels: int, out: int, levels: int) -> None:
         super().__init__()
         self.levels = nn.ModuleList(
             nn.ModuleList(
-                NormedConv(hidden if step else width, hidden, kernel=3) for step in range(max(i, 1))
+                NormedConv(mid_channels if step else width, mid_channels, kernel=3)
+                for step in range(max(i, 1))
             )
             for i in range(levels)
         )
-        self.mix = NormedConv(hidden, out, kernel=1)
+        self.mix = NormedConv(mid_channels, out, kernel=1)
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         """Maps `[M C h w]`, each half as large as the one before -> `[M D h w]` of the first."""
         total = torch.zeros((), device=levels[0].device)
+        # No coordinates are added: the released configuration names them, its code does not.
         for i, x in enumerate(levels):
             for step in self.levels[i]:  # type: ignore[attr-defined]
                 x = step(x)
+                # Level 0 is convolved, never enlarged: it sets the size.
                 x = interpolate(x, scale_factor=2.0, mode="bilinear") if i else x
             total = total + x
         return self.mix(total)  # type: ignore[no-any-return]

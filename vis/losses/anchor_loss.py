@@ -17,7 +17,7 @@ from torchvision.ops import box_iou, roi_align
 from vis.layers.anchors import encode
 from vis.losses.grid import focal_sum
 from vis.losses.set_loss import mean_over_ranks
-from vis.losses.targets import check_classes, labelled_classes
+from vis.losses.targets import annotated_classes, check_classes
 from vis.ops.boxes import to_corners
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MATCHED = 0.5
 """Overlap from which an anchor is an object's (Liu et al., 2016, 2.2), and a box a good one."""
+# The fine mask is what is drawn; the coarse one only steers the step before it.
 WEIGHTS = {"class": 1.0, "box": 1.0, "mask_bce": 2.0, "mask_dice": 1.0, "mask_coarse": 1.0}
 
 
@@ -59,28 +60,33 @@ class RoiSampling:
             scores: `[B A]` of the surest class.
             targets: of the B pictures.
         """
-        found = [
+        per_picture = [
             self._of(number, detected[number], scores[number], target)
             for number, target in enumerate(targets)
         ]
-        return Rois(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        return Rois(*(torch.cat(parts) for parts in zip(*per_picture, strict=True)))
 
     def _of(self, number: int, detected: Tensor, scores: Tensor, target: ClipTargets) -> Rois:
-        seen = target.visible[:, 0].nonzero()[:, 0]
-        seen = seen[torch.randperm(len(seen), device=seen.device)[: self.most]]
-        boxes = target.boxes[seen, 0].to(detected.dtype)
+        visible = target.visible[:, 0].nonzero()[:, 0]
+        visible = visible[torch.randperm(len(visible), device=visible.device)[: self.most]]
+        boxes = target.boxes[visible, 0].to(detected.dtype)
+        # Of the detections that hit an object, the surest is what the mask head will meet in use.
         overlaps = box_iou(boxes, detected)
-        best, anchor = (overlaps.ge(MATCHED) * scores).max(dim=1) if len(seen) else (seen, seen)
+        best, anchor = (
+            (overlaps.ge(MATCHED) * scores).max(dim=1) if len(visible) else (visible, visible)
+        )
         matched = (best > 0).nonzero()[:, 0]
+        # True boxes alone would teach masks for boxes that no detector gives.
         every = torch.cat((self._jittered(boxes), detected[anchor[matched]]))
-        instances = torch.cat((seen, seen[matched]))
-        chosen = torch.randperm(len(every), device=every.device)[: self.most]
-        pictures = torch.full_like(chosen, number)
-        return Rois(pictures, instances[chosen], every[chosen])
+        instances = torch.cat((visible, visible[matched]))
+        subset = torch.randperm(len(every), device=every.device)[: self.most]
+        pictures = torch.full_like(subset, number)
+        return Rois(pictures, instances[subset], every[subset])
 
     def _jittered(self, boxes: Tensor) -> Tensor:
         sides = boxes[:, 2:] - boxes[:, :2]
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2 + self.jitter * sides * torch.randn_like(sides)
+        # The exponent keeps sides positive, and growing is as likely as shrinking.
         halves = sides * (self.jitter * torch.randn_like(sides)).exp() / 2
         return torch.cat((centres - halves, centres + halves), dim=1)
 
@@ -104,16 +110,17 @@ def detector_terms(
     check_classes(targets, logits.shape[-1])
     offsets = offsets.to(torch.promote_types(offsets.dtype, torch.float32))
     anchors = anchors.to(offsets.dtype)
-    wanted, box, count = torch.zeros_like(logits), offsets.sum() * 0, 0
+    # A sum over nothing times 0: without a match the boxes still have a gradient, of zero.
+    class_targets, box, count = torch.zeros_like(logits), offsets.sum() * 0, 0
     for number, target in enumerate(targets):
         rows, instances = _matched(anchors, target)
-        wanted[number, rows, target.labels[instances]] = 1
+        class_targets[number, rows, target.labels[instances]] = 1
         truth = encode(target.boxes[instances, 0].to(anchors.dtype), anchors[rows])
         box = box + smooth_l1_loss(offsets[number, rows], truth, reduction="sum")
         count += len(rows)
-    counted = labelled_classes(targets, logits.shape[-1])[:, None].expand_as(logits)
+    counted = annotated_classes(targets, logits.shape[-1])[:, None].expand_as(logits)
     total = mean_over_ranks(offsets.new_tensor(float(count)), least=1.0)
-    focal = focal_sum(logits, wanted, counted.to(logits.dtype))
+    focal = focal_sum(logits, class_targets, counted.to(logits.dtype))
     return {"class": WEIGHTS["class"] * focal / total, "box": WEIGHTS["box"] * box / total}
 
 
@@ -126,6 +133,7 @@ def mask_terms(masks: RoiMasks, rois: Rois, targets: Sequence[ClipTargets]) -> d
     total = mean_over_ranks(masks.fine.new_tensor(float(len(masks.fine))), least=1.0)
     if len(masks.fine):
         truth = _truth(rois, targets, masks.fine.shape[-1]).to(masks.fine.dtype)
+        # An area mean: coarse cells at the border are to be as sure as they are covered.
         small = interpolate(truth[:, None], masks.coarse.shape[-2:], mode="area")[:, 0]
         terms["mask_bce"] = _cross_entropy(masks.fine, truth)
         terms["mask_dice"] = _dice(masks.fine, truth)
@@ -135,35 +143,36 @@ def mask_terms(masks: RoiMasks, rois: Rois, targets: Sequence[ClipTargets]) -> d
 
 def _matched(anchors: Tensor, target: ClipTargets) -> tuple[Tensor, Tensor]:
     """Numbers of anchors, and the object of each."""
-    seen = target.visible[:, 0].nonzero()[:, 0]
-    if not len(seen):
-        return seen, seen
-    overlaps = box_iou(target.boxes[seen, 0].to(anchors.dtype), to_corners(anchors))
+    visible = target.visible[:, 0].nonzero()[:, 0]
+    if not len(visible):
+        return visible, visible
+    overlaps = box_iou(target.boxes[visible, 0].to(anchors.dtype), to_corners(anchors))
     most, owner = overlaps.max(dim=0)
+    # SSD's bipartite step (Liu et al., 2016, 2.2): each object first takes its best anchor.
     free = overlaps.clone()
-    for number in range(len(seen)):
+    for number in range(len(visible)):
         # an object too small or long for all anchors keeps its nearest that no other one keeps
         nearest = free[number].argmax()
         owner[nearest], most[nearest], free[:, nearest] = number, 1.0, -1.0
     rows = (most >= MATCHED).nonzero()[:, 0]
-    return rows, seen[owner[rows]]
+    return rows, visible[owner[rows]]
 
 
 def _truth(rois: Rois, targets: Sequence[ClipTargets], side: int) -> Tensor:
     """`[R side side]` how much of each cell of a box its object covers, 0..1."""
-    found = rois.boxes.new_zeros(len(rois.boxes), side, side)
+    truth = rois.boxes.new_zeros(len(rois.boxes), side, side)
     for number, target in enumerate(targets):
         rows = (rois.pictures == number).nonzero()[:, 0]
         if len(rows):
-            masks = target.masks[rois.instances[rows], 0].to(found.dtype)
+            masks = target.masks[rois.instances[rows], 0].to(truth.dtype)
             height, width = masks.shape[1:]
-            corners = rois.boxes[rows] * found.new_tensor((width, height, width, height))
-            own = torch.arange(len(rows), device=rows.device)[:, None].to(found.dtype)
-            places = torch.cat((own, corners), dim=1)
-            found[rows] = roi_align(masks[:, None], places, side, sampling_ratio=2, aligned=True)[
-                :, 0
-            ]
-    return found
+            corners = rois.boxes[rows] * truth.new_tensor((width, height, width, height))
+            own = torch.arange(len(rows), device=rows.device)[:, None].to(truth.dtype)
+            indexed_boxes = torch.cat((own, corners), dim=1)
+            truth[rows] = roi_align(
+                masks[:, None], indexed_boxes, side, sampling_ratio=2, aligned=True
+            )[:, 0]
+    return truth
 
 
 def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:

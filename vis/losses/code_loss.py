@@ -1,4 +1,4 @@
-"""the loss of queries with boxes and coded masks: matched by both, compared stage by stage."""
+"""The loss of queries with boxes and coded masks: matched by both, compared stage by stage."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn.functional import cosine_similarity, mse_loss, smooth_l1_loss
 
 from vis.losses.assignment import assigned
 from vis.losses.grid import focal_sum
-from vis.losses.matching import FORBIDDEN, focal_merit
+from vis.losses.matching import FORBIDDEN, focal_class_score
 from vis.losses.set_loss import mean_over_ranks
-from vis.losses.targets import check_classes, check_targets, labelled_classes
+from vis.losses.targets import annotated_classes, check_classes, check_targets
 from vis.ops.boxes import giou
 from vis.ops.crops import cut_out
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from vis.losses.assignment import Matched
     from vis.records import ClipTargets
 
-SMOOTHING = 1e-5
+# Published; so small that an empty mask has a dice term of 1 unless nothing is predicted.
+EPS = 1e-5
 """Below the line of the dice term."""
 
 Distance = Callable[..., "Tensor"]
@@ -48,7 +49,7 @@ class CodedStage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class VisiblePairs:
     """The frames in which matched instances are visible, clip by clip."""
 
     clips: Tensor
@@ -65,16 +66,16 @@ class Shown:
         return stage_field[self.clips, self.frames, self.queries]
 
 
-def true_boxes(true: Tensor, found: Tensor) -> Tensor:
+def true_boxes(true: Tensor, predicted: Tensor) -> Tensor:
     """Masks are cut out where they are; published in 2021."""
-    del found
+    del predicted
     return true
 
 
-def found_boxes(true: Tensor, found: Tensor) -> Tensor:
+def predicted_boxes(true: Tensor, predicted: Tensor) -> Tensor:
     """Masks are cut out where they were found, as they will be put back; published in 2022."""
     del true
-    return found.detach().clamp(0, 1)
+    return predicted.detach().clamp(0, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +106,9 @@ class CodeLoss:
         weights = {"class": self.label} | {
             name: getattr(self, name) for name in ("box_l1", "box_giou", "code", "mask_dice")
         }
-        found = self.terms(stages, targets, codec)
+        stage_terms = self.terms(stages, targets, codec)
         return {
-            name: weight * torch.stack([terms[name] for terms in found]).sum()
+            name: weight * torch.stack([terms[name] for terms in stage_terms]).sum()
             for name, weight in weights.items()
         }
 
@@ -119,14 +120,14 @@ class CodeLoss:
         _check(stages[-1], targets)
         count = sum(target.visible.sum() for target in targets)
         normaliser = mean_over_ranks(count + stages[-1].boxes.new_zeros(()), least=1.0)
-        labelled = labelled_classes(targets, stages[-1].logits.shape[-1])
-        found = []
+        annotated = annotated_classes(targets, stages[-1].logits.shape[-1])
+        stage_terms = []
         for stage, matched in zip(stages, self.match(stages, targets, codec), strict=True):
-            shown = shown_of(targets, matched)
-            terms = self._shown_terms(stage, targets, shown, codec)
-            terms["class"] = _class_term(stage.logits, targets, shown, labelled)
-            found.append({name: value / normaliser for name, value in terms.items()})
-        return found
+            pairs = visible_pairs_of(targets, matched)
+            terms = self._visible_terms(stage, targets, pairs, codec)
+            terms["class"] = _class_term(stage.logits, targets, pairs, annotated)
+            stage_terms.append({name: value / normaliser for name, value in terms.items()})
+        return stage_terms
 
     @torch.no_grad()
     def match(
@@ -138,6 +139,7 @@ class CodeLoss:
         costs = [
             self._cost(stage, clip, *true) for stage in stages for clip, true in enumerate(truth)
         ]
+        # Stage by stage, clip by clip: the order in which the costs were listed.
         pairs = assigned(costs)
         return [pairs[i : i + len(targets)] for i in range(0, len(pairs), len(targets))]
 
@@ -145,52 +147,60 @@ class CodeLoss:
         self, stage: CodedStage, clip: int, target: ClipTargets, boxes: Tensor, codes: Tensor
     ) -> Tensor:
         """`[Q N]`, the mean over the frames that show the instance."""
-        merit = focal_merit(stage.logits[clip])[..., target.labels]
-        found, wanted = stage.boxes[clip][:, :, None], boxes.transpose(0, 1)[:, None]
+        class_score = focal_class_score(stage.logits[clip])[..., target.labels]
+        predicted, truth = stage.boxes[clip][:, :, None], boxes.transpose(0, 1)[:, None]
         cosine = cosine_similarity(
             stage.codes[clip][:, :, None], codes.transpose(0, 1)[:, None], dim=-1
         )
         cost = (
-            self.box_l1 * (found - wanted).abs().sum(dim=-1)
-            - self.label * merit
-            - self.box_giou * giou(found, wanted)
+            self.box_l1 * (predicted - truth).abs().sum(dim=-1)
+            - self.label * class_score
+            - self.box_giou * giou(predicted, truth)
+            # The cosine of two codes is brought to 0..1, as published, so that the cost has a sign.
             - self.code_cost * (cosine + 1) / 2
         )
-        seen = target.visible.T[:, None]
-        mean = (cost * seen).sum(dim=0) / seen.sum(dim=0).clamp(min=1)
-        return mean.where(seen.any(dim=0), FORBIDDEN)
+        visible = target.visible.T[:, None]
+        mean = (cost * visible).sum(dim=0) / visible.sum(dim=0).clamp(min=1)
+        # An instance that no frame shows costs all queries the same: it takes what others leave.
+        return mean.where(visible.any(dim=0), FORBIDDEN)
 
-    def _shown_terms(
-        self, stage: CodedStage, targets: Sequence[ClipTargets], shown: Shown, codec: MaskCodec
+    def _visible_terms(
+        self,
+        stage: CodedStage,
+        targets: Sequence[ClipTargets],
+        pairs: VisiblePairs,
+        codec: MaskCodec,
     ) -> dict[str, Tensor]:
         """Sums over what is shown."""
-        boxes, codes = shown.of(stage.boxes), shown.of(stage.codes)
-        sides = None if stage.sides is None else shown.of(stage.sides)
+        boxes, codes = pairs.of(stage.boxes), pairs.of(stage.codes)
+        sides = None if stage.sides is None else pairs.of(stage.sides)
         if not len(boxes):  # nothing to compare; the gradient is zero, but it is there
             parts = (boxes, codes, *([] if sides is None else [sides]), *codec.parameters())
             nothing = torch.stack([0 * part.sum() for part in parts]).sum()
             return dict.fromkeys(("box_l1", "box_giou", "code", "mask_dice"), nothing)
-        true = [x.boxes.flatten(0, 1)[rows] for x, rows in zip(targets, shown.rows, strict=True)]
-        wanted = torch.cat(true).to(boxes)
-        masks = _cut(targets, shown.rows, self.cut(wanted, boxes), codec.side)
+        true = [x.boxes.flatten(0, 1)[rows] for x, rows in zip(targets, pairs.rows, strict=True)]
+        true_corners = torch.cat(true).to(boxes)
+        # Published fault of v1: masks are cut from true boxes, but pasted into predicted ones.
+        masks = _cut(targets, pairs.rows, self.cut(true_corners, boxes), codec.side)
         with torch.no_grad():
+            # Codes of the truth are targets: no gradient reaches an encoder through them.
             truth = codec.encode(masks)
         return {
-            "box_l1": (boxes - wanted).abs().sum(),
-            "box_giou": (1 - giou(boxes, wanted)).sum(),
+            "box_l1": (boxes - true_corners).abs().sum(),
+            "box_giou": (1 - giou(boxes, true_corners)).sum(),
             "code": self.distance(codes, truth.to(codes), reduction="sum") / codec.length,
             "mask_dice": dice(codec.decode(codes, sides), masks).sum(),
         }
 
 
-def dice(found: Tensor, wanted: Tensor) -> Tensor:
+def dice(probs: Tensor, masks: Tensor) -> Tensor:
     """`[P]` one minus dice of probabilities and bool masks `[P m m]`, squares below the line."""
-    both = (found * wanted).sum(dim=(1, 2))
-    either = found.square().sum(dim=(1, 2)) + wanted.sum(dim=(1, 2))
-    return 1 - 2 * both / (either + SMOOTHING)
+    both = (probs * masks).sum(dim=(1, 2))
+    either = probs.square().sum(dim=(1, 2)) + masks.sum(dim=(1, 2))
+    return 1 - 2 * both / (either + EPS)
 
 
-def shown_of(targets: Sequence[ClipTargets], matched: Sequence[Matched]) -> Shown:
+def visible_pairs_of(targets: Sequence[ClipTargets], matched: Sequence[Matched]) -> VisiblePairs:
     """What one stage must show."""
     parts = []
     for clip, (target, pair) in enumerate(zip(targets, matched, strict=True)):
@@ -198,21 +208,22 @@ def shown_of(targets: Sequence[ClipTargets], matched: Sequence[Matched]) -> Show
         rows = pair.instances[match] * target.visible.shape[1] + frames
         parts.append((torch.full_like(frames, clip), frames, pair.queries[match], rows))
     clips, frames, queries = (torch.cat([part[k] for part in parts]) for k in range(3))
-    return Shown(clips, frames, queries, [part[3] for part in parts])
+    return VisiblePairs(clips, frames, queries, [part[3] for part in parts])
 
 
 def _class_term(
-    logits: Tensor, targets: Sequence[ClipTargets], shown: Shown, labelled: Tensor
+    logits: Tensor, targets: Sequence[ClipTargets], pairs: VisiblePairs, annotated: Tensor
 ) -> Tensor:
     """Focal loss of all queries and frames; absence of what is not annotated says nothing."""
     labels = [
         target.labels[rows // target.visible.shape[1]]
-        for target, rows in zip(targets, shown.rows, strict=True)
+        for target, rows in zip(targets, pairs.rows, strict=True)
     ]
-    wanted = torch.zeros_like(logits)
-    wanted[shown.clips, shown.frames, shown.queries, torch.cat(labels)] = 1
-    counted = (wanted > 0) | labelled[:, None, None]
-    return focal_sum(logits, wanted, counted.to(logits.dtype))
+    class_targets = torch.zeros_like(logits)
+    class_targets[pairs.clips, pairs.frames, pairs.queries, torch.cat(labels)] = 1
+    # A true class is always judged, even where its class is not annotated throughout.
+    counted = (class_targets > 0) | annotated[:, None, None]
+    return focal_sum(logits, class_targets, counted.to(logits.dtype))
 
 
 def _codes(target: ClipTargets, codec: MaskCodec, kind: torch.dtype) -> Tensor:
@@ -227,10 +238,13 @@ def _cut(
     targets: Sequence[ClipTargets], rows: Sequence[Tensor], boxes: Tensor, side: int
 ) -> Tensor:
     """`[P m m]` what each of the boxes `[P 4]` shows of its instance."""
-    places = torch.split(boxes, [len(part) for part in rows])
-    parts = zip(targets, rows, places, strict=True)
+    box_parts = torch.split(boxes, [len(part) for part in rows])
+    parts = zip(targets, rows, box_parts, strict=True)
     return torch.cat(
-        [cut_out(target.masks.flatten(0, 1), part, place, side) for target, part, place in parts]
+        [
+            cut_out(target.masks.flatten(0, 1), part, part_boxes, side)
+            for target, part, part_boxes in parts
+        ]
     )
 
 
@@ -248,4 +262,4 @@ def _check(stage: CodedStage, targets: Sequence[ClipTargets]) -> None:
 
 
 V1 = CodeLoss(cut=true_boxes, distance=mse_loss, code=2.0, mask_dice=2.0, code_cost=2.0)
-V2 = CodeLoss(cut=found_boxes, distance=smooth_l1_loss, code=1.0, mask_dice=5.0, code_cost=1.0)
+V2 = CodeLoss(cut=predicted_boxes, distance=smooth_l1_loss, code=1.0, mask_dice=5.0, code_cost=1.0)

@@ -1,4 +1,4 @@
-"""The loss of a set of slots whose classes do not exclude each other (Deformable DETR)."""
+"""The loss of a set of queries whose classes do not exclude each other (Deformable DETR)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ MATCHER, WEIGHTS = Matcher(FOCAL_COST), Weights(label=2.0)
 
 @dataclass(frozen=True, slots=True)
 class FocalSetLoss:
-    """Each instance is matched with one slot in every layer; no row of the logits is "no object".
+    """Each instance is matched with one query in every layer; no row of the logits is "no object".
 
-    Zhu et al., 2021, appendix A.4; the focal term is summed over slots and classes.
+    Zhu et al., 2021, appendix A.4; the focal term is summed over queries and classes.
     """
 
     matcher: Matcher = MATCHER
@@ -55,9 +55,10 @@ class FocalSetLoss:
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        truth = join(targets, layers[-1], reserved=0)
+        truth = join(targets, layers[-1], background_rows=0)
         terms = self.terms(layers, truth)
         if proposals is not None:
+            # Proposals answer only whether anything is there (two-stage, appendix A.4).
             terms += self.terms([proposals], _without_classes(truth))
         names = terms[0]
         return {
@@ -67,25 +68,26 @@ class FocalSetLoss:
 
     def terms(self, layers: Sequence[LayerOutput], truth: Truth) -> list[dict[str, Tensor]]:
         """The same without weights, layer by layer."""
+        # At least 1: a batch without objects must not divide by zero.
         normaliser = mean_over_ranks(truth.visible.sum().float(), least=1.0)
-        found = []
+        layer_terms = []
         for layer, pairs in zip(layers, self.matcher(layers, truth), strict=True):
             boxes = box_terms(layer, truth, pairs)
             terms = {"class": _label_term(single(layer.logits), truth, pairs), **boxes}
-            found.append({name: value / normaliser for name, value in terms.items()})
-        return found
+            layer_terms.append({name: value / normaliser for name, value in terms.items()})
+        return layer_terms
 
 
 def _label_term(logits: Tensor, truth: Truth, pairs: Pairs) -> Tensor:
-    wanted = torch.zeros_like(logits)
+    class_targets = torch.zeros_like(logits)
     labels = truth.labels[pairs.instances, pairs.frames]
-    wanted[pairs.clips, pairs.frames, pairs.slots, labels] = 1
-    counted = truth.labelled[:, None, None].expand_as(logits)
-    return focal_sum(logits, wanted, counted.to(logits.dtype))
+    class_targets[pairs.clips, pairs.frames, pairs.queries, labels] = 1
+    counted = truth.annotated[:, None, None].expand_as(logits)
+    return focal_sum(logits, class_targets, counted.to(logits.dtype))
 
 
 def _without_classes(truth: Truth) -> Truth:
     """Every instance is of class 0; unless all classes are annotated, its absence says nothing."""
-    whole = truth.labelled.all(dim=1, keepdim=True)
-    labelled = torch.cat((whole, torch.ones_like(truth.labelled[:, 1:])), dim=1)
-    return replace(truth, labels=torch.zeros_like(truth.labels), labelled=labelled)
+    whole = truth.annotated.all(dim=1, keepdim=True)
+    annotated = torch.cat((whole, torch.ones_like(truth.annotated[:, 1:])), dim=1)
+    return replace(truth, labels=torch.zeros_like(truth.labels), annotated=annotated)

@@ -1,4 +1,4 @@
-"""the loss of a grid: cells near an object's centre are to name it and hold its mask's kernel."""
+"""The loss of a grid: cells near an object's centre are to name it and embed its mask."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STRIDE = 4
 """Pixels of a cell of the mask feature."""
-BALANCE, SMOOTHING = 0.25, 0.001
+BALANCE, EPS = 0.25, 0.001
 """Of the focal term; of each half of the dice term's denominator."""
 
 
@@ -28,10 +28,10 @@ class GridOutput:
 
     logits: list[Tensor]
     """`[M K g g]` of each level; a sigmoid each."""
-    kernels: list[Tensor]
+    mask_embeddings: list[Tensor]
     """`[M C g g]` of each level."""
-    feature: Tensor
-    """`[M C h w]` of stride 4; a cell's mask is its kernel's product with it."""
+    mask_features: Tensor
+    """`[M C h w]` of stride 4; a cell's mask is its embedding's product with them."""
     pixels: Tensor | None = None
     """`[M K h w]` logits of what is seen at each place of the feature, whoever's it is."""
 
@@ -72,35 +72,46 @@ class GridLoss:
             output: of M pictures.
             targets: of the M pictures, one frame each, as large as their content.
         """
-        canvas = (STRIDE * output.feature.shape[2], STRIDE * output.feature.shape[3])
-        wanted = [torch.zeros_like(level) for level in output.logits]
+        padded_size = (
+            STRIDE * output.mask_features.shape[2],
+            STRIDE * output.mask_features.shape[3],
+        )
+        class_targets = [torch.zeros_like(level) for level in output.logits]
         counted = [torch.ones_like(level) for level in output.logits]
         # One step back to all pictures: a step back from each would fill a map with zeros for it.
-        features, kernels = output.feature.unbind(), [x.unbind() for x in output.kernels]
-        dices = [output.feature.sum()[None] * 0]
+        mask_features, mask_embeddings = (
+            output.mask_features.unbind(),
+            [x.unbind() for x in output.mask_embeddings],
+        )
+        dices = [output.mask_features.sum()[None] * 0]
         truths: list[Tensor] = []
         for m, target in enumerate(targets):
-            truth = shrunk_masks(target.masks[:, 0], output.feature.shape[2:])
+            truth = shrunk_masks(target.masks[:, 0], output.mask_features.shape[2:])
             truths.append(truth)
-            found = assign(target, canvas, [x.shape[-1] for x in output.logits], self.ranges)
-            for level, chosen in enumerate(found):
-                last = _last_of_each(chosen)
-                kept = chosen if self.published else last
+            assignments = assign(
+                target, padded_size, [x.shape[-1] for x in output.logits], self.ranges
+            )
+            for level, assignment in enumerate(assignments):
+                last = _last_of_each(assignment)
+                # Released: a cell of two objects learns both masks, which contradict each other.
+                mask_cells = assignment if self.published else last
                 labels = target.labels[last.instances]
-                wanted[level][m].flatten(1)[labels, last.cells] = 1
+                class_targets[level][m].flatten(1)[labels, last.cells] = 1
                 if target.labelled is not None:
                     counted[level][m][~target.labelled] = 0
-                codes = kernels[level][m].flatten(1)[:, kept.cells]
-                dices.append(_dice(codes, features[m], truth[kept.instances]))
+                codes = mask_embeddings[level][m].flatten(1)[:, mask_cells.cells]
+                dices.append(_dice(codes, mask_features[m], truth[mask_cells.instances]))
         dice = torch.cat(dices)[1:]
-        cells = sum((level.amax(dim=1).sum() for level in wanted), start=dice.new_zeros(()))
+        cells = sum((level.amax(dim=1).sum() for level in class_targets), start=dice.new_zeros(()))
         pairs = dice.new_tensor(len(dice))
+        # Released: each process divides by its own count, so the loss depends on their number.
         if not self.published:
             cells, pairs = mean_over_ranks(cells + 1) - 1, mean_over_ranks(pairs)
         focal = torch.stack(
-            [focal_sum(*level) for level in zip(output.logits, wanted, counted, strict=True)]
+            [focal_sum(*level) for level in zip(output.logits, class_targets, counted, strict=True)]
         )
         terms = {
+            # One more than the positive cells: pictures without objects have a loss, too.
             "class": self.classes * focal.sum() / (cells + 1),
             "mask_dice": self.masks * (torch.cat(dices).sum() / pairs.clamp(min=1)),
         }
@@ -111,7 +122,7 @@ class GridLoss:
 
 def assign(
     target: ClipTargets,
-    canvas: tuple[int, int],
+    padded_size: tuple[int, int],
     sides: Sequence[int],
     ranges: Sequence[tuple[float, float]],
 ) -> list[Assignment]:
@@ -121,22 +132,25 @@ def assign(
 
     Args:
         target: of one picture.
-        canvas: height and width in pixels that the grids cover.
+        padded_size: height and width in pixels that the grids cover.
         sides: cells of each level's grid, across and down.
         ranges: sizes of objects of each level.
     """
     masks = target.masks[:, 0]
-    seen = masks.flatten(1).any(dim=1).nonzero()[:, 0]
+    visible = masks.flatten(1).any(dim=1).nonzero()[:, 0]
     scale = masks.new_tensor((masks.shape[2], masks.shape[1]), dtype=torch.float64)
-    boxes = target.boxes[seen, 0].double() * scale.repeat(2)
+    boxes = target.boxes[visible, 0].double() * scale.repeat(2)
     extents = (boxes[:, 2:] - boxes[:, :2]).flip(1)  # height, width
+    # Both ends of a level's range count, so an object may be on two levels.
     size = extents.prod(dim=1).sqrt()
-    centres = _centres(masks[seen])
-    found = []
+    centres = _centres(masks[visible])
+    assignments = []
     for side, (low, high) in zip(sides, ranges, strict=True):
         here = (size >= low) & (size <= high)
-        found.append(_cells(centres[here], extents[here], canvas, side=side, rows=seen[here]))
-    return found
+        assignments.append(
+            _cells(centres[here], extents[here], padded_size, side=side, rows=visible[here])
+        )
+    return assignments
 
 
 def shrunk_masks(masks: Tensor, cells: Sequence[int]) -> Tensor:
@@ -144,6 +158,7 @@ def shrunk_masks(masks: Tensor, cells: Sequence[int]) -> Tensor:
     if not len(masks):
         return masks.new_zeros((0, *cells))
     size = [int(side / STRIDE + 0.5) for side in masks.shape[1:]]
+    # In double: at exactly half covered, single precision decides by its last bit.
     small = interpolate(masks[:, None].double(), size, mode="bilinear")[:, 0] >= 0.5
     small = small[:, : cells[0], : cells[1]]
     return pad(small, (0, cells[1] - small.shape[2], 0, cells[0] - small.shape[1]))
@@ -151,12 +166,14 @@ def shrunk_masks(masks: Tensor, cells: Sequence[int]) -> Tensor:
 
 def _pixel_term(logits: Tensor, truths: Sequence[Tensor], targets: Sequence[ClipTargets]) -> Tensor:
     """Focal term of `[M K h w]` against the small masks `[N h w]` of each picture."""
-    wanted, counted = torch.zeros_like(logits), torch.ones_like(logits)
+    class_targets, counted = torch.zeros_like(logits), torch.ones_like(logits)
     for m, (masks, target) in enumerate(zip(truths, targets, strict=True)):
-        wanted[m].index_add_(0, target.labels, masks.to(wanted.dtype)).clamp_(max=1)
+        class_targets[m].index_add_(0, target.labels, masks.to(class_targets.dtype)).clamp_(max=1)
         if target.labelled is not None:
             counted[m][~target.labelled] = 0
-    return focal_sum(logits, wanted, counted) / mean_over_ranks(wanted.sum(dtype=torch.float32) + 1)
+    return focal_sum(logits, class_targets, counted) / mean_over_ranks(
+        class_targets.sum(dtype=torch.float32) + 1
+    )
 
 
 def _centres(masks: Tensor) -> Tensor:
@@ -170,9 +187,9 @@ def _centres(masks: Tensor) -> Tensor:
 
 
 def _cells(
-    centres: Tensor, extents: Tensor, canvas: tuple[int, int], *, side: int, rows: Tensor
+    centres: Tensor, extents: Tensor, padded_size: tuple[int, int], *, side: int, rows: Tensor
 ) -> Assignment:
-    sizes = centres.new_tensor(canvas)
+    sizes = centres.new_tensor(padded_size)
     middle = _cell_of(centres, sizes, side)
     first = _cell_of(centres - 0.1 * extents, sizes, side).maximum(middle - 1).clamp(min=0)
     last = _cell_of(centres + 0.1 * extents, sizes, side).minimum(middle + 1).clamp(max=side - 1)
@@ -182,30 +199,33 @@ def _cells(
     return Assignment(row * side + column, rows[instance])
 
 
-def _cell_of(places: Tensor, sizes: Tensor, side: int) -> Tensor:
-    return (places / sizes * side).floor().long()
+def _cell_of(points: Tensor, sizes: Tensor, side: int) -> Tensor:
+    # Released code floors a float division by 1 / side; on a border the two differ by a cell.
+    return (points / sizes * side).floor().long()
 
 
-def _last_of_each(chosen: Assignment) -> Assignment:
+def _last_of_each(assignment: Assignment) -> Assignment:
     """Each cell once, with the last instance that wants it."""
-    cells, owner = torch.unique(chosen.cells, return_inverse=True)
+    cells, owner = torch.unique(assignment.cells, return_inverse=True)
     order = torch.arange(len(owner), device=owner.device)
     last = torch.zeros_like(cells).scatter_reduce_(0, owner, order, "amax", include_self=False)
-    return Assignment(cells, chosen.instances[last])
+    return Assignment(cells, assignment.instances[last])
 
 
-def _dice(kernels: Tensor, feature: Tensor, truth: Tensor) -> Tensor:
+def _dice(mask_embeddings: Tensor, mask_features: Tensor, truth: Tensor) -> Tensor:
     """`[C P]`, `[C h w]`, `[P h w]` -> `[P]` one minus dice, with squares below the line."""
-    found = torch.einsum("cp,chw->phw", kernels, feature).sigmoid()
-    found = found.to(torch.promote_types(found.dtype, torch.float32))
-    both = (found * truth).sum(dim=(1, 2))
-    either = found.square().sum(dim=(1, 2)) + truth.sum(dim=(1, 2)) + 2 * SMOOTHING
+    probs = torch.einsum("cp,chw->phw", mask_embeddings, mask_features).sigmoid()
+    probs = probs.to(torch.promote_types(probs.dtype, torch.float32))
+    both = (probs * truth).sum(dim=(1, 2))
+    # Squares below the line, as in V-Net (Milletari et al., 2016, section 3).
+    either = probs.square().sum(dim=(1, 2)) + truth.sum(dim=(1, 2)) + 2 * EPS
     return 1 - 2 * both / either
 
 
-def focal_sum(logits: Tensor, wanted: Tensor, counted: Tensor) -> Tensor:
+def focal_sum(logits: Tensor, class_targets: Tensor, counted: Tensor) -> Tensor:
     """Sum of the focal loss (Lin et al., 2017, equation 5, gamma 2) over what is `counted`."""
     x = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    wrong = torch.where(wanted > 0, -x, x)
-    balance = torch.where(wanted > 0, BALANCE, 1 - BALANCE)
+    # With x the logit of the wrong answer, p_wrong^2 * -log(1 - p_wrong) is one formula for both.
+    wrong = torch.where(class_targets > 0, -x, x)
+    balance = torch.where(class_targets > 0, BALANCE, 1 - BALANCE)
     return (counted * balance * wrong.sigmoid().square() * -logsigmoid(-wrong)).sum()

@@ -1,4 +1,4 @@
-"""What a model of instance slots hands to its loss."""
+"""What a model of instance queries hands to its loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerOutput:
-    """One decoder layer; slot n through all frames is one track, and an image is T = 1."""
+    """One decoder layer; query n through all frames is one track, and an image is T = 1."""
 
     logits: Tensor
     """`[B T N K]` raw; the last row is "no object"."""
@@ -26,8 +26,8 @@ class SequenceOutput:
     layers: list[LayerOutput]
     """The last is the prediction; those before it are supervised too."""
     masks: Tensor | None = None
-    """`[B T N h w]` logits of the last layer over the whole canvas, padding included."""
-    canvas: tuple[int, int] | None = None
+    """`[B T N h w]` logits of the last layer over the whole padded frame, padding included."""
+    padded_size: tuple[int, int] | None = None
     """Pixels, height and width, that `masks` cover; unset: the largest target mask of the batch."""
     sizes: Tensor | None = None
-    """`[B 2]` int64, the content in the canvas (`Clip.sizes`); unset: each clip's target masks."""
+    """`[B 2]` int64 valid sizes (`Clip.sizes`); unset: those of each clip's target masks."""

@@ -1,4 +1,4 @@
-"""masks compared at some thousands of points instead of at every pixel (Kirillov et al., 2020)."""
+"""Masks compared at some thousands of points instead of at every pixel (Kirillov et al., 2020)."""
 
 from __future__ import annotations
 
@@ -25,21 +25,23 @@ def uniform(shape: tuple[int, ...], device: torch.device) -> Tensor:
     return torch.rand(shape, device=device)
 
 
-def at_places(maps: Tensor, places: Tensor) -> Tensor:
+def sample_points(maps: Tensor, points: Tensor) -> Tensor:
     """`[N C h w]` at `[N P 2]` x, y as fractions -> `[N C P]`, bilinear; around a map is zero."""
-    grid = (2 * places - 1)[:, :, None].to(maps.dtype)
+    # grid_sample's -1 and 1 are the outer edges of the map (align_corners=False).
+    grid = (2 * points - 1)[:, :, None].to(maps.dtype)
     return grid_sample(maps, grid, padding_mode="zeros", align_corners=False)[..., 0]
 
 
-def truth_at_places(masks: Tensor, places: Tensor, canvas: tuple[int, int]) -> Tensor:
-    """`[N H W]` bool at `[N P 2]` x, y as fractions of the canvas -> `[N P]` 0..1, bilinear.
+def sample_truth(masks: Tensor, points: Tensor, padded_size: tuple[int, int]) -> Tensor:
+    """`[N H W]` bool at `[N P 2]` x, y as fractions of the padded size -> `[N P]` 0..1, bilinear.
 
-    The masks lie at the top left of the canvas; around them nothing is. The same as `at_places` of
-    the masks as floats on the canvas, which would take 4 times the memory.
+    The masks lie at the top left of the padded frame; around them nothing is. The same as
+    `sample_points` of the masks as padded floats, which would take 4 times the memory.
     """
     height, width = masks.shape[1:]
-    x = places[..., 0] * canvas[1] - 0.5
-    y = places[..., 1] * canvas[0] - 0.5
+    # Pixel i has its middle at i + 0.5, so a fraction of 0 lies half a pixel before the first.
+    x = points[..., 0] * padded_size[1] - 0.5
+    y = points[..., 1] * padded_size[0] - 0.5
     pixels = masks.flatten(1)
     total = torch.zeros_like(x)
     for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
@@ -52,29 +54,31 @@ def truth_at_places(masks: Tensor, places: Tensor, canvas: tuple[int, int]) -> T
 
 
 @torch.no_grad()
-def unsure_places(logits: Tensor, count: int, draw: Draw) -> Tensor:
+def uncertain_points(logits: Tensor, count: int, draw: Draw) -> Tensor:
     """`[R h w]` -> `[R P 2]` x, y as fractions, most of them where the logits are nearest to 0."""
     rows, sure = len(logits), int(IMPORTANCE * count)
     candidates = draw((rows, int(OVERSAMPLING * count), 2), logits.device)
-    doubt = -at_places(logits[:, None], candidates)[:, 0].abs()
-    chosen = doubt.topk(sure, dim=1).indices[..., None].expand(-1, -1, 2)
+    # A logit of zero is a probability of a half: there the model knows least.
+    doubt = -sample_points(logits[:, None], candidates)[:, 0].abs()
+    indices = doubt.topk(sure, dim=1).indices[..., None].expand(-1, -1, 2)
     anywhere = draw((rows, count - sure, 2), logits.device)
-    return torch.cat((candidates.gather(1, chosen), anywhere), dim=1)
+    return torch.cat((candidates.gather(1, indices), anywhere), dim=1)
 
 
 def point_terms(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Of `[R P]` logits and truth 0..1: mean cross-entropy and one minus dice, both `[R]`."""
     entropy = binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(dim=1)
-    found = logits.sigmoid()
-    both = (found * truth).sum(dim=1)
-    return entropy, 1 - (2 * both + 1) / (found.sum(dim=1) + truth.sum(dim=1) + 1)
+    probs = logits.sigmoid()
+    both = (probs * truth).sum(dim=1)
+    return entropy, 1 - (2 * both + 1) / (probs.sum(dim=1) + truth.sum(dim=1) + 1)
 
 
 def point_costs(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """The same of every slot `[Q P]` with every instance `[N P]`: both `[Q N]`."""
-    found = logits.sigmoid()
+    """The same of every query `[Q P]` with every instance `[N P]`: both `[Q N]`."""
+    probs = logits.sigmoid()
     # softplus(-x) t + softplus(x) (1 - t) = softplus(x) - x t
     total = torch.nn.functional.softplus(logits).sum(dim=1, keepdim=True)
     entropy = (total - logits @ truth.T) / logits.shape[1]
-    either = found.sum(dim=1, keepdim=True) + truth.sum(dim=1)
-    return entropy, 1 - (2 * (found @ truth.T) + 1) / (either + 1)
+    # Outer sum and matrix product: no tensor of queries x instances x points is ever built.
+    either = probs.sum(dim=1, keepdim=True) + truth.sum(dim=1)
+    return entropy, 1 - (2 * (probs @ truth.T) + 1) / (either + 1)

@@ -1,4 +1,4 @@
-"""the loss of queries with a class and a mask for a whole clip: matched and compared at points."""
+"""The loss of queries with a class and a mask for a whole clip: matched and compared at points."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from vis.errors import UsageError
 from vis.losses.assignment import assigned
 from vis.losses.points import (
     Draw,
-    at_places,
     point_costs,
     point_terms,
-    truth_at_places,
+    sample_points,
+    sample_truth,
+    uncertain_points,
     uniform,
-    unsure_places,
 )
 from vis.losses.set_loss import label_term, mean_over_ranks
-from vis.losses.targets import check_targets, labelled_classes
+from vis.losses.targets import annotated_classes, check_targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,12 +40,12 @@ class QueryOutput:
 
     logits: list[Tensor]
     """`[B Q K + 1]` of each layer; the last row is "no object"."""
-    kernels: list[Tensor]
-    """`[B Q D]` of each layer; a mask is its product with `feature`."""
-    feature: Tensor
+    mask_embeddings: list[Tensor]
+    """`[B Q D]` of each layer; a mask is its product with `mask_features`."""
+    mask_features: Tensor
     """`[B T D h w]`."""
-    canvas: tuple[int, int]
-    """Pixels, height and width, that `feature` covers."""
+    padded_size: tuple[int, int]
+    """Pixels, height and width, that `mask_features` covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Weights:
     mask: float = 5.0
     """Of the cross-entropy at the points."""
     dice: float = 5.0
-    background: float = 0.1
+    no_object_weight: float = 0.1
     """Of a query that shows nothing, against 1 of one that does, within the term `class`."""
 
 
@@ -97,29 +97,33 @@ class QueryLoss:
         """The same without weights, layer by layer."""
         output = _single(output)
         classes = output.logits[-1].shape[-1] - 1
-        batch, frames = output.feature.shape[:2]
+        batch, frames = output.mask_features.shape[:2]
         check_targets(targets, batch=batch, frames=frames, classes=classes)
-        _check_masks(targets, output.canvas)
+        _check_masks(targets, output.padded_size)
         labels = [self._labels(target, classes) for target in targets]
         matches = self.match(output, targets, labels)
-        count = output.feature.new_tensor(float(sum(map(len, labels))))
+        count = output.mask_features.new_tensor(float(sum(map(len, labels))))
+        # Instances, not their frames, as published: the mask terms grow with the clip.
         normaliser = mean_over_ranks(count, least=1.0)
-        labelled = labelled_classes(targets, classes)
-        found = []
+        annotated = annotated_classes(targets, classes)
+        layer_terms = []
         for layer, matched in enumerate(matches):
             logits = output.logits[layer]
-            wanted = _wanted(logits, labels, matched)
+            class_targets = _class_targets(logits, labels, matched)
             mask, dice = self._mask_terms(output, layer, targets, matched)
-            found.append(
+            layer_terms.append(
                 {
                     "class": label_term(
-                        logits[:, None], wanted, labelled, background=self.weights.background
+                        logits[:, None],
+                        class_targets,
+                        annotated,
+                        no_object_weight=self.weights.no_object_weight,
                     ),
                     "mask": mask / normaliser,
                     "mask_dice": dice / normaliser,
                 }
             )
-        return found
+        return layer_terms
 
     @torch.no_grad()
     def match(
@@ -138,13 +142,15 @@ class QueryLoss:
         self, output: QueryOutput, layer: int, clip: int, masks: Tensor, labels: Tensor
     ) -> Tensor:
         """`[Q N]` of one layer and clip, at points that all queries, instances and frames share."""
-        feature = output.feature[clip]
-        places = self.draw((1, self.points, 2), feature.device)
-        there = at_places(feature, places.expand(len(feature), -1, -1))
-        logits = rearrange(output.kernels[layer][clip] @ there, "t q p -> q (t p)")
+        mask_features = output.mask_features[clip]
+        # One set of points for all pairs, so the costs are two matrix products.
+        points = self.draw((1, self.points, 2), mask_features.device)
+        there = sample_points(mask_features, points.expand(len(mask_features), -1, -1))
+        logits = rearrange(output.mask_embeddings[layer][clip] @ there, "t q p -> q (t p)")
         flat = masks.flatten(0, 1)
-        truth = truth_at_places(flat, places.expand(len(flat), -1, -1), output.canvas)
+        truth = sample_truth(flat, points.expand(len(flat), -1, -1), output.padded_size)
         entropy, dice = point_costs(logits, truth.view(len(masks), logits.shape[1]))
+        # Minus the probability, not its logarithm: the cost stays bounded (DETR, 3.1).
         likely = output.logits[layer][clip].softmax(dim=-1)[:, labels]
         weights = self.weights
         return weights.mask * entropy + weights.dice * dice - weights.label * likely
@@ -159,58 +165,62 @@ class QueryLoss:
         """Cross-entropy and dice, each summed over the frames of the matched instances."""
         logits = torch.cat(
             [
-                torch.einsum("pd,tdhw->pthw", kernels[pair.queries], feature).flatten(0, 1)
-                for kernels, feature, pair in zip(
-                    output.kernels[layer], output.feature, matched, strict=True
+                torch.einsum("pd,tdhw->pthw", mask_embeddings[pair.queries], mask_features).flatten(
+                    0, 1
+                )
+                for mask_embeddings, mask_features, pair in zip(
+                    output.mask_embeddings[layer], output.mask_features, matched, strict=True
                 )
             ]
         )
+        # The sum of nothing is zero and keeps the graph: every process must have a gradient.
         if not len(logits):
             return logits.sum(), logits.sum()
-        places = unsure_places(logits, self.points, self.draw)
-        counts = [len(pair.queries) * output.feature.shape[1] for pair in matched]
+        points = uncertain_points(logits, self.points, self.draw)
+        counts = [len(pair.queries) * output.mask_features.shape[1] for pair in matched]
         truth = torch.cat(
             [
-                truth_at_places(target.masks[pair.instances].flatten(0, 1), part, output.canvas)
+                sample_truth(target.masks[pair.instances].flatten(0, 1), part, output.padded_size)
                 for target, pair, part in zip(
-                    targets, matched, torch.split(places, counts), strict=True
+                    targets, matched, torch.split(points, counts), strict=True
                 )
             ]
         )
-        entropy, dice = point_terms(at_places(logits[:, None], places)[:, 0], truth)
+        entropy, dice = point_terms(sample_points(logits[:, None], points)[:, 0], truth)
         return entropy.sum(), dice.sum()
 
     def _labels(self, target: ClipTargets, classes: int) -> Tensor:
         if self.published_labels:
+            # The published code reads labels off the last frame: who left before it is no object.
             return target.labels.where(target.visible[:, -1], classes)
         return target.labels
 
 
-def _wanted(logits: Tensor, labels: Sequence[Tensor], matched: Sequence[Matched]) -> Tensor:
+def _class_targets(logits: Tensor, labels: Sequence[Tensor], matched: Sequence[Matched]) -> Tensor:
     """`[B 1 Q]` class of each query, "no object" where it shows none."""
-    wanted = torch.full(logits.shape[:2], logits.shape[-1] - 1, device=logits.device)
-    for row, label, pair in zip(wanted, labels, matched, strict=True):
+    class_targets = torch.full(logits.shape[:2], logits.shape[-1] - 1, device=logits.device)
+    for row, label, pair in zip(class_targets, labels, matched, strict=True):
         row[pair.queries] = label[pair.instances]
-    return wanted[:, None]
+    return class_targets[:, None]
 
 
 def _single(output: QueryOutput) -> QueryOutput:
     """At least single precision: the sums lose too much in half."""
-    kind = torch.promote_types(output.feature.dtype, torch.float32)
+    kind = torch.promote_types(output.mask_features.dtype, torch.float32)
     return QueryOutput(
         [x.to(kind) for x in output.logits],
-        [x.to(kind) for x in output.kernels],
-        output.feature.to(kind),
-        output.canvas,
+        [x.to(kind) for x in output.mask_embeddings],
+        output.mask_features.to(kind),
+        output.padded_size,
     )
 
 
-def _check_masks(targets: Sequence[ClipTargets], canvas: tuple[int, int]) -> None:
+def _check_masks(targets: Sequence[ClipTargets], padded_size: tuple[int, int]) -> None:
     for target in targets:
         height, width = target.masks.shape[2:]
-        if height > canvas[0] or width > canvas[1]:
+        if height > padded_size[0] or width > padded_size[1]:
             raise UsageError(
                 f"target masks of {height} x {width} pixels"
-                f" for a model's canvas of {canvas[0]} x {canvas[1]}",
+                f" for a model's padded size of {padded_size[0]} x {padded_size[1]}",
                 remedy="Give the masks the size of the clip's frames.",
             )

@@ -36,24 +36,25 @@ class Truth:
     """`[M T]` bool."""
     counts: tuple[int, ...]
     """Instances of each clip; they sum to M."""
-    labelled: Tensor
+    annotated: Tensor
     """`[B K]` bool; where False, the class is not annotated in the clip."""
 
 
-def join(targets: Sequence[ClipTargets], layer: LayerOutput, *, reserved: int = 1) -> Truth:
+def join(targets: Sequence[ClipTargets], layer: LayerOutput, *, background_rows: int = 1) -> Truth:
     """The targets of a batch as one table, in clip order.
 
     Args:
         targets: one record for each clip of `layer`, on its device.
         layer: any layer of the output that they are to be compared with.
-        reserved: rows of its logits that are no class: 1 where the last is "no object".
+        background_rows: rows of its logits that are no class: 1 where the last is "no object".
 
     Raises:
         UsageError: the clips, frames or classes of the two are not as many.
     """
     batch, frames = layer.logits.shape[:2]
-    classes = layer.logits.shape[-1] - reserved
+    classes = layer.logits.shape[-1] - background_rows
     check_targets(targets, batch=batch, frames=frames, classes=classes)
+    # Instances end to end without padding: clips have different numbers of them.
     counts = tuple(len(target.labels) for target in targets)
     visible = torch.cat([target.visible for target in targets])
     labels = torch.cat([target.labels for target in targets])[:, None]
@@ -65,7 +66,7 @@ def join(targets: Sequence[ClipTargets], layer: LayerOutput, *, reserved: int = 
         boxes=boxes.where(visible[..., None], 0.0),
         visible=visible,
         counts=counts,
-        labelled=labelled_classes(targets, classes),
+        annotated=annotated_classes(targets, classes),
     )
 
 
@@ -90,24 +91,25 @@ def check_batch(targets: Sequence[ClipTargets], batch: int) -> None:
         raise UsageError(f"{len(targets)} targets for a batch of {batch} clips")
 
 
-def labelled_classes(targets: Sequence[ClipTargets], classes: int) -> Tensor:
+def annotated_classes(targets: Sequence[ClipTargets], classes: int) -> Tensor:
     """`[B K]` bool: which classes are annotated in each clip."""
-    return torch.stack([_labelled(target, classes) for target in targets])
+    return torch.stack([_annotated(target, classes) for target in targets])
 
 
-def right_answers(wanted: Tensor, labelled: Tensor) -> Tensor:
-    """`[B T N K + 1]` bool: what a softmax over K classes and "no object" may say of each slot.
+def allowed_classes(class_targets: Tensor, annotated: Tensor) -> Tensor:
+    """`[B T N K + 1]` bool: what a softmax over K classes and "no object" may say of each query.
 
-    A slot with an object has one right answer. One without has "no object", and beside it every
+    A query with an object has one right answer. One without has "no object", and beside it every
     class whose objects are not annotated: it may well have found one.
 
     Args:
-        wanted: `[B T N]` class, K where the slot shows no object.
-        labelled: `[B K]` of the clips.
+        class_targets: `[B T N]` class, K where the query shows no object.
+        annotated: `[B K]` of the clips.
     """
-    classes = labelled.shape[1]
-    right = one_hot(wanted, classes + 1).bool()
-    unknown = ~labelled[:, None, None] & (wanted == classes)[..., None]
+    classes = annotated.shape[1]
+    right = one_hot(class_targets, classes + 1).bool()
+    # Only where the target is 'no object': a true class stays the one right answer.
+    unknown = ~annotated[:, None, None] & (class_targets == classes)[..., None]
     return right | pad(unknown, (0, 1))
 
 
@@ -137,7 +139,7 @@ def check_labels(lowest: int, highest: int, classes: int) -> None:
         )
 
 
-def _labelled(target: ClipTargets, classes: int) -> Tensor:
+def _annotated(target: ClipTargets, classes: int) -> Tensor:
     if target.labelled is None:
         return target.labels.new_ones(classes, dtype=torch.bool)
     return target.labelled
@@ -145,14 +147,14 @@ def _labelled(target: ClipTargets, classes: int) -> Tensor:
 
 def _check(target: ClipTargets, frames: int, classes: int, *, where: str) -> None:
     instances, pixels = len(target.labels), target.masks.shape[2:]
-    wanted = {
+    shapes = {
         "visible": (instances, frames),
         "boxes": (instances, frames, 4),
         "masks": (instances, frames, *pixels),
     }
     if target.labelled is not None:
-        wanted["labelled"] = (classes,)
-    for name, shape in wanted.items():
-        found = tuple(getattr(target, name).shape)
-        if found != shape:
-            raise UsageError(f"{name} has shape {found}, expected {shape}", where=where)
+        shapes["labelled"] = (classes,)
+    for name, shape in shapes.items():
+        actual = tuple(getattr(target, name).shape)
+        if actual != shape:
+            raise UsageError(f"{name} has shape {actual}, expected {shape}", where=where)

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import UsageError
 from vis.models._contract import Model
+from vis.renamed import with_current_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
-__all__ = ["Model", "build", "names"]
+__all__ = ["Model", "build", "current_settings", "names"]
 
 
 def names() -> list[str]:
     """The models that there are, in alphabetical order."""
-    found = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name for name in found if not name.startswith("_"))
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in modules if not name.startswith("_"))
 
 
 def build(name: str, *, classes: int, **settings: Any) -> Model[Any]:
@@ -29,18 +31,35 @@ def build(name: str, *, classes: int, **settings: Any) -> Model[Any]:
     Args:
         name: one of `names()`.
         classes: number of classes of the data set.
-        settings: fields of the model's `Config` that differ from its defaults.
+        settings: fields of the model's `Config` that differ from its defaults, by today's names or
+            those that they had before.
 
     Raises:
         UsageError: there is no such model or setting, or a value cannot be.
     """
     module = _module(name)
+    settings = current_settings(name, settings, where=name)
     fields = [field.name for field in dataclasses.fields(module.Config)]
     for setting in settings:
         if setting not in fields:
             raise UsageError(f"{name} has no setting {setting!r}", remedy=_nearest(setting, fields))
     model: Model[Any] = module.build(module.Config(classes=classes, **settings))
     return model
+
+
+def current_settings(name: str, settings: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """The settings of a model by the names that its `Config` has today.
+
+    Args:
+        name: one of `names()`.
+        settings: by today's names or those that they had before.
+        where: file or dotted path that they come from, for the warning.
+
+    Raises:
+        UsageError: there is no such model.
+        DataError: a setting is given by both of its names.
+    """
+    return with_current_names(_module(name).Config, settings, where=where)
 
 
 def _module(name: str) -> ModuleType:

@@ -27,7 +27,7 @@ CANDIDATES = 400
 """The most boxes that are compared."""
 
 
-class Chosen(NamedTuple):
+class Detections(NamedTuple):
     """Boxes of one picture that are not suppressed, the best first."""
 
     scores: Tensor
@@ -52,7 +52,7 @@ class BoxSelection:
     """Share of the smaller mask that a larger one of the same class covers, from which the two are
     one object, seen whole and in part."""
 
-    def boxes(self, scores: Tensor, boxes: Tensor) -> Chosen:
+    def boxes(self, scores: Tensor, boxes: Tensor) -> Detections:
         """One name an object: boxes suppress each other across classes, too.
 
         Args:
@@ -65,24 +65,29 @@ class BoxSelection:
         boxes = boxes[rows].clamp(0, 1)
         large = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(dim=1)
         rows, boxes = rows[large], boxes[large]
-        kept = nms(boxes, best[rows], self.overlap)[: self.keep]
-        rows = rows[kept]
-        return Chosen(best[rows], labels[rows], scores[rows], boxes[kept])
+        indices = nms(boxes, best[rows], self.overlap)[: self.keep]
+        rows = rows[indices]
+        return Detections(best[rows], labels[rows], scores[rows], boxes[indices])
 
     def __call__(
-        self, chosen: Chosen, masks: Tensor, around: Tensor, looks: Tensor, size: Sequence[int]
+        self,
+        detections: Detections,
+        masks: Tensor,
+        around: Tensor,
+        looks: Tensor,
+        size: Sequence[int],
     ) -> ClipPredictions:
         """Masks `[N m m]` within boxes `[N 4]` as predictions over the content of this size."""
         height, width = (-(-side // STRIDE) for side in size)
         whole = put_back(masks, around, (height, width))
         inside = whole > 0.5
         rows = inside.flatten(1).any(dim=1).nonzero()[:, 0]
-        rows = rows[self._wholes(inside[rows].flatten(1).float(), chosen, rows)]
+        rows = rows[self._wholes(inside[rows].flatten(1).float(), detections, rows)]
         whole = whole[rows, None]
         return ClipPredictions(
-            scores=chosen.scores[rows] * confidence(masks[rows]),
-            labels=chosen.labels[rows],
-            class_scores=chosen.class_scores[rows],
+            scores=detections.scores[rows] * confidence(masks[rows]),
+            labels=detections.labels[rows],
+            class_scores=detections.class_scores[rows],
             boxes=boxes_of(whole > 0.5),
             masks=whole,
             # the score says how sure the model is; said twice, the tracker would hide the rest
@@ -90,17 +95,17 @@ class BoxSelection:
             embeddings=looks[rows],
         )
 
-    def _wholes(self, masks: Tensor, chosen: Chosen, rows: Tensor) -> Tensor:
+    def _wholes(self, masks: Tensor, detections: Detections, rows: Tensor) -> Tensor:
         """Which of the masks `[N P]` stay, in their order."""
         areas = masks.sum(dim=1)
         shared = masks @ masks.T / torch.minimum(areas[:, None], areas[None]).clamp(min=1)
-        alike = chosen.labels[rows, None] == chosen.labels[rows][None]
+        alike = detections.labels[rows, None] == detections.labels[rows][None]
         same = ((shared >= self.inside) & alike).tolist()
-        kept: list[int] = []
+        wholes: list[int] = []
         for row in range(len(rows)):
-            if not any(same[row][other] for other in kept):
-                kept.append(row)
-        return torch.tensor(kept, dtype=torch.int64, device=masks.device)
+            if not any(same[row][other] for other in wholes):
+                wholes.append(row)
+        return torch.tensor(wholes, dtype=torch.int64, device=masks.device)
 
 
 def confidence(masks: Tensor) -> Tensor:
@@ -135,15 +140,15 @@ def embeddings(
     corners = boxes * boxes.new_tensor((size[1], size[0], size[1], size[0]))
     weights = functional.adaptive_avg_pool2d(masks[:, None], LOOK)
     weights = weights / weights.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
-    found = []
+    vectors = []
     for level, stride in zip(levels[1:], STRIDES[1:], strict=True):
         x = level[None].to(torch.promote_types(level.dtype, torch.float32))
-        seen = roi_align(
+        roi_features = roi_align(
             x, [corners.to(x.dtype)], LOOK, spatial_scale=1 / stride, sampling_ratio=1, aligned=True
         )
-        own = (seen * weights.to(x.dtype)).sum(dim=(2, 3)) - x.mean(dim=(2, 3))
-        found.append(functional.normalize(own, dim=1))
-    return torch.cat(found, dim=1)
+        own = (roi_features * weights.to(x.dtype)).sum(dim=(2, 3)) - x.mean(dim=(2, 3))
+        vectors.append(functional.normalize(own, dim=1))
+    return torch.cat(vectors, dim=1)
 
 
 def filled(boxes: Tensor, margin: float) -> Tensor:

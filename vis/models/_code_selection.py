@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from einops import rearrange
 
-from vis.layers.code_heads import Seen
+from vis.layers.code_heads import CodeInputs
 from vis.models._query_selection import best_pairs
 from vis.ops.crops import put_back
 from vis.records import ClipPredictions
@@ -72,30 +72,30 @@ class CodeSelection:
         self,
         output: Output,
         clip: int,
-        chances: Tensor,
+        class_probs: Tensor,
         boxes: Tensor,
         *,
         head: LinearCodes | ConvCodes,
         codec: MaskCodec,
     ) -> ClipPredictions:
         """From `[T Q K]` and `[T Q 4]`."""
-        scores = chances.mean(dim=0)
-        chosen = best_pairs(scores, self.keep)
-        queries, places = torch.unique(chosen.queries, return_inverse=True)
+        scores = class_probs.mean(dim=0)
+        pairs = best_pairs(scores, self.keep)
+        queries, inverse = torch.unique(pairs.queries, return_inverse=True)
         height, width = (-(-side // STRIDE) for side in output.sizes[clip].tolist())
         soft = decoded(output, clip, queries, head=head, codec=codec)
         masks = pasted(soft, boxes[:, queries].transpose(0, 1), (height, width))
-        masks = centred(masks, self.inside)[places]
-        shown = (masks > 0.5).flatten(1).any(dim=1).nonzero()[:, 0]
-        chosen, masks = chosen.of(shown), masks[shown]
+        masks = centred(masks, self.inside)[inverse]
+        nonempty = (masks > 0.5).flatten(1).any(dim=1).nonzero()[:, 0]
+        pairs, masks = pairs.of(nonempty), masks[nonempty]
         return ClipPredictions(
-            scores=chosen.scores,
-            labels=chosen.labels,
-            class_scores=scores[chosen.queries],
-            boxes=boxes[:, chosen.queries].transpose(0, 1),
+            scores=pairs.scores,
+            labels=pairs.labels,
+            class_scores=scores[pairs.queries],
+            boxes=boxes[:, pairs.queries].transpose(0, 1),
             masks=masks,
-            presence=chances[:, chosen.queries, chosen.labels].T,
-            embeddings=output.states[-1][clip, -1, chosen.queries].float(),
+            presence=class_probs[:, pairs.queries, pairs.labels].T,
+            embeddings=output.states[-1][clip, -1, pairs.queries].float(),
         )
 
 
@@ -109,21 +109,21 @@ def decoded(
     boxes = boxes * sides_of(output.sizes[clip, None], boxes[None])[0]
     frames = torch.arange(T, device=queries.device).repeat_interleave(N)
     levels = [level[clip] for level in output.levels]
-    seen = Seen(states.flatten(0, 1), boxes.flatten(0, 1), frames, levels)
-    masks = codec.decode(*head(seen))
+    inputs = CodeInputs(states.flatten(0, 1), boxes.flatten(0, 1), frames, levels)
+    masks = codec.decode(*head(inputs))
     return rearrange(masks, "(t n) y x -> n t y x", t=T)
 
 
 def pasted(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """`[N T m m]` into `[N T h w]`, zero where the box `[N T 4]` has no height or width."""
-    found = masks.new_zeros(*masks.shape[:2], *size)
-    there = (boxes[..., 2:] > boxes[..., :2]).all(dim=-1)
-    found[there] = put_back(masks[there], boxes[there], size)
-    return found
+    full = masks.new_zeros(*masks.shape[:2], *size)
+    valid = (boxes[..., 2:] > boxes[..., :2]).all(dim=-1)
+    full[valid] = put_back(masks[valid], boxes[valid], size)
+    return full
 
 
-def centred(chances: Tensor, inside: float) -> Tensor:
+def centred(probs: Tensor, inside: float) -> Tensor:
     """Probabilities 0..1 whose border between in and out is a half instead of `inside`."""
-    chances = chances.float().clamp(0, 1)
-    below, above = chances / (2 * inside), 1 - (1 - chances) / (2 * (1 - inside))
-    return torch.where(chances < inside, below, above)
+    probs = probs.float().clamp(0, 1)
+    below, above = probs / (2 * inside), 1 - (1 - probs) / (2 * (1 - inside))
+    return torch.where(probs < inside, below, above)

@@ -12,6 +12,7 @@ from vis.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Self
 
     from torch import Tensor
 
@@ -29,7 +30,7 @@ class Model(nn.Module, ABC, Generic[Output]):
     """The `Config` that it was built from; a dataclass."""
     frames: int
     """The most frames that a clip may have."""
-    regions: bool = False
+    is_semantic: bool = False
     """Whether a prediction is the region of a class in a frame, not an object: its identity is its
     class."""
     class_names: tuple[str, ...] = ()
@@ -69,6 +70,11 @@ class Model(nn.Module, ABC, Generic[Output]):
         parameters are whole from their first use in a step to their last, so these should be few.
         """
         yield from ()
+
+    def with_config(self, config: object) -> Self:
+        """The model, which from here on tells what it was built from; only `build` calls this."""
+        self.config = config
+        return self
 
     def set_chunk(self, chunk: int) -> None:
         """From here on compute so many parts at once; the results stay equal.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from einops import rearrange
 
-from vis.layers.canvas import to_content
+from vis.layers.padding import crop_to_valid
 from vis.losses.grid import STRIDE
 from vis.ops.boxes import boxes_of
 from vis.ops.suppression import matrix_decay, point_peaks
@@ -23,7 +23,7 @@ SIGMA = 2.0
 """Of matrix NMS."""
 
 
-class Found(NamedTuple):
+class Detections(NamedTuple):
     """Objects of one picture, the best first."""
 
     scores: Tensor
@@ -32,14 +32,14 @@ class Found(NamedTuple):
     """`[N]`."""
     class_scores: Tensor
     """`[N K]`."""
-    kernels: Tensor
+    mask_embeddings: Tensor
     """`[N C]`."""
     masks: Tensor
-    """`[N h w]` probabilities over the canvas."""
+    """`[N h w]` probabilities over the padded frame."""
 
-    def of(self, rows: Tensor) -> Found:
+    def of(self, rows: Tensor) -> Detections:
         """The rows of an index, in its order."""
-        return Found(*(field[rows] for field in self))
+        return Detections(*(field[rows] for field in self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,8 @@ class GridSelection:
         """
         peaks = [point_peaks(level.float().sigmoid()) for level in output.logits]
         scores = torch.cat([rearrange(level, "m k h w -> m (h w) k") for level in peaks], dim=1)
-        kernels = torch.cat(
-            [rearrange(level, "m c h w -> m (h w) c") for level in output.kernels], dim=1
+        mask_embeddings = torch.cat(
+            [rearrange(level, "m c h w -> m (h w) c") for level in output.mask_embeddings], dim=1
         )
         least = torch.cat(
             [
@@ -76,38 +76,51 @@ class GridSelection:
             ]
         )
         return [
-            _prediction(self._chosen(scores[m], kernels[m].float(), feature.float(), least), size)
-            for m, (feature, size) in enumerate(zip(output.feature, sizes.tolist(), strict=True))
+            _prediction(
+                self._detections(
+                    scores[m], mask_embeddings[m].float(), mask_features.float(), least
+                ),
+                size,
+            )
+            for m, (mask_features, size) in enumerate(
+                zip(output.mask_features, sizes.tolist(), strict=True)
+            )
         ]
 
-    def _chosen(self, scores: Tensor, kernels: Tensor, feature: Tensor, least: Tensor) -> Found:
+    def _detections(
+        self, scores: Tensor, mask_embeddings: Tensor, mask_features: Tensor, least: Tensor
+    ) -> Detections:
         """From all cells of a picture, `[cells K]` and `[cells C]`, to what stays."""
         cells, labels = (scores > self.min_class).nonzero(as_tuple=True)
-        masks = torch.einsum("nc,chw->nhw", kernels[cells], feature).sigmoid()
+        masks = torch.einsum("nc,chw->nhw", mask_embeddings[cells], mask_features).sigmoid()
         inside = masks > 0.5
         counts = inside.sum(dim=(1, 2))
         sure = (masks * inside).sum(dim=(1, 2)) / counts.clamp(min=1)
-        found = Found(scores[cells, labels] * sure, labels, scores[cells], kernels[cells], masks)
-        found = found.of((counts > least[cells]).nonzero()[:, 0])
-        found = found.of(found.scores.argsort(descending=True, stable=True)[: self.candidates])
-        decay = matrix_decay((found.masks > 0.5).flatten(1), found.labels, sigma=SIGMA)
-        found = found._replace(scores=found.scores * decay)
-        order = found.scores.argsort(descending=True, stable=True)[: self.keep]
-        return found.of(order[found.scores[order] >= self.min_score])
+        detections = Detections(
+            scores[cells, labels] * sure, labels, scores[cells], mask_embeddings[cells], masks
+        )
+        detections = detections.of((counts > least[cells]).nonzero()[:, 0])
+        detections = detections.of(
+            detections.scores.argsort(descending=True, stable=True)[: self.candidates]
+        )
+        decay = matrix_decay((detections.masks > 0.5).flatten(1), detections.labels, sigma=SIGMA)
+        detections = detections._replace(scores=detections.scores * decay)
+        order = detections.scores.argsort(descending=True, stable=True)[: self.keep]
+        return detections.of(order[detections.scores[order] >= self.min_score])
 
 
-def _prediction(found: Found, size: list[int]) -> ClipPredictions:
-    canvas = (STRIDE * found.masks.shape[1], STRIDE * found.masks.shape[2])
-    masks = to_content(found.masks[:, None], canvas, (size[0], size[1]))
+def _prediction(detections: Detections, size: list[int]) -> ClipPredictions:
+    padded_size = (STRIDE * detections.masks.shape[1], STRIDE * detections.masks.shape[2])
+    masks = crop_to_valid(detections.masks[:, None], padded_size, (size[0], size[1]))
     presence = masks.amax(dim=(2, 3))
-    shown = presence[:, 0] > 0.5
-    found, masks = found.of(shown), masks[shown]
+    visible = presence[:, 0] > 0.5
+    detections, masks = detections.of(visible), masks[visible]
     return ClipPredictions(
-        scores=found.scores,
-        labels=found.labels,
-        class_scores=found.class_scores,
+        scores=detections.scores,
+        labels=detections.labels,
+        class_scores=detections.class_scores,
         boxes=boxes_of(masks > 0.5),
         masks=masks,
-        presence=presence[shown],
-        embeddings=found.kernels,
+        presence=presence[visible],
+        embeddings=detections.mask_embeddings,
     )

@@ -1,4 +1,4 @@
-"""Masks of instance slots: computed for those slots alone that somebody asks for."""
+"""Masks of instance queries: computed for those queries alone that somebody asks for."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from einops import rearrange
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from vis.layers.masks import AttentionMaps, Pyramid, Scene
+    from collections.abc import Sequence
+
+    from vis.layers.masks import AttentionMaps, Pyramid
+    from vis.layers.transformer import Memory
 
 
 class Masks(Protocol):
-    """Mask logits of all slots, at hand or not yet."""
+    """Mask logits of all queries, at hand or not yet."""
 
     def logits(self, select: Tensor) -> Tensor:
-        """`[B N]` bool -> `[S T h w]`, the selected slots clip by clip."""
+        """`[B N]` bool -> `[S T h w]`, the selected queries clip by clip."""
         ...
 
 
@@ -30,34 +33,49 @@ class DenseMasks:
     """`[B N T h w]`."""
 
     def logits(self, select: Tensor) -> Tensor:
-        """`[B N]` bool -> `[S T h w]`, the selected slots clip by clip."""
+        """`[B N]` bool -> `[S T h w]`, the selected queries clip by clip."""
         return self.values[select]
 
 
-class Sight(NamedTuple):
-    """What the backbone saw of every frame."""
+class BackboneFeatures(NamedTuple):
+    """What the backbone makes of every frame of a batch of clips."""
 
     projected: Tensor
-    """`[B*T C h w]` of stride 32."""
+    """`[B*T C h w]` of stride 32, at the transformer's width."""
     laterals: list[Tensor]
-    """Of strides 16, 8 and 4, for the masks; empty without them."""
+    """`[B*T C h w]` of strides 16, 8 and 4, for the masks; empty without them."""
     padding: Tensor | None
     """`[B T h w]` bool of stride 32, None for none."""
+    padded_size: tuple[int, int]
+    """Height and width in pixels that the maps cover."""
+
+
+class MaskHead(Protocol):
+    """What a model of instance queries asks of a mask head, whichever it is."""
+
+    def lateral_maps(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Maps `[F C h w]` of strides 4, 8 and 16 -> the `laterals` of `BackboneFeatures`."""
+        ...
+
+    def deferred(self, queries: Tensor, features: BackboneFeatures, memory: Memory) -> Masks:
+        """The masks of queries `[B T N C]`, computed now or when they are asked for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """What the mask branch needs to know of a batch of clips."""
+class MaskContext:
+    """What the mask branch keeps of a batch of clips, whichever query it is asked for."""
 
     queries: Tensor
     """`[B T N C]` of the last decoder layer."""
     keys: Tensor
     """`[B*T h*w C]` of the attention maps."""
-    size: torch.Size
-    """Cells of the maps of stride 32, height and width."""
     padding: Tensor | None
     """`[B*T h*w]` bool, None for none."""
-    scene: Scene
+    frame_term: Tensor
+    """`[B*T C+heads h w]` what each frame adds to the pyramid's first convolution."""
+    laterals: list[Tensor]
+    """`[B*T C h w]` of strides 16, 8 and 4."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,14 +83,14 @@ class DeferredMasks:
     """None computed yet; nothing is kept of those that are."""
 
     branch: MaskBranch
-    view: View
+    context: MaskContext
     precision: AbstractContextManager[object]
-    """As it was when the model looked, wherever the masks are asked for."""
+    """As it was in the model's `forward`, wherever the masks are asked for."""
 
     def logits(self, select: Tensor) -> Tensor:
-        """`[B N]` bool -> `[S T h w]`, the selected slots clip by clip."""
+        """`[B N]` bool -> `[S T h w]`, the selected queries clip by clip."""
         with self.precision:
-            return self.branch(self.view, select.nonzero())  # type: ignore[no-any-return]
+            return self.branch(self.context, select.nonzero())  # type: ignore[no-any-return]
 
 
 class MaskBranch(nn.Module):
@@ -81,7 +99,7 @@ class MaskBranch(nn.Module):
     Args:
         attention: query and memory to attention maps.
         pyramid: attention maps to refined maps.
-        volume: refined maps of one slot through all frames to logits.
+        volume: refined maps of one query through all frames to logits.
         chunk: maps that are refined at once; it bounds memory and changes no result.
     """
 
@@ -92,41 +110,50 @@ class MaskBranch(nn.Module):
         self.attention, self.pyramid, self.volume = attention, pyramid, volume
         self.chunk = chunk
 
-    def context(self, projected: Tensor, memory: Tensor) -> Tensor:
-        """Which of the two maps of stride 32 the pyramid refines."""
+    def lateral_maps(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Maps `[F C h w]` of strides 4, 8 and 16 -> the laterals of strides 16, 8 and 4."""
+        return self.pyramid.lateral_maps(levels)
+
+    def refined_map(self, projected: Tensor, memory: Tensor) -> Tensor:
+        """Which of the two maps `[B*T C h w]` of stride 32 the pyramid refines."""
         del projected
         return memory
 
-    def deferred(self, queries: Tensor, sight: Sight, memory: Tensor) -> DeferredMasks:
-        """What is common to all slots is computed, the masks are not yet.
+    def deferred(
+        self, queries: Tensor, features: BackboneFeatures, memory: Memory
+    ) -> DeferredMasks:
+        """What is common to all queries is computed, the masks are not yet.
 
         Args:
             queries: `[B T N C]` of the last decoder layer.
-            sight: what the backbone saw.
-            memory: `[B*T C h w]` after the encoder.
+            features: of the backbone.
+            memory: of the encoder, the cells of a clip's frames end to end.
         """
-        padding = sight.padding
-        context = self.context(sight.projected, memory)
-        view = View(
+        T, (h, w) = queries.shape[1], features.projected.shape[-2:]
+        encoded = rearrange(memory.tokens, "b (t h w) c -> (b t) c h w", t=T, h=h, w=w)
+        padding = features.padding
+        context = MaskContext(
             queries=queries,
-            keys=self.attention.keys(memory),
-            size=memory.shape[-2:],
+            keys=self.attention.keys(encoded),
             padding=None if padding is None else rearrange(padding, "b t h w -> (b t) (h w)"),
-            scene=self.pyramid.scene(context, sight.laterals),
+            frame_term=self.pyramid.frame_term(self.refined_map(features.projected, encoded)),
+            laterals=features.laterals,
         )
-        return DeferredMasks(self, view, _precision(queries.device.type))
+        return DeferredMasks(self, context, _precision(queries.device.type))
 
-    def forward(self, view: View, slots: Tensor) -> Tensor:
-        """`slots [S 2]`, clip and slot of each -> `[S T h w]`."""
-        T = view.queries.shape[1]
-        if len(slots) == 0:
-            return view.queries.new_zeros(0, T, *view.scene.laterals[-1].shape[-2:])
+    def forward(self, context: MaskContext, selected: Tensor) -> Tensor:
+        """`selected [S 2]`, clip and query of each -> `[S T h w]`."""
+        T = context.queries.shape[1]
+        if len(selected) == 0:
+            return context.queries.new_zeros(0, T, *context.laterals[-1].shape[-2:])
+        # A query's frames stay together: the volume head looks along time.
         at_once = max(1, self.chunk // T)
-        return torch.cat([self._through_time(view, part) for part in torch.split(slots, at_once)])
+        parts = torch.split(selected, at_once)
+        return torch.cat([self._through_time(context, part) for part in parts])
 
-    def _through_time(self, view: View, slots: Tensor) -> Tensor:
-        clips, numbers = slots.unbind(dim=1)
-        queries = view.queries[clips, :, numbers]
+    def _through_time(self, context: MaskContext, selected: Tensor) -> Tensor:
+        clips, numbers = selected.unbind(dim=1)
+        queries = context.queries[clips, :, numbers]
         T = queries.shape[1]
         frames = clips[:, None] * T + torch.arange(T, device=clips.device)
         parts = zip(
@@ -134,16 +161,19 @@ class MaskBranch(nn.Module):
             torch.split(frames.flatten(), self.chunk),
             strict=True,
         )
-        refined = torch.cat([self._refined(view, *part) for part in parts])
-        volumes = rearrange(refined, "(s t) c h w -> s c t h w", s=len(slots))
+        refined = torch.cat([self._refined(context, *part) for part in parts])
+        volumes = rearrange(refined, "(s t) c h w -> s c t h w", s=len(selected))
         return self.volume(volumes).squeeze(1)  # type: ignore[no-any-return]
 
-    def _refined(self, view: View, queries: Tensor, frames: Tensor) -> Tensor:
+    def _refined(self, context: MaskContext, queries: Tensor, frames: Tensor) -> Tensor:
         """`[M C]`, `[M]` -> `[M D h w]`."""
-        padding = None if view.padding is None else view.padding[frames]
-        maps = self.attention(queries, view.keys[frames], padding)
-        maps = rearrange(maps, "m heads (h w) -> m heads h w", h=view.size[0])
-        return self.pyramid(maps, view.scene, frames)  # type: ignore[no-any-return]
+        padding = None if context.padding is None else context.padding[frames]
+        maps = self.attention(queries, context.keys[frames], padding)
+        height = context.frame_term.shape[-2]
+        maps = rearrange(maps, "m heads (h w) -> m heads h w", h=height)
+        return self.pyramid(  # type: ignore[no-any-return]
+            maps, frames, context.frame_term, context.laterals
+        )
 
 
 class ImageMaskBranch(MaskBranch):
@@ -152,8 +182,8 @@ class ImageMaskBranch(MaskBranch):
     def __init__(self, *, attention: AttentionMaps, pyramid: Pyramid, chunk: int) -> None:
         super().__init__(attention=attention, pyramid=pyramid, volume=nn.Identity(), chunk=chunk)
 
-    def context(self, projected: Tensor, memory: Tensor) -> Tensor:
-        """Which of the two maps of stride 32 the pyramid refines."""
+    def refined_map(self, projected: Tensor, memory: Tensor) -> Tensor:
+        """Which of the two maps `[B*T C h w]` of stride 32 the pyramid refines."""
         del memory
         return projected
 

@@ -1,4 +1,4 @@
-"""What a model of instance slots hands to its own verbs."""
+"""What a model of instance queries hands to its own verbs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Output:
 
     layers: list[LayerOutput]
     masks: Masks | None
-    canvas: tuple[int, int]
+    padded_size: tuple[int, int]
     """Pixels that the masks cover, padding included."""
     sizes: Tensor
     """`[B 2]` pixels of the content."""
 
     def dense(self) -> SequenceOutput:
-        """The same with the masks of all slots."""
+        """The same with the masks of all queries."""
         if self.masks is None:
-            return SequenceOutput(self.layers, None, self.canvas, self.sizes)
-        batch, _, slots = self.layers[-1].logits.shape[:3]
-        everything = torch.ones(batch, slots, dtype=torch.bool, device=self.sizes.device)
+            return SequenceOutput(self.layers, None, self.padded_size, self.sizes)
+        batch, _, queries = self.layers[-1].logits.shape[:3]
+        everything = torch.ones(batch, queries, dtype=torch.bool, device=self.sizes.device)
         masks = rearrange(self.masks.logits(everything), "(b n) t h w -> b t n h w", b=batch)
-        return SequenceOutput(self.layers, masks, self.canvas, self.sizes)
+        return SequenceOutput(self.layers, masks, self.padded_size, self.sizes)

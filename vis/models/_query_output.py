@@ -1,4 +1,4 @@
-"""What a model of queries with kernels hands to its own verbs."""
+"""What a model of queries with mask embeddings hands to its own verbs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
-    """The layers (in use, the last alone), and what of the canvas is content."""
+    """The layers (in use, the last alone), and what of the padded frames is content."""
 
     queries: QueryOutput
     states: Tensor
@@ -23,26 +23,30 @@ class Output:
     sizes: Tensor
     """`[B 2]` pixels of the content."""
 
-    def masks(self) -> KernelMasks:
+    def masks(self) -> EmbeddingMasks:
         """Of the last layer, computed for those that are asked for."""
-        return KernelMasks(self.queries.kernels[-1], self.queries.feature)
+        return EmbeddingMasks(self.queries.mask_embeddings[-1], self.queries.mask_features)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KernelMasks:
-    """Each the product of a kernel with the mask feature of its clip."""
+class EmbeddingMasks:
+    """Each the product of a mask embedding with the mask features of its clip."""
 
-    kernels: Tensor
+    mask_embeddings: Tensor
     """`[B N D]`."""
-    feature: Tensor
+    mask_features: Tensor
     """`[B T D h w]`."""
 
     def logits(self, select: Tensor) -> Tensor:
-        """`[B N]` bool -> `[S T h w]`, the selected slots clip by clip, at least single."""
-        kind = torch.promote_types(self.feature.dtype, torch.float32)
+        """`[B N]` bool -> `[S T h w]`, the selected queries clip by clip, at least single."""
+        kind = torch.promote_types(self.mask_features.dtype, torch.float32)
         return torch.cat(
             [
-                torch.einsum("nd,tdhw->nthw", kernels[chosen].to(kind), feature.to(kind))
-                for kernels, feature, chosen in zip(self.kernels, self.feature, select, strict=True)
+                torch.einsum(
+                    "nd,tdhw->nthw", mask_embeddings[selected].to(kind), mask_features.to(kind)
+                )
+                for mask_embeddings, mask_features, selected in zip(
+                    self.mask_embeddings, self.mask_features, select, strict=True
+                )
             ]
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from vis.layers.canvas import to_content
+from vis.layers.padding import crop_to_valid
 from vis.models._query_output import Output
 from vis.models._semantic import by_class
 from vis.ops.boxes import boxes_of
@@ -20,7 +20,7 @@ Selection = Callable[[Output], list[ClipPredictions]]
 TINY = 1e-6
 
 
-class Chosen(NamedTuple):
+class QueryClassPairs(NamedTuple):
     """Pairs of query and class of one clip; a query may be there with several classes."""
 
     queries: Tensor
@@ -30,9 +30,9 @@ class Chosen(NamedTuple):
     scores: Tensor
     """`[N]`."""
 
-    def of(self, rows: Tensor) -> Chosen:
+    def of(self, rows: Tensor) -> QueryClassPairs:
         """The rows of an index, in its order."""
-        return Chosen(*(field[rows] for field in self))
+        return QueryClassPairs(*(field[rows] for field in self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Tracks:
         return [self._of(output, clip) for clip in range(len(output.sizes))]
 
     def _of(self, output: Output, clip: int) -> ClipPredictions:
-        chosen = best_pairs(_chances(output, clip)[:, :-1], self.keep)
-        return _predictions(output, clip, chosen, _masks(output, clip, chosen.queries))
+        pairs = best_pairs(_class_probs(output, clip)[:, :-1], self.keep)
+        return _predictions(output, clip, pairs, _masks(output, clip, pairs.queries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class Instances:
         return [self._of(output, clip) for clip in range(len(output.sizes))]
 
     def _of(self, output: Output, clip: int) -> ClipPredictions:
-        chosen = best_pairs(_chances(output, clip)[:, :-1], self.keep)
-        chosen = chosen.of((chosen.labels < self.things).nonzero()[:, 0])
-        masks = _masks(output, clip, chosen.queries)
+        pairs = best_pairs(_class_probs(output, clip)[:, :-1], self.keep)
+        pairs = pairs.of((pairs.labels < self.things).nonzero()[:, 0])
+        masks = _masks(output, clip, pairs.queries)
         inside = masks > 0.5
         sure = (masks * inside).sum(dim=(1, 2, 3)) / (inside.sum(dim=(1, 2, 3)) + TINY)
-        scores = chosen.scores * sure
+        scores = pairs.scores * sure
         order = scores.argsort(descending=True, stable=True)
-        return _predictions(output, clip, chosen._replace(scores=scores).of(order), masks[order])
+        return _predictions(output, clip, pairs._replace(scores=scores).of(order), masks[order])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +89,17 @@ class Segments:
         return [self._of(output, clip) for clip in range(len(output.sizes))]
 
     def _of(self, output: Output, clip: int) -> ClipPredictions:
-        scores, labels = _chances(output, clip).max(dim=-1)
+        scores, labels = _class_probs(output, clip).max(dim=-1)
         classes = output.queries.logits[-1].shape[-1] - 1
-        kept = ((labels != classes) & (scores > self.least)).nonzero()[:, 0]
-        chosen = Chosen(kept, labels[kept], scores[kept])
-        masks = _enlarged(output, clip, kept)
-        if len(kept):
-            winner = (chosen.scores[:, None, None, None] * masks).argmax(dim=0)
-            won = winner == torch.arange(len(kept), device=winner.device)[:, None, None, None]
-            rows, left = self._left(chosen.labels, won, masks >= 0.5)
-            chosen, masks = chosen.of(rows), left.to(masks.dtype)
-        return _predictions(output, clip, chosen, masks)
+        confident = ((labels != classes) & (scores > self.least)).nonzero()[:, 0]
+        pairs = QueryClassPairs(confident, labels[confident], scores[confident])
+        masks = _enlarged(output, clip, confident)
+        if len(confident):
+            winner = (pairs.scores[:, None, None, None] * masks).argmax(dim=0)
+            won = winner == torch.arange(len(confident), device=winner.device)[:, None, None, None]
+            rows, left = self._left(pairs.labels, won, masks >= 0.5)
+            pairs, masks = pairs.of(rows), left.to(masks.dtype)
+        return _predictions(output, clip, pairs, masks)
 
     def _left(self, labels: Tensor, won: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """Which rows of `[N T H W]` stay, and what of the picture each has."""
@@ -127,58 +127,60 @@ class Classes:
         return [self._of(output, clip) for clip in range(len(output.sizes))]
 
     def _of(self, output: Output, clip: int) -> ClipPredictions:
-        chances = _chances(output, clip)[:, :-1]
-        masks = _enlarged(output, clip, torch.arange(len(chances), device=chances.device))
-        semantic = torch.einsum("qk,qthw->tkhw", chances, masks)
+        class_probs = _class_probs(output, clip)[:, :-1]
+        masks = _enlarged(output, clip, torch.arange(len(class_probs), device=class_probs.device))
+        semantic = torch.einsum("qk,qthw->tkhw", class_probs, masks)
         # several queries may name one pixel: their sum is brought down to a probability
         semantic = semantic / semantic.sum(dim=1, keepdim=True).clamp(min=1)
         return by_class(semantic)
 
 
-def best_pairs(chances: Tensor, keep: int) -> Chosen:
+def best_pairs(class_probs: Tensor, keep: int) -> QueryClassPairs:
     """The most probable of all pairs of query and class, `[Q K]`, the best first."""
-    scores, flat = chances.flatten().topk(min(keep, chances.numel()))
-    return Chosen(flat // chances.shape[1], flat % chances.shape[1], scores)
+    scores, flat = class_probs.flatten().topk(min(keep, class_probs.numel()))
+    return QueryClassPairs(flat // class_probs.shape[1], flat % class_probs.shape[1], scores)
 
 
-def _chances(output: Output, clip: int) -> Tensor:
+def _class_probs(output: Output, clip: int) -> Tensor:
     """`[Q K + 1]`."""
     return output.queries.logits[-1][clip].float().softmax(dim=-1)
 
 
 def _masks(output: Output, clip: int, queries: Tensor) -> Tensor:
     """`[N T h w]` probabilities over the content; what is asked for twice is computed once."""
-    logits, places = _logits(output, clip, queries)
+    logits, inverse = _logits(output, clip, queries)
     height, width = output.sizes[clip].tolist()
-    return to_content(logits, output.queries.canvas, (height, width)).sigmoid()[places]
+    return crop_to_valid(logits, output.queries.padded_size, (height, width)).sigmoid()[inverse]
 
 
 def _enlarged(output: Output, clip: int, queries: Tensor) -> Tensor:
     """`[N T H W]` probabilities of every pixel of the content."""
-    logits, places = _logits(output, clip, queries)
+    logits, inverse = _logits(output, clip, queries)
     height, width = output.sizes[clip].tolist()
-    large = interpolate(logits, output.queries.canvas, mode="bilinear", align_corners=False)
-    return large[:, :, :height, :width].sigmoid()[places]
+    large = interpolate(logits, output.queries.padded_size, mode="bilinear", align_corners=False)
+    return large[:, :, :height, :width].sigmoid()[inverse]
 
 
 def _logits(output: Output, clip: int, queries: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks `[U T h w]` of the different queries over the canvas, and where each is, `[N]`."""
+    """Padded masks `[U T h w]` of the different queries, and the row of each query, `[N]`."""
     select = torch.zeros(output.states.shape[:2], dtype=torch.bool, device=queries.device)
     select[clip, queries] = True
     return output.masks().logits(select), torch.unique(queries, return_inverse=True)[1]
 
 
-def _predictions(output: Output, clip: int, chosen: Chosen, masks: Tensor) -> ClipPredictions:
+def _predictions(
+    output: Output, clip: int, pairs: QueryClassPairs, masks: Tensor
+) -> ClipPredictions:
     """Rows whose mask is empty in all frames are left out; a mask is as present as it is sure."""
     inside = masks > 0.5
-    shown = inside.flatten(1).any(dim=1).nonzero()[:, 0]
-    chosen, masks, inside = chosen.of(shown), masks[shown], inside[shown]
+    nonempty = inside.flatten(1).any(dim=1).nonzero()[:, 0]
+    pairs, masks, inside = pairs.of(nonempty), masks[nonempty], inside[nonempty]
     return ClipPredictions(
-        scores=chosen.scores,
-        labels=chosen.labels,
-        class_scores=_chances(output, clip)[chosen.queries, :-1],
+        scores=pairs.scores,
+        labels=pairs.labels,
+        class_scores=_class_probs(output, clip)[pairs.queries, :-1],
         boxes=boxes_of(inside),
         masks=masks,
         presence=masks.amax(dim=(2, 3)),
-        embeddings=output.states[clip, chosen.queries].float(),
+        embeddings=output.states[clip, pairs.queries].float(),
     )

@@ -1,4 +1,4 @@
-"""From the slots of an output to predictions: voting, choosing, and cutting out the content."""
+"""From instance queries to predictions: voting, choosing, and cutting out the content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch.nn.functional import one_hot
 
-from vis.layers.canvas import to_content
+from vis.layers.padding import crop_to_valid
 from vis.ops.boxes import coverage, to_corners
 from vis.records import ClipPredictions
 
@@ -48,8 +48,8 @@ def majority(probabilities: Tensor) -> tuple[Tensor, Tensor]:
 VOTES: dict[str, Vote] = {"mean": mean_probability, "majority": majority}
 
 
-class Slots(NamedTuple):
-    """The slots of one clip or, with `B` in front, of a batch."""
+class QueryPredictions(NamedTuple):
+    """The instance queries of one clip or, with `B` in front, of a batch."""
 
     scores: Tensor
     """`[N]`."""
@@ -59,76 +59,79 @@ class Slots(NamedTuple):
     """`[N K]`."""
     boxes: Tensor
     """`[N T 4]` corners."""
-    presence: Tensor
+    visibility: Tensor
     """`[N T]`."""
 
-    def of(self, rows: Tensor | int) -> Slots:
+    def of(self, rows: Tensor | int) -> QueryPredictions:
         """The rows of a bool or index."""
-        return Slots(*(field[rows] for field in self))
+        return QueryPredictions(*(field[rows] for field in self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which slots become predictions; the masks of the others are never computed."""
+    """Which instance queries become predictions; the masks of the others are never computed."""
 
     vote: Vote
-    reserved: int
+    background_rows: int
     """Rows of the logits before the first class; they are never voted for."""
     min_score: float
     """Of the whole track."""
-    min_presence: float
+    min_visibility: float
     """In at least one frame."""
     keep: int
     """The most tracks of a clip."""
 
     def __call__(self, output: Output) -> list[ClipPredictions]:
-        """The kept slots of each clip, in the order of the slots."""
-        slots = self._judge(output)
-        kept = self._kept(slots)
-        counts = kept.sum(dim=1).tolist()
+        """The selected queries of each clip, in their order."""
+        queries = self._judge(output)
+        selected = self._selected(queries)
+        counts = selected.sum(dim=1).tolist()
         masks: Sequence[Tensor | None] = [None] * len(counts)
         if output.masks is not None:
-            masks = torch.split(output.masks.logits(kept), counts)
+            masks = torch.split(output.masks.logits(selected), counts)
         sizes = [(height, width) for height, width in output.sizes.tolist()]
         return [
-            _predictions(slots.of(i).of(kept[i]), masks[i], output.canvas, size)
+            _predictions(queries.of(i).of(selected[i]), masks[i], output.padded_size, size)
             for i, size in enumerate(sizes)
         ]
 
-    def _judge(self, output: Output) -> Slots:
+    def _judge(self, output: Output) -> QueryPredictions:
         last = output.layers[-1]
-        probabilities = last.logits.float().softmax(dim=-1)[..., self.reserved : -1]
+        probabilities = last.logits.float().softmax(dim=-1)[..., self.background_rows : -1]
         scores, labels = self.vote(probabilities)
-        return Slots(
+        return QueryPredictions(
             scores=scores,
             labels=labels,
             class_scores=probabilities.mean(dim=1),
             boxes=to_corners(last.boxes.float()).clamp(0, 1).transpose(1, 2),
-            presence=probabilities.amax(dim=-1).transpose(1, 2),
+            visibility=probabilities.amax(dim=-1).transpose(1, 2),
         )
 
-    def _kept(self, slots: Slots) -> Tensor:
+    def _selected(self, queries: QueryPredictions) -> Tensor:
         """`[B N]` bool."""
-        rank = slots.scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-        seen = slots.presence.amax(dim=2) >= self.min_presence
-        return (rank < self.keep) & seen & (slots.scores >= self.min_score)
+        rank = queries.scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        visible = queries.visibility.amax(dim=2) >= self.min_visibility
+        return (rank < self.keep) & visible & (queries.scores >= self.min_score)
 
 
 def _predictions(
-    slots: Slots, logits: Tensor | None, canvas: tuple[int, int], size: tuple[int, int]
+    queries: QueryPredictions,
+    logits: Tensor | None,
+    padded_size: tuple[int, int],
+    size: tuple[int, int],
 ) -> ClipPredictions:
-    """Of one clip; a slot whose mask is empty in all frames is left out, as VisTR published it."""
+    """Of one clip; a query whose mask is empty in all frames is left out, as VisTR published it."""
     if logits is None:
-        masks = coverage(slots.boxes, *(-(-pixels // STRIDE) for pixels in size))
+        masks = coverage(queries.boxes, *(-(-pixels // STRIDE) for pixels in size))
     else:
-        masks = to_content(logits.float(), canvas, size).sigmoid()
-        shown = (masks > 0.5).flatten(1).any(dim=1)
-        slots, masks = slots.of(shown), masks[shown]
+        masks = crop_to_valid(logits.float(), padded_size, size).sigmoid()
+        nonempty = (masks > 0.5).flatten(1).any(dim=1)
+        queries, masks = queries.of(nonempty), masks[nonempty]
     return ClipPredictions(
-        scores=slots.scores,
-        labels=slots.labels,
-        class_scores=slots.class_scores,
-        boxes=slots.boxes,
+        scores=queries.scores,
+        labels=queries.labels,
+        class_scores=queries.class_scores,
+        boxes=queries.boxes,
         masks=masks,
-        presence=slots.presence,
+        presence=queries.visibility,
     )

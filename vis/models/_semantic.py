@@ -33,17 +33,17 @@ def by_class(semantic: Tensor, background: Tensor | None = None) -> ClipPredicti
     (first, second), names = values.unbind(dim=1), order[:, 0]
     labels = torch.unique(names)
     labels = labels[labels < classes]
-    regions = names == labels[:, None, None, None]
-    scores = (first * regions).sum(dim=(1, 2, 3)) / regions.sum(dim=(1, 2, 3))
-    named = one_hot(labels, classes).to(semantic.dtype)
+    argmax_masks = names == labels[:, None, None, None]
+    scores = (first * argmax_masks).sum(dim=(1, 2, 3)) / argmax_masks.sum(dim=(1, 2, 3))
+    one_hot_labels = one_hot(labels, classes).to(semantic.dtype)
     own = semantic[:, labels].transpose(0, 1)
-    masks = own / (own + torch.where(regions, second, first)).clamp(min=TINY)
+    masks = own / (own + torch.where(argmax_masks, second, first)).clamp(min=TINY)
     return ClipPredictions(
         scores=scores,
         labels=labels,
-        class_scores=named * scores[:, None],
-        boxes=boxes_of(regions),
+        class_scores=one_hot_labels * scores[:, None],
+        boxes=boxes_of(argmax_masks),
         masks=masks,
-        presence=regions.flatten(2).any(dim=2).to(semantic.dtype),
+        presence=argmax_masks.flatten(2).any(dim=2).to(semantic.dtype),
         semantic=semantic,
     )

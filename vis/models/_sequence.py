@@ -1,9 +1,9 @@
-"""What DETR, VisTR and TT-SRN share: queries of slots, one for each frame of a clip."""
+"""What DETR, VisTR and TT-SRN share: an instance query has a query for each frame of a clip."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from einops import rearrange
@@ -11,23 +11,23 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from vis.errors import UsageError
-from vis.layers.canvas import canvas_of, normalised, padding_of, shrunk
 from vis.layers.masks import GROUPS
+from vis.layers.padding import downsample_padding, normalize, padded_size_of, padding_mask
 from vis.losses.outputs import LayerOutput
 from vis.losses.set_loss import Weights
 from vis.losses.targets import check_classes
 from vis.models._contract import Model
-from vis.models._masks import DenseMasks, Sight
+from vis.models._masks import BackboneFeatures, DenseMasks
 from vis.models._output import Output
 from vis.models._selection import VOTES, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from vis.backbones.levels import Backbone
-    from vis.layers.transformer import Transformer
+    from vis.layers.transformer import Memory, Transformer
     from vis.losses.set_loss import SetLoss
-    from vis.models._masks import MaskBranch
+    from vis.models._masks import MaskHead
     from vis.records import Clip, ClipPredictions, ClipTargets
 
 MASK_WIDTH = 128
@@ -38,18 +38,30 @@ MASK_WIDTH = 128
 class Settings:
     """What the configurations of the three models have in common; the defaults are VisTR's."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "slots": "instance_queries",
+        "width": "d_model",
+        "heads": "num_heads",
+        "encoders": "encoder_layers",
+        "decoders": "decoder_layers",
+        "hidden": "ffn_dim",
+        "min_presence": "min_visibility",
+    }
+
     classes: int
-    """Of the data set."""
-    slots: int = 10
-    """Instances that a clip can have."""
+    """Number of classes in the data set."""
+    instance_queries: int = 10
+    """Instances that a clip can have; each has a query in every frame."""
     backbone: str = "resnet50"
-    width: int = 384
+    """A name of `vis.backbones`."""
+    d_model: int = 384
     """Channels of the transformer."""
-    heads: int = 8
-    encoders: int = 6
-    decoders: int = 6
-    hidden: int = 2048
-    """Width of the transformer's feed-forward parts."""
+    num_heads: int = 8
+    """Heads of each attention, and attention maps of a query in the mask branch."""
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    ffn_dim: int = 2048
+    """Channels inside the transformer's feed-forward parts."""
     dropout: float = 0.1
     mask_weight: float = 1.0
     """Of the mask terms in the loss; published 1, where much data and a pre-trained start help."""
@@ -57,7 +69,7 @@ class Settings:
     """How frames agree on a class: `mean` probability, or `majority` as published."""
     min_score: float = 0.0
     """Tracks below it are not predicted."""
-    min_presence: float = 0.001
+    min_visibility: float = 0.001
     """Tracks that reach it in no frame are not predicted."""
     keep: int = 100
     """The most tracks of a clip that are predicted."""
@@ -68,13 +80,13 @@ class Settings:
         """What each term of the loss counts."""
         return Weights(mask_focal=self.mask_weight, mask_dice=self.mask_weight)
 
-    def selection(self, *, reserved: int) -> Selection:
-        """Which slots become predictions."""
+    def selection(self, *, background_rows: int) -> Selection:
+        """Which instance queries become predictions."""
         return Selection(
             vote=VOTES[self.vote],
-            reserved=reserved,
+            background_rows=background_rows,
             min_score=self.min_score,
-            min_presence=self.min_presence,
+            min_visibility=self.min_visibility,
             keep=self.keep,
         )
 
@@ -93,37 +105,42 @@ def check(settings: Settings, *, masks: bool) -> None:
             raise UsageError(f"{name} is {getattr(settings, name)}, it must be within 0..1")
     if settings.vote not in VOTES:
         raise UsageError(f"vote is {settings.vote!r}", remedy=f"One of: {', '.join(VOTES)}.")
-    if settings.width % 2 or settings.width % settings.heads:
+    if settings.d_model % 2 or settings.d_model % settings.num_heads:
         raise UsageError(
-            f"width {settings.width} is odd or not a multiple of the {settings.heads} heads"
+            f"d_model {settings.d_model} is odd or not a multiple of the {settings.num_heads} heads"
         )
-    if masks and (settings.width % MASK_WIDTH or settings.heads % GROUPS):
+    if masks and (settings.d_model % MASK_WIDTH or settings.num_heads % GROUPS):
         raise UsageError(
-            f"width {settings.width} and heads {settings.heads} are not multiples of {MASK_WIDTH}"
-            f" and {GROUPS}, which the masks need"
+            f"d_model {settings.d_model} and num_heads {settings.num_heads} are not multiples of"
+            f" {MASK_WIDTH} and {GROUPS}, which the masks need"
         )
 
 
 COUNTS = (
     "classes",
     "frames",
-    "slots",
-    "width",
-    "heads",
-    "decoders",
-    "hidden",
+    "instance_queries",
+    "d_model",
+    "num_heads",
+    "decoder_layers",
+    "ffn_dim",
     "keep",
     "chunk",
 )
-SHARES = ("dropout", "sine_dropout", "min_score", "min_presence")
+SHARES = ("dropout", "sine_dropout", "min_score", "min_visibility")
 
 
 class SequenceModel(Model[Output]):
-    """A slot has a query for each frame that predicts it there; slots are tied by the loss alone.
+    """The parts of the three models; each composes them in its own `forward`.
+
+    An instance query is one learned query for each frame, which predicts the instance there; what
+    ties the frames of an instance together is the loss alone.
 
     Args:
-        config: what the parts were built from.
+        classes: number of classes in the data set.
         frames: the most frames of a clip.
+        instance_queries: instances that a clip can have.
+        d_model: channels of the transformer.
         backbone: frames to four maps.
         positions: padding of the maps to codes.
         transformer: tokens and queries to the state of each query.
@@ -131,46 +148,36 @@ class SequenceModel(Model[Output]):
         box_head: state to a box before the sigmoid.
         masks: state and maps to masks; None for boxes alone.
         loss: of output and targets.
-        selection: which slots become predictions.
+        selection: which instance queries become predictions.
+        chunk: frames that are seen by the backbone at once.
     """
 
     def __init__(
         self,
-        config: Settings,
         *,
+        classes: int,
         frames: int,
+        instance_queries: int,
+        d_model: int,
         backbone: Backbone,
         positions: nn.Module,
         transformer: Transformer,
         class_head: nn.Module,
         box_head: nn.Module,
-        masks: MaskBranch | None,
+        masks: MaskHead | None,
         loss: SetLoss,
         selection: Selection,
+        chunk: int,
     ) -> None:
         super().__init__()
-        self.config, self.frames = config, frames
+        self.classes, self.frames, self.instance_queries = classes, frames, instance_queries
+        self.chunk = chunk
         self.backbone = backbone
-        self.projection = nn.Conv2d(backbone.channels[-1], config.width, 1)
+        self.projection = nn.Conv2d(backbone.channels[-1], d_model, 1)
         self.positions, self.transformer = positions, transformer
-        self.queries = nn.Parameter(torch.randn(frames * config.slots, config.width))
+        self.queries = nn.Parameter(torch.randn(frames * instance_queries, d_model))
         self.class_head, self.box_head, self.masks = class_head, box_head, masks
         self.loss, self.selection = loss, selection
-
-    def forward(self, clip: Clip) -> Output:
-        """Look at a batch of clips; outside of training the masks wait until they are asked for.
-
-        Raises:
-            UsageError: the clips have more frames than the model was built for.
-        """
-        self._check(clip)
-        canvas = canvas_of(clip.frames, self.backbone.multiple)
-        sight = self._see(clip.frames, padding_of(clip.sizes, canvas))
-        states, memory = self._transform(sight, len(clip.frames))
-        layers = [LayerOutput(self.class_head(s), self.box_head(s).sigmoid()) for s in states]
-        masks = None if self.masks is None else self.masks.deferred(states[-1], sight, memory)
-        output = Output(layers, masks, canvas, clip.sizes)
-        return _computed(output) if self.training else output
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised.
@@ -179,13 +186,13 @@ class SequenceModel(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        check_classes(targets, self.config.classes)
-        reserved = self.selection.reserved
-        return self.loss(output.dense(), [_shifted(target, reserved) for target in targets])
+        check_classes(targets, self.classes)
+        rows = self.selection.background_rows
+        return self.loss(output.dense(), [_shifted(target, rows) for target in targets])
 
     @torch.no_grad()
     def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
-        """What the output says of each clip of the batch, in the order of its slots.
+        """What the output says of each clip of the batch, in the order of its instance queries.
 
         A track's class and score come from all frames together (`vote`), rows before the first
         class are never voted for. `presence` is the highest class probability in the frame; VisTR
@@ -200,6 +207,60 @@ class SequenceModel(Model[Output]):
         yield from self.transformer.encoder
         yield from self.transformer.decoder
 
+    def features(self, clip: Clip) -> BackboneFeatures:
+        """Maps of every frame, by the backbone and what reads its maps.
+
+        Raises:
+            UsageError: the clips have more frames than the model was built for.
+        """
+        self._check(clip)
+        T, pixels = clip.frames.shape[1], clip.frames.flatten(0, 1)
+        padded_size = padded_size_of(clip.frames, self.backbone.multiple)
+        padding = padding_mask(clip.sizes, padded_size)
+        projected, laterals = [], []
+        # A few frames at a time, so that the large maps of all frames are never there at once.
+        for rows in torch.split(torch.arange(len(pixels), device=pixels.device), self.chunk):
+            outside = None if padding is None else padding[rows // T]
+            x = normalize(pixels[rows], outside, self.projection.weight.dtype)
+            levels = self.backbone(x.contiguous(memory_format=torch.channels_last))
+            projected.append(self.projection(levels[-1]))
+            if self.masks is not None:
+                laterals.append(self.masks.lateral_maps(levels[:-1]))
+        maps = torch.cat(projected)
+        if padding is not None:
+            padding = downsample_padding(padding, maps.shape[-2:])[:, None].expand(-1, T, -1, -1)
+        lateral_maps = [torch.cat(parts) for parts in zip(*laterals, strict=True)]
+        return BackboneFeatures(maps, lateral_maps, padding, padded_size)
+
+    def encode(self, features: BackboneFeatures, frames: int) -> Memory:
+        """The encoder's memory `[B T*h*w C]` of all cells of all frames of each clip."""
+        tokens = rearrange(features.projected, "(b t) c h w -> b t h w c", t=frames)
+        padding, allowed = features.padding, None
+        if padding is None:
+            padding = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=tokens.device)
+        else:
+            allowed = rearrange(~padding, "b t h w -> b 1 1 (t h w)")
+        positions = self.positions(padding).to(tokens.dtype)
+        return self.transformer.encode(tokens.flatten(1, 3), positions.flatten(1, 3), allowed)
+
+    def decode(self, memory: Memory, frames: int) -> list[Tensor]:
+        """The states `[B T N C]` of the queries after each layer of the decoder."""
+        # A shorter clip takes the queries of its frames from the front.
+        queries = self.queries[: frames * self.instance_queries]
+        states = self.transformer.decode(queries, memory)
+        return [rearrange(state, "b (t n) c -> b t n c", t=frames) for state in states]
+
+    def predict(self, states: list[Tensor]) -> list[LayerOutput]:
+        """Class logits and boxes of each layer's states, by heads that all layers share."""
+        return [LayerOutput(self.class_head(x), self.box_head(x).sigmoid()) for x in states]
+
+    def finish(self, output: Output) -> Output:
+        """In training the masks belong to `forward`, where autocast and its wrappers see them."""
+        masks = output.dense().masks if self.training else None
+        if masks is None:
+            return output
+        return replace(output, masks=DenseMasks(rearrange(masks, "b t n h w -> b n t h w")))
+
     def _check(self, clip: Clip) -> None:
         if self.frames < clip.frames.shape[1]:
             raise UsageError(
@@ -208,52 +269,10 @@ class SequenceModel(Model[Output]):
                 remedy="Cut the video into shorter windows.",
             )
 
-    def _see(self, frames: Tensor, padding: Tensor | None) -> Sight:
-        """`[B T 3 H W]` a few at a time, so that the large maps of all frames are never there."""
-        T = frames.shape[1]
-        pixels = frames.flatten(0, 1)
-        projected, laterals = [], []
-        for rows in torch.split(torch.arange(len(pixels), device=frames.device), self.config.chunk):
-            outside = None if padding is None else padding[rows // T]
-            x = normalised(pixels[rows], outside, self.projection.weight.dtype)
-            levels = self.backbone(x.contiguous(memory_format=torch.channels_last))
-            projected.append(self.projection(levels[-1]))
-            if self.masks is not None:
-                laterals.append(self.masks.pyramid.lateral_maps(levels[:-1]))
-        maps = torch.cat(projected)
-        if padding is not None:
-            padding = shrunk(padding, maps.shape[-2:])[:, None].expand(-1, T, -1, -1)
-        return Sight(maps, [torch.cat(parts) for parts in zip(*laterals, strict=True)], padding)
 
-    def _transform(self, sight: Sight, B: int) -> tuple[list[Tensor], Tensor]:
-        """States `[B T N C]` of each decoder layer, and the memory as maps `[B*T C h w]`."""
-        tokens = rearrange(sight.projected, "(b t) c h w -> b t h w c", b=B)
-        T, h = tokens.shape[1:3]
-        padding, allowed = sight.padding, None
-        if padding is None:
-            padding = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=tokens.device)
-        else:
-            allowed = rearrange(~padding, "b t h w -> b 1 1 (t h w)")
-        positions = self.positions(padding).to(tokens.dtype)
-        queries = self.queries[: T * self.config.slots]
-        states, memory = self.transformer(
-            tokens.flatten(1, 3), positions.flatten(1, 3), queries, allowed
-        )
-        memory = rearrange(memory, "b (t h w) c -> (b t) c h w", t=T, h=h)
-        return [rearrange(state, "b (t n) c -> b t n c", t=T) for state in states], memory
-
-
-def _shifted(target: ClipTargets, reserved: int) -> ClipTargets:
-    """The target in rows of the logits; that no object has a reserved row is known everywhere."""
-    labelled = target.labelled
-    if labelled is not None:
-        labelled = pad(labelled, (reserved, 0), value=True)
-    return replace(target, labels=target.labels + reserved, labelled=labelled)
-
-
-def _computed(output: Output) -> Output:
-    """In training the masks belong to `forward`, where autocast and its wrappers see them."""
-    masks = output.dense().masks
-    if masks is None:
-        return output
-    return replace(output, masks=DenseMasks(rearrange(masks, "b t n h w -> b n t h w")))
+def _shifted(target: ClipTargets, background_rows: int) -> ClipTargets:
+    """The target in rows of the logits; that no object has a background row is annotated."""
+    annotated = target.labelled
+    if annotated is not None:
+        annotated = pad(annotated, (background_rows, 0), value=True)
+    return replace(target, labels=target.labels + background_rows, labelled=annotated)

@@ -18,13 +18,13 @@ class LinearDecoder(nn.Module):
     """Each token for itself.
 
     Args:
-        width: channels.
+        d_model: channels.
         classes: how many.
     """
 
-    def __init__(self, width: int, classes: int) -> None:
+    def __init__(self, d_model: int, classes: int) -> None:
         super().__init__()
-        self.head = nn.Linear(width, classes)
+        self.head = nn.Linear(d_model, classes)
         initialise(self)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -40,21 +40,25 @@ class MaskTransformer(nn.Module):
     """Patches and classes look at each other; a score is the cosine of the two, normed.
 
     Args:
-        width: channels.
+        d_model: channels.
         classes: how many.
         depth: layers.
-        heads: of each layer.
+        num_heads: of each layer.
         dropout: in the layers.
     """
 
-    def __init__(self, width: int, classes: int, *, depth: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self, d_model: int, classes: int, *, depth: int, num_heads: int, dropout: float
+    ) -> None:
         super().__init__()
-        self.projection = nn.Linear(width, width)
-        self.classes = nn.Parameter(torch.empty(1, classes, width))
-        self.blocks = nn.ModuleList(block(width, heads, dropout=dropout) for _ in range(depth))
-        self.norm = nn.LayerNorm(width)
-        self.patch_map = nn.Parameter(width**-0.5 * torch.randn(width, width))
-        self.class_map = nn.Parameter(width**-0.5 * torch.randn(width, width))
+        self.projection = nn.Linear(d_model, d_model)
+        self.classes = nn.Parameter(torch.empty(1, classes, d_model))
+        self.blocks = nn.ModuleList(
+            block(d_model, num_heads, dropout=dropout) for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(d_model)
+        self.patch_map = nn.Parameter(d_model**-0.5 * torch.randn(d_model, d_model))
+        self.class_map = nn.Parameter(d_model**-0.5 * torch.randn(d_model, d_model))
         self.score_norm = nn.LayerNorm(classes)
         initialise(self)
         nn.init.trunc_normal_(self.classes, std=0.02)

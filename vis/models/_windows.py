@@ -26,7 +26,7 @@ class Tiling(NamedTuple):
     """How many are looked at at once."""
 
 
-class View(NamedTuple):
+class ScaledPicture(NamedTuple):
     """A picture at some size."""
 
     picture: Tensor
@@ -35,7 +35,9 @@ class View(NamedTuple):
     """Whether left and right are exchanged."""
 
 
-def averaged(look: Look, views: Sequence[View], tiling: Tiling, size: tuple[int, int]) -> Tensor:
+def averaged(
+    look: Look, views: Sequence[ScaledPicture], tiling: Tiling, size: tuple[int, int]
+) -> Tensor:
     """Mean over views of one picture of its probabilities `[K H W]` (Segmenter's released code).
 
     Args:
@@ -45,10 +47,10 @@ def averaged(look: Look, views: Sequence[View], tiling: Tiling, size: tuple[int,
         size: height and width of the result.
     """
     total: Tensor | None = None
-    for view in views:
-        scores = interpolate(slid(look, view.picture, tiling)[None], size, mode="bilinear")[0]
-        chances = (scores.flip(-1) if view.mirrored else scores).softmax(dim=0)
-        total = chances if total is None else total + chances
+    for scaled in views:
+        scores = interpolate(slid(look, scaled.picture, tiling)[None], size, mode="bilinear")[0]
+        class_probs = (scores.flip(-1) if scaled.mirrored else scores).softmax(dim=0)
+        total = class_probs if total is None else total + class_probs
     assert total is not None
     return total / len(views)
 
@@ -61,7 +63,7 @@ def slid(look: Look, picture: Tensor, tiling: Tiling) -> Tensor:
     window = tiling.window
     picture = interpolate(picture[None], enlarged(picture.shape[1:], window), mode="bilinear")[0]
     height, width = picture.shape[1:]
-    corners = places((height, width), window, tiling.stride)
+    corners = window_corners((height, width), window, tiling.stride)
     parts = [(slice(top, top + window), slice(left, left + window)) for top, left in corners]
     total, counts = picture.new_zeros(()), picture.new_zeros((height, width))
     for i in range(0, len(parts), tiling.chunk):
@@ -69,8 +71,8 @@ def slid(look: Look, picture: Tensor, tiling: Tiling) -> Tensor:
         scores = look(torch.stack([picture[:, rows, columns] for rows, columns in some]))
         if not total.dim():
             total = scores.new_zeros((scores.shape[1], height, width))
-        for (rows, columns), found in zip(some, scores, strict=True):
-            total[:, rows, columns] += found
+        for (rows, columns), window_scores in zip(some, scores, strict=True):
+            total[:, rows, columns] += window_scores
             counts[rows, columns] += 1
     return total / counts
 
@@ -83,7 +85,7 @@ def enlarged(size: Sequence[int], window: int) -> tuple[int, int]:
     return int(size[0] * (window / short)), int(size[1] * (window / short))
 
 
-def places(size: tuple[int, int], window: int, stride: int) -> list[tuple[int, int]]:
+def window_corners(size: tuple[int, int], window: int, stride: int) -> list[tuple[int, int]]:
     """Top and left of each window; the last of a row or column ends where the picture does."""
     ys, xs = ([*range(0, max(side - window, 0), stride), max(side - window, 0)] for side in size)
     return [(y, x) for y in ys for x in xs]

@@ -11,11 +11,11 @@ from torch import nn
 
 from vis import backbones
 from vis.errors import UsageError
-from vis.layers.canvas import canvas_of, normalised, padding_of
 from vis.layers.deformable_queries import LearnedQueries, ProposedQueries, moved_boxes
 from vis.layers.deformable_transformer import DeformableDecoderLayer, DeformableEncoder, LevelEntry
-from vis.layers.heads import mlp
+from vis.layers.padding import normalize, padded_size_of, padding_mask
 from vis.layers.pixel_decoder import GROUPS
+from vis.layers.prediction_heads import mlp
 from vis.losses.focal_set_loss import FocalSetLoss
 from vis.losses.outputs import LayerOutput
 from vis.losses.targets import check_classes
@@ -26,7 +26,7 @@ from vis.ops.boxes import coverage, to_corners
 from vis.records import ClipPredictions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -47,19 +47,27 @@ MAPS = 3
 class Config:
     """The defaults are the published model's; a clip has one frame, and a mask is its box."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "width": "d_model",
+        "heads": "num_heads",
+        "encoders": "encoder_layers",
+        "decoders": "decoder_layers",
+        "hidden": "ffn_dim",
+    }
+
     classes: int
-    """Of the data set."""
+    """Number of classes in the data set."""
     backbone: str = "resnet50"
-    width: int = 256
+    d_model: int = 256
     queries: int = 300
     levels: int = 4
     """1, or at least 3: those of the backbone, then halves of the last."""
     points: int = 4
     """That each head looks at in each level."""
-    heads: int = 8
-    encoders: int = 6
-    decoders: int = 6
-    hidden: int = 1024
+    num_heads: int = 8
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    ffn_dim: int = 1024
     """Width of the transformer's feed-forward parts."""
     dropout: float = 0.1
     refine: bool = False
@@ -73,7 +81,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
-    """The decoder's layers, what the encoder proposed, and what of the canvas is content."""
+    """The decoder's layers, what the encoder proposed, and what of the padded frames is content."""
 
     layers: list[LayerOutput]
     """The last is the prediction; a sigmoid for each class, T = 1."""
@@ -88,7 +96,10 @@ class DeformableDETR(Model[Output]):
     """Where there is one head for all layers, references stay where the queries put them.
 
     Args:
-        config: what the parts were built from.
+        classes: number of classes in the data set.
+        levels: of the encoder.
+        refine: whether each layer begins with the boxes of the layer before.
+        keep: the most predictions of a picture.
         backbone: frames to four maps.
         entry: the last maps to levels.
         encoder: levels to memory.
@@ -103,8 +114,11 @@ class DeformableDETR(Model[Output]):
 
     def __init__(
         self,
-        config: Config,
         *,
+        classes: int,
+        levels: int,
+        refine: bool,
+        keep: int,
         backbone: Backbone,
         entry: LevelEntry,
         encoder: DeformableEncoder,
@@ -115,7 +129,8 @@ class DeformableDETR(Model[Output]):
         loss: FocalSetLoss,
     ) -> None:
         super().__init__()
-        self.config, self.frames = config, 1
+        self.frames, self.classes, self.keep = 1, classes, keep
+        self.levels, self.refine = levels, refine
         self.backbone, self.entry, self.encoder = backbone, entry, encoder
         self.queries, self.decoder = queries, decoder
         self.class_heads, self.box_heads = class_heads, box_heads
@@ -128,10 +143,10 @@ class DeformableDETR(Model[Output]):
             UsageError: the clips have more frames.
         """
         self.check_single(clip)
-        padding = padding_of(clip.sizes, canvas_of(clip.frames, self.backbone.multiple))
-        x = normalised(clip.frames[:, 0], padding, self.encoder.level_embed.dtype)
+        padding = padding_mask(clip.sizes, padded_size_of(clip.frames, self.backbone.multiple))
+        x = normalize(clip.frames[:, 0], padding, self.encoder.level_embed.dtype)
         maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
-        levels = self.entry(maps[-_maps(self.config.levels) :])
+        levels = self.entry(maps[-_maps(self.levels) :])
         memory = self.encoder(levels, padding)
         layers, states, proposals = self._decode(memory)
         proposed = None if proposals is None else _layer(proposals.logits, proposals.boxes)
@@ -144,7 +159,7 @@ class DeformableDETR(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        check_classes(targets, self.config.classes)
+        check_classes(targets, self.classes)
         return self.loss(output.layers, targets, proposals=output.proposals)
 
     @torch.no_grad()
@@ -167,24 +182,24 @@ class DeformableDETR(Model[Output]):
             state = layer(state, positions, references, memory)
             boxes = moved_boxes(references, self.box_heads[own](state))
             layers.append(_layer(self.class_heads[own](state), boxes))
-            if self.config.refine:
+            if self.refine:
                 references = boxes.detach()
         return layers, state, proposals
 
     def _prediction(self, output: Output, clip: int) -> ClipPredictions:
         last = output.layers[-1]
-        chances = last.logits[clip, 0].float().sigmoid()
-        chosen = best_pairs(chances, self.config.keep)
-        boxes = to_corners(last.boxes[clip, 0, chosen.queries].float()).clamp(0, 1)[:, None]
+        class_probs = last.logits[clip, 0].float().sigmoid()
+        pairs = best_pairs(class_probs, self.keep)
+        boxes = to_corners(last.boxes[clip, 0, pairs.queries].float()).clamp(0, 1)[:, None]
         height, width = (-(-pixels // STRIDE) for pixels in output.sizes[clip].tolist())
         return ClipPredictions(
-            scores=chosen.scores,
-            labels=chosen.labels,
-            class_scores=chances[chosen.queries],
+            scores=pairs.scores,
+            labels=pairs.labels,
+            class_scores=class_probs[pairs.queries],
             boxes=boxes,
             masks=coverage(boxes, height, width),
             presence=torch.ones_like(boxes[..., 0]),
-            embeddings=output.states[clip, chosen.queries].float(),
+            embeddings=output.states[clip, pairs.queries].float(),
         )
 
 
@@ -196,43 +211,46 @@ def build(config: Config) -> DeformableDETR:
     """
     _check(config)
     backbone = backbones.build(config.backbone)
-    attention = {"heads": config.heads, "levels": config.levels, "points": config.points}
-    count = config.decoders if config.refine else 1
+    attention = {"num_heads": config.num_heads, "levels": config.levels, "points": config.points}
+    count = config.decoder_layers if config.refine else 1
     return DeformableDETR(
-        config,
+        classes=config.classes,
+        levels=config.levels,
+        refine=config.refine,
+        keep=config.keep,
         backbone=backbone,
         entry=LevelEntry(
-            backbone.channels[-_maps(config.levels) :], config.width, levels=config.levels
+            backbone.channels[-_maps(config.levels) :], config.d_model, levels=config.levels
         ),
         encoder=DeformableEncoder(
-            config.width,
+            config.d_model,
             **attention,
-            depth=config.encoders,
-            hidden=config.hidden,
+            depth=config.encoder_layers,
+            ffn_dim=config.ffn_dim,
             dropout=config.dropout,
         ),
         queries=_proposed(config) if config.two_stage else _learned(config),
         decoder=nn.ModuleList(
             DeformableDecoderLayer(
-                config.width, **attention, hidden=config.hidden, dropout=config.dropout
+                config.d_model, **attention, ffn_dim=config.ffn_dim, dropout=config.dropout
             )
-            for _ in range(config.decoders)
+            for _ in range(config.decoder_layers)
         ),
         class_heads=nn.ModuleList(_class_head(config) for _ in range(count)),
         box_heads=nn.ModuleList(
             _box_head(config, 0.0 if index or config.two_stage else SMALL) for index in range(count)
         ),
         loss=FocalSetLoss(),
-    )
+    ).with_config(config)
 
 
 def _learned(config: Config) -> LearnedQueries:
-    return LearnedQueries(config.width, config.queries)
+    return LearnedQueries(config.d_model, config.queries)
 
 
 def _proposed(config: Config) -> ProposedQueries:
     return ProposedQueries(
-        config.width,
+        config.d_model,
         config.queries,
         class_head=_class_head(config),
         box_head=_box_head(config, 0.0),
@@ -240,14 +258,14 @@ def _proposed(config: Config) -> ProposedQueries:
 
 
 def _class_head(config: Config) -> nn.Linear:
-    head = nn.Linear(config.width, config.classes)
+    head = nn.Linear(config.d_model, config.classes)
     nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
     return head
 
 
 def _box_head(config: Config, size: float) -> nn.Sequential:
     """A fresh one moves nothing; `size` is added to what a reference says of it."""
-    head = mlp(config.width, 4)
+    head = mlp(config.d_model, 4)
     last = head[-1]
     assert isinstance(last, nn.Linear)
     nn.init.zeros_(last.weight)
@@ -275,15 +293,24 @@ def _check(config: Config) -> None:
         raise UsageError(f"levels is {config.levels}", remedy=f"Give 1, or at least {MAPS}.")
     if config.two_stage and not config.refine:
         raise UsageError("two_stage needs refine, as published", remedy="Set refine too.")
-    if config.width % 4 or config.width % config.heads:
+    if config.d_model % 4 or config.d_model % config.num_heads:
         raise UsageError(
-            f"width {config.width} is no multiple of 4 and of the {config.heads} heads"
+            f"d_model {config.d_model} is no multiple of 4 and of the {config.num_heads} heads"
         )
-    if config.width > GROUPS and config.width % GROUPS:
-        raise UsageError(f"width {config.width} is no multiple of {GROUPS}")
+    if config.d_model > GROUPS and config.d_model % GROUPS:
+        raise UsageError(f"d_model {config.d_model} is no multiple of {GROUPS}")
 
 
 COUNTS = (
-    *("classes", "width", "queries", "levels", "points", "heads", "encoders", "decoders"),
-    *("hidden", "keep"),
+    *(
+        "classes",
+        "d_model",
+        "queries",
+        "levels",
+        "points",
+        "num_heads",
+        "encoder_layers",
+        "decoder_layers",
+    ),
+    *("ffn_dim", "keep"),
 )

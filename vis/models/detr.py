@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 from torch.nn import functional
 
 from vis import backbones
-from vis.layers.heads import mlp
 from vis.layers.masks import AttentionMaps, PlainEnd, Pyramid
 from vis.layers.positions import SinePositions2D
+from vis.layers.prediction_heads import mlp
 from vis.layers.transformer import Transformer
 from vis.losses.matching import DETR_COST, Matcher
 from vis.losses.set_loss import SetLoss
 from vis.models._masks import ImageMaskBranch
+from vis.models._output import Output
 from vis.models._sequence import SequenceModel, Settings, check
+
+if TYPE_CHECKING:
+    from vis.records import Clip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(Settings):
     """The defaults are the published model's; a clip has one frame."""
 
-    slots: int = 100
-    width: int = 256
+    instance_queries: int = 100
+    d_model: int = 256
     masks: bool = False
     """Whether there is a mask branch; without it, a mask is its box."""
 
@@ -33,6 +37,21 @@ class DETR(SequenceModel):
     """ResNet, ReLU, linear heads; positions of an image."""
 
     name: ClassVar[str] = "detr"
+
+    def forward(self, clip: Clip) -> Output:
+        """Compute the figures 2 and 8 of the paper; in use, masks wait until they are asked for.
+
+        Raises:
+            UsageError: the clips have more than one frame.
+        """
+        features = self.features(clip)  # backbone, each image alone
+        memory = self.encode(features, frames=1)  # transformer encoder
+        states = self.decode(memory, frames=1)  # transformer decoder, on object queries
+        layers = self.predict(states)  # prediction heads
+        masks = None  # mask head of figure 8, where there is one
+        if self.masks is not None:
+            masks = self.masks.deferred(states[-1], features, memory)
+        return self.finish(Output(layers, masks, features.padded_size, clip.sizes))
 
 
 def build(config: Config) -> DETR:
@@ -44,33 +63,36 @@ def build(config: Config) -> DETR:
     check(config, masks=config.masks)
     backbone = backbones.build(config.backbone)
     return DETR(
-        config,
+        classes=config.classes,
         frames=1,
+        instance_queries=config.instance_queries,
+        d_model=config.d_model,
         backbone=backbone,
-        positions=SinePositions2D(config.width),
+        positions=SinePositions2D(config.d_model),
         transformer=Transformer(
-            config.width,
-            heads=config.heads,
-            encoders=config.encoders,
-            decoders=config.decoders,
-            hidden=config.hidden,
+            config.d_model,
+            num_heads=config.num_heads,
+            encoder_layers=config.encoder_layers,
+            decoder_layers=config.decoder_layers,
+            ffn_dim=config.ffn_dim,
             dropout=config.dropout,
             activation=functional.relu,
         ),
-        class_head=nn.Linear(config.width, config.classes + 1),
-        box_head=mlp(config.width, 4),
+        class_head=nn.Linear(config.d_model, config.classes + 1),
+        box_head=mlp(config.d_model, 4),
         masks=_mask_branch(config, backbone.channels[:-1]) if config.masks else None,
         loss=SetLoss(Matcher(DETR_COST), config.weights()),
-        selection=config.selection(reserved=0),
-    )
+        selection=config.selection(background_rows=0),
+        chunk=config.chunk,
+    ).with_config(config)
 
 
 def _mask_branch(config: Config, channels: tuple[int, ...]) -> ImageMaskBranch:
     return ImageMaskBranch(
-        attention=AttentionMaps(config.width, config.heads),
+        attention=AttentionMaps(config.d_model, config.num_heads),
         pyramid=Pyramid(
-            config.width,
-            heads=config.heads,
+            config.d_model,
+            num_heads=config.num_heads,
             channels=channels,
             end=PlainEnd,
             activation=_relu,

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from vis import backbones
 from vis.errors import UsageError
-from vis.layers.canvas import canvas_of, normalised, padding_of
-from vis.layers.code_heads import ConvCodes, LinearCodes, Seen
+from vis.layers.code_heads import CodeInputs, ConvCodes, LinearCodes
 from vis.layers.dynamic_head import RefinementStage, pictures_of, through_time
 from vis.layers.learned_codes import LearnedCodes
 from vis.layers.mask_codes import CosineCodes, PrincipalCodes
+from vis.layers.padding import normalize, padded_size_of, padding_mask
 from vis.layers.upsampling import FeaturePyramid
 from vis.losses.code_loss import V1, V2, CodedStage, CodeLoss
 from vis.models._code_selection import CodeSelection, Output, sides_of
@@ -23,7 +23,7 @@ from vis.models._contract import Model
 from vis.ops.boxes import to_corners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from vis.backbones.levels import Backbone
     from vis.layers.dynamic_head import Stage
@@ -55,8 +55,15 @@ GENERATIONS = {
 class Config:
     """The defaults are those of the second release with learned codes."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "width": "d_model",
+        "heads": "num_heads",
+        "hidden": "ffn_dim",
+        "carry": "query_propagation",
+    }
+
     classes: int
-    """Of the data set."""
+    """Number of classes in the data set."""
     backbone: str = "resnet50"
     generation: str = "v2"
     """`v1`, as in the article: the query alone knows the mask's code (mask_side 28, code 60, codec
@@ -69,28 +76,31 @@ class Config:
     """Numbers of a mask's code."""
     noisy: bool = False
     """Whether codes to be learned by `pca` are drawn with noise, as released."""
-    width: int = 256
+    d_model: int = 256
     """Channels of pyramid and queries."""
     queries: int = 300
     stages: int = 6
-    heads: int = 8
-    hidden: int = 2048
+    num_heads: int = 8
+    ffn_dim: int = 2048
     """Channels inside the feed-forward parts."""
     dynamic: int = 64
     """Channels inside the filters that queries make."""
     frames: int = 1
     """Of a clip, at most."""
-    carry: float = 0.3
+    query_propagation: float = 0.3
     """A query that is as sure of a class goes on from where it was in the frame before."""
     keep: int = 100
     """The most pairs of query and class of a clip that are predicted."""
 
 
 class ISTR(Model[Output]):
-    """Frame by frame; within a clip, queries that found something carry state and box on.
+    """Frame by frame; in a clip, queries that are sure of a class propagate their state and box.
 
     Args:
-        config: what the parts were built from.
+        frames: the most of a clip.
+        queries: of each frame.
+        d_model: channels of pyramid and queries.
+        query_propagation: class probability from which a query goes on in the next frame.
         backbone: frames to four maps.
         pyramid: four maps to five of one width.
         stages: each looks at queries, boxes and maps.
@@ -104,8 +114,11 @@ class ISTR(Model[Output]):
 
     def __init__(
         self,
-        config: Config,
         *,
+        frames: int,
+        queries: int,
+        d_model: int,
+        query_propagation: float,
         backbone: Backbone,
         pyramid: FeaturePyramid,
         stages: Sequence[RefinementStage],
@@ -115,12 +128,12 @@ class ISTR(Model[Output]):
         selection: CodeSelection,
     ) -> None:
         super().__init__()
-        self.config, self.frames = config, config.frames
+        self.frames, self.query_propagation = frames, query_propagation
         self.loss, self.selection = loss, selection
         self.backbone, self.pyramid, self.codec = backbone, pyramid, codec
-        self.queries = nn.Parameter(torch.randn(config.queries, config.width))
+        self.queries = nn.Parameter(torch.randn(queries, d_model))
         # centre and sides of the whole picture
-        self.boxes = nn.Parameter(torch.tensor([0.5, 0.5, 1, 1]).repeat(config.queries, 1))
+        self.boxes = nn.Parameter(torch.tensor([0.5, 0.5, 1, 1]).repeat(queries, 1))
         self.stages, self.code_heads = nn.ModuleList(stages), nn.ModuleList(code_heads)
 
     def forward(self, clip: Clip) -> Output:
@@ -140,7 +153,9 @@ class ISTR(Model[Output]):
         for t in range(T):
             now = [level[:, t] for level in levels]
             first = self._first(now, clip.sizes)
-            looks.append(self.refine(*(self._carried(first, looks[-1]) if looks else first), now))
+            looks.append(
+                self.refine(*(self._propagated(first, looks[-1]) if looks else first), now)
+            )
         stacked = [through_time(one) for one in zip(*looks, strict=True)]
         logits, boxes, states = (list(parts) for parts in zip(*stacked, strict=True))
         boxes = [x / sides_of(clip.sizes, x) for x in boxes]
@@ -149,11 +164,11 @@ class ISTR(Model[Output]):
 
     def refine(self, queries: Tensor, boxes: Tensor, levels: Sequence[Tensor]) -> list[Stage]:
         """All stages in turn: `[B Q C]`, `[B Q 4]` corners in pixels, maps `[B C h w]`."""
-        found: list[Stage] = []
+        outputs: list[Stage] = []
         for stage in self.stages:
-            found.append(stage(queries, boxes, levels))
-            queries, boxes = found[-1].queries, found[-1].boxes.detach()
-        return found
+            outputs.append(stage(queries, boxes, levels))
+            queries, boxes = outputs[-1].queries, outputs[-1].boxes.detach()
+        return outputs
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised.
@@ -185,11 +200,11 @@ class ISTR(Model[Output]):
     def _levels(self, clip: Clip) -> list[Tensor]:
         """Four maps `[B T C h w]`."""
         T = clip.frames.shape[1]
-        canvas = canvas_of(clip.frames, max(32, self.backbone.multiple))
-        padding = padding_of(clip.sizes, canvas)
+        padded_size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
+        padding = padding_mask(clip.sizes, padded_size)
         if padding is not None:
             padding = padding.repeat_interleave(T, dim=0)
-        x = normalised(clip.frames.flatten(0, 1), padding, self.queries.dtype)
+        x = normalize(clip.frames.flatten(0, 1), padding, self.queries.dtype)
         levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
         return [rearrange(x, "(b t) c h w -> b t c h w", t=T) for x in levels[:LEVELS]]
 
@@ -198,16 +213,16 @@ class ISTR(Model[Output]):
 
         The padding counts in the mean, as released.
         """
-        seen = torch.stack([level.mean(dim=(2, 3)) for level in levels]).sum(dim=0)
+        means = torch.stack([level.mean(dim=(2, 3)) for level in levels]).sum(dim=0)
         corners = to_corners(self.boxes.to(torch.promote_types(self.boxes.dtype, torch.float32)))
-        return seen[:, None] + self.queries, corners * sides_of(sizes, corners[None])
+        return means[:, None] + self.queries, corners * sides_of(sizes, corners[None])
 
-    def _carried(
+    def _propagated(
         self, first: tuple[Tensor, Tensor], before: Sequence[Stage]
     ) -> tuple[Tensor, Tensor]:
         """Queries that found something in the frame before go on from there, the others anew."""
         last = before[-1]
-        sure = last.logits.sigmoid().amax(dim=2, keepdim=True) >= self.config.carry
+        sure = last.logits.sigmoid().amax(dim=2, keepdim=True) >= self.query_propagation
         queries, boxes = first
         return (
             torch.where(sure, last.queries.to(queries.dtype), queries),
@@ -217,19 +232,19 @@ class ISTR(Model[Output]):
     def _coded(self, output: Output) -> list[tuple[Tensor, Tensor | None]]:
         """Codes, and maps where there are any, of all queries of all stages: `[B T Q ...]`."""
         levels = [level.flatten(0, 1) for level in output.levels]
-        found = []
+        codes_of_stages = []
         for head, states, boxes in zip(self.code_heads, output.states, output.boxes, strict=True):
             B, T, Q = states.shape[:3]
-            seen = Seen(
+            inputs = CodeInputs(
                 states.flatten(0, 2),
                 (boxes.detach() * sides_of(output.sizes, boxes)).flatten(0, 2),
                 pictures_of(B * T, Q, boxes.device),
                 levels,
             )
-            codes, maps = head(seen)
+            codes, maps = head(inputs)
             maps = None if maps is None else maps.view(B, T, Q, *maps.shape[1:])
-            found.append((codes.view(B, T, Q, -1), maps))
-        return found
+            codes_of_stages.append((codes.view(B, T, Q, -1), maps))
+        return codes_of_stages
 
 
 CODECS: dict[str, Callable[[Config], MaskCodec]] = {
@@ -251,15 +266,18 @@ def build(config: Config) -> ISTR:
     if not generation.frozen:
         backbone.requires_grad_(True)
     return ISTR(
-        config,
+        frames=config.frames,
+        queries=config.queries,
+        d_model=config.d_model,
+        query_propagation=config.query_propagation,
         backbone=backbone,
-        pyramid=FeaturePyramid(backbone.channels, config.width),
+        pyramid=FeaturePyramid(backbone.channels, config.d_model),
         stages=[
             RefinementStage(
-                config.width,
+                config.d_model,
                 classes=config.classes,
-                heads=config.heads,
-                hidden=config.hidden,
+                num_heads=config.num_heads,
+                ffn_dim=config.ffn_dim,
                 dynamic=config.dynamic,
             )
             for _ in range(config.stages)
@@ -270,28 +288,37 @@ def build(config: Config) -> ISTR:
         selection=CodeSelection(
             keep=config.keep, averaged=generation.averaged, inside=generation.inside
         ),
-    )
+    ).with_config(config)
 
 
 def _code_head(config: Config) -> LinearCodes | ConvCodes:
     if config.generation == "v1":
-        return LinearCodes(config.width, config.code)
+        return LinearCodes(config.d_model, config.code)
     return ConvCodes(
-        config.width, config.code, side=config.mask_side, with_maps=config.codec == "ae"
+        config.d_model, config.code, side=config.mask_side, with_maps=config.codec == "ae"
     )
 
 
 def _check(config: Config) -> None:
-    counts = ("classes", "mask_side", "code", "width", "queries", "stages", "heads", "hidden")
+    counts = (
+        "classes",
+        "mask_side",
+        "code",
+        "d_model",
+        "queries",
+        "stages",
+        "num_heads",
+        "ffn_dim",
+    )
     for name in (*counts, "dynamic", "frames", "keep"):
         if getattr(config, name) < 1:
             raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
-    for name, known in (("generation", GENERATIONS), ("codec", CODECS)):
-        if getattr(config, name) not in known:
-            remedy = f"One of: {', '.join(known)}."
+    for name, options in (("generation", GENERATIONS), ("codec", CODECS)):
+        if getattr(config, name) not in options:
+            remedy = f"One of: {', '.join(options)}."
             raise UsageError(f"{name} is {getattr(config, name)!r}", remedy=remedy)
-    if config.width % config.heads:
-        raise UsageError(f"width {config.width} is no multiple of the {config.heads} heads")
+    if config.d_model % config.num_heads:
+        raise UsageError(f"d_model {config.d_model} is no multiple of the {config.num_heads} heads")
     if config.code > config.mask_side**2 and config.codec != "ae":
         raise UsageError(f"code {config.code} is longer than a mask of {config.mask_side} squared")
     if config.codec == "ae" and config.generation == "v1":

@@ -11,8 +11,8 @@ from torch import nn
 
 from vis import backbones
 from vis.errors import UsageError
-from vis.layers.canvas import canvas_of, normalised, padding_of
 from vis.layers.masked_decoder import MaskedDecoder
+from vis.layers.padding import normalize, padded_size_of, padding_mask
 from vis.layers.pixel_decoder import GROUPS, PixelDecoder
 from vis.layers.positions import AddedSinePositions3D, SinePositions2D
 from vis.losses.query_loss import PUBLISHED_POINTS, QueryLoss, QueryOutput
@@ -22,7 +22,7 @@ from vis.models._query_output import Output
 from vis.models._query_selection import Classes, Instances, Segments, Tracks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -42,8 +42,15 @@ TRACKS, OBJECTS = 10, 100
 class Config:
     """The defaults are those of the published models of clips."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "width": "d_model",
+        "heads": "num_heads",
+        "hidden": "ffn_dim",
+        "pixel_hidden": "pixel_ffn_dim",
+    }
+
     classes: int
-    """Of the data set."""
+    """Number of classes in the data set."""
     task: str = VIDEO
     """What is predicted: tracks of a clip (`video`), or of a picture its objects (`instance`),
     its segments (`panoptic`) or the class of each pixel (`semantic`)."""
@@ -52,18 +59,18 @@ class Config:
     YouTube-VIS, which the published code looks at as a whole; memory grows with it, and beyond
     100 the published models lose track."""
     backbone: str = "resnet50"
-    width: int = 256
+    d_model: int = 256
     """Channels of levels and queries."""
     mask_width: int = 256
-    """Channels of mask feature and kernels."""
+    """Channels of mask features and mask embeddings."""
     queries: int = 100
-    heads: int = 8
+    num_heads: int = 8
     pixel_depth: int = 6
     """Layers of the pixel decoder."""
-    pixel_hidden: int = 1024
+    pixel_ffn_dim: int = 1024
     depth: int = 9
     """Layers of the decoder of queries."""
-    hidden: int = 2048
+    ffn_dim: int = 2048
     points: int = PUBLISHED_POINTS
     """At which the loss compares masks."""
     published_labels: bool = False
@@ -84,32 +91,37 @@ class Mask2Former(Model[Output]):
     """The published model; padding counts as content, as published.
 
     Args:
-        config: what the parts were built from.
+        classes: number of classes in the data set.
+        frames: the most of a clip.
+        is_semantic: whether a prediction is the region of a class.
         backbone: frames to four maps.
-        pixel_decoder: four maps to the mask feature and three levels.
-        decoder: levels and mask feature to states and kernels.
+        pixel_decoder: four maps to the mask features and three levels.
+        decoder: levels and mask features to states and mask embeddings.
         class_head: state to logits.
         loss: of output and targets.
         selection: what of the queries becomes predictions.
+        chunk: frames whose maps are computed at once.
     """
 
     name: ClassVar[str] = "mask2former"
 
     def __init__(
         self,
-        config: Config,
         *,
+        classes: int,
+        frames: int,
+        is_semantic: bool,
         backbone: Backbone,
         pixel_decoder: PixelDecoder,
         decoder: MaskedDecoder,
         class_head: nn.Linear,
         loss: QueryLoss,
         selection: Selection,
+        chunk: int,
     ) -> None:
         super().__init__()
-        self.config = config
-        self.frames = config.frames if config.task == VIDEO else 1
-        self.regions = config.task == "semantic"
+        self.classes, self.frames, self.chunk = classes, frames, chunk
+        self.is_semantic = is_semantic
         self.backbone = backbone.requires_grad_(True)
         self.pixel_decoder, self.decoder = pixel_decoder, decoder
         self.class_head = class_head
@@ -122,13 +134,15 @@ class Mask2Former(Model[Output]):
             UsageError: the clips have more frames than the model was built for.
         """
         self._check(clip)
-        canvas = canvas_of(clip.frames, max(STRIDE, self.backbone.multiple))
-        feature, levels = self._see(clip.frames, padding_of(clip.sizes, canvas))
-        states, kernels = self.decoder(levels, feature)
+        padded_size = padded_size_of(clip.frames, max(STRIDE, self.backbone.multiple))
+        mask_features, levels = self._see(clip.frames, padding_mask(clip.sizes, padded_size))
+        states, mask_embeddings = self.decoder(levels, mask_features)
         if not self.training:
-            states, kernels = states[-1:], kernels[-1:]
+            states, mask_embeddings = states[-1:], mask_embeddings[-1:]
         logits = [self.class_head(state) for state in states]
-        return Output(QueryOutput(logits, kernels, feature, canvas), states[-1], clip.sizes)
+        return Output(
+            QueryOutput(logits, mask_embeddings, mask_features, padded_size), states[-1], clip.sizes
+        )
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised.
@@ -137,7 +151,7 @@ class Mask2Former(Model[Output]):
             UsageError: output and targets do not belong together.
             DataError: a label is not one of the model's classes.
         """
-        check_classes(targets, self.config.classes)
+        check_classes(targets, self.classes)
         return self.loss(output.queries, targets)
 
     @torch.no_grad()
@@ -168,14 +182,14 @@ class Mask2Former(Model[Output]):
         """`[B T 3 H W]` -> `[B T D h w]` of stride 4 and three levels `[B*T C h w]`."""
         B, T = frames.shape[:2]
         pixels, parts = frames.flatten(0, 1), []
-        for rows in torch.split(torch.arange(B * T, device=frames.device), self.config.chunk):
+        for rows in torch.split(torch.arange(B * T, device=frames.device), self.chunk):
             outside = None if padding is None else padding[rows // T]
-            x = normalised(pixels[rows], outside, self.class_head.weight.dtype)
+            x = normalize(pixels[rows], outside, self.class_head.weight.dtype)
             maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
-            feature, levels = self.pixel_decoder(maps)
-            parts.append((feature, *levels))
-        feature, *levels = (torch.cat(x) for x in zip(*parts, strict=True))
-        return rearrange(feature, "(b t) d h w -> b t d h w", b=B), levels
+            mask_features, levels = self.pixel_decoder(maps)
+            parts.append((mask_features, *levels))
+        mask_features, *levels = (torch.cat(x) for x in zip(*parts, strict=True))
+        return rearrange(mask_features, "(b t) d h w -> b t d h w", b=B), levels
 
 
 def build(config: Config) -> Mask2Former:
@@ -188,29 +202,32 @@ def build(config: Config) -> Mask2Former:
     backbone = backbones.build(config.backbone)
     positions = AddedSinePositions3D if config.task == VIDEO else SinePositions2D
     return Mask2Former(
-        config,
+        classes=config.classes,
+        frames=config.frames if config.task == VIDEO else 1,
+        is_semantic=config.task == "semantic",
         backbone=backbone,
         pixel_decoder=PixelDecoder(
             backbone.channels,
-            config.width,
+            config.d_model,
             out=config.mask_width,
             depth=config.pixel_depth,
-            heads=config.heads,
-            hidden=config.pixel_hidden,
+            num_heads=config.num_heads,
+            ffn_dim=config.pixel_ffn_dim,
         ),
         decoder=MaskedDecoder(
-            config.width,
+            config.d_model,
             out=config.mask_width,
             queries=config.queries,
             depth=config.depth,
-            heads=config.heads,
-            hidden=config.hidden,
-            positions=positions(config.width),
+            num_heads=config.num_heads,
+            ffn_dim=config.ffn_dim,
+            positions=positions(config.d_model),
         ),
-        class_head=nn.Linear(config.width, config.classes + 1),
+        class_head=nn.Linear(config.d_model, config.classes + 1),
         loss=QueryLoss(points=config.points, published_labels=config.published_labels),
         selection=_selection(config),
-    )
+        chunk=config.chunk,
+    ).with_config(config)
 
 
 def _selection(config: Config) -> Selection:
@@ -234,15 +251,15 @@ def _check(config: Config) -> None:
     for name in ("min_score", "min_whole"):
         if not 0 <= getattr(config, name) <= 1:
             raise UsageError(f"{name} is {getattr(config, name)}, it must be within 0..1")
-    if config.width % 2 or config.width % config.heads:
+    if config.d_model % 2 or config.d_model % config.num_heads:
         raise UsageError(
-            f"width {config.width} is odd or not a multiple of the {config.heads} heads"
+            f"d_model {config.d_model} is odd or not a multiple of the {config.num_heads} heads"
         )
-    if config.width > 2 * GROUPS and config.width % GROUPS:
-        raise UsageError(f"width {config.width} is no multiple of {GROUPS}")
+    if config.d_model > 2 * GROUPS and config.d_model % GROUPS:
+        raise UsageError(f"d_model {config.d_model} is no multiple of {GROUPS}")
 
 
 COUNTS = (
-    *("classes", "frames", "width", "mask_width", "queries", "heads", "pixel_depth"),
-    *("pixel_hidden", "depth", "hidden", "points", "keep", "chunk"),
+    *("classes", "frames", "d_model", "mask_width", "queries", "num_heads", "pixel_depth"),
+    *("pixel_ffn_dim", "depth", "ffn_dim", "points", "keep", "chunk"),
 )

@@ -12,16 +12,16 @@ from torch.nn.functional import interpolate, pad
 
 from vis.backbones.vit import ViT, published_name
 from vis.errors import UsageError
-from vis.layers.canvas import canvas_of, normalised, padding_of
+from vis.layers.padding import normalize, padded_size_of, padding_mask
 from vis.losses.semantic import PixelLoss
 from vis.losses.targets import check_batch
 from vis.models._contract import Model
 from vis.models._semantic import by_class
 from vis.models._token_decoders import LinearDecoder, MaskTransformer
-from vis.models._windows import Tiling, View, averaged
+from vis.models._windows import ScaledPicture, Tiling, averaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from vis.records import Clip, ClipPredictions, ClipTargets
 
@@ -32,17 +32,22 @@ DECODERS = ("mask", "linear")
 class Config:
     """The defaults are those of the published small model of ADE20K."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "width": "d_model",
+        "heads": "num_heads",
+    }
+
     classes: int
-    """Of the data set."""
+    """Number of classes in the data set."""
     image: int = 512
     """Side in pixels of the frames that the positions are made for; others are resized."""
     patch: int = 16
     """Side of a token in pixels."""
-    width: int = 384
+    d_model: int = 384
     """Channels: 192, 384, 768 and 1024 are the published tiny, small, base and large."""
     depth: int = 12
     """Layers of the encoder; 24 of the large one."""
-    heads: int = 6
+    num_heads: int = 6
     """Of the encoder; the published ones have 64 channels each."""
     distilled: bool = False
     """Whether the encoder is a DeiT, with a second token."""
@@ -80,43 +85,62 @@ class Config:
     @property
     def backbone(self) -> str:
         """What timm calls the network whose weights the published models begin with."""
-        return published_name(width=self.width, patch=self.patch, distilled=self.distilled)
+        return published_name(width=self.d_model, patch=self.patch, distilled=self.distilled)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
-    """Scores of classes, and what of the canvas is content."""
+    """Scores of classes, and what of the padded frames is content."""
 
     logits: Tensor
-    """`[B K h w]` over the canvas, of patches or, of windows, of pixels."""
-    canvas: tuple[int, int]
+    """`[B K h w]` over the padded frame, of patches or, of windows, of pixels."""
+    padded_size: tuple[int, int]
     sizes: Tensor
     """`[B 2]` pixels of the content."""
 
 
 class Segmenter(Model[Output]):
-    """A clip has one frame; of a canvas, padding counts as content, as published.
+    """A clip has one frame; in a padded frame, padding counts as content, as published.
 
     Args:
-        config: what the parts were built from.
+        patch: side of a token in pixels.
+        window: side of the windows in use; None for the whole picture.
+        stride: pixels from one window to the next; None for as many as a window has.
+        scales: sizes at which a picture is looked at in use.
+        mirrored: whether each is looked at mirrored, too.
+        chunk: windows that are looked at at once.
+        background: whether the last row of the scores is no class.
+        mean: of red, green and blue 0..1.
+        deviation: likewise.
         backbone: frames to tokens.
         decoder: tokens of patches to scores.
         loss: of scores and targets.
     """
 
     name: ClassVar[str] = "segmenter"
-    regions = True
+    is_semantic = True
 
     def __init__(
         self,
-        config: Config,
         *,
+        patch: int,
+        window: int | None,
+        stride: int | None,
+        scales: tuple[float, ...],
+        mirrored: bool,
+        chunk: int,
+        background: bool,
+        mean: tuple[float, ...],
+        deviation: tuple[float, ...],
         backbone: ViT,
         decoder: LinearDecoder | MaskTransformer,
         loss: PixelLoss,
     ) -> None:
         super().__init__()
-        self.config, self.frames = config, 1
+        self.frames, self.patch, self.background = 1, patch, background
+        self.window, self.stride, self.chunk = window, stride, chunk
+        self.scales, self.mirrored = scales, mirrored
+        self.mean, self.deviation = mean, deviation
         self.backbone, self.decoder, self.loss = backbone, decoder, loss
 
     def forward(self, clip: Clip) -> Output:
@@ -126,13 +150,13 @@ class Segmenter(Model[Output]):
             UsageError: the clips have more frames.
         """
         self.check_single(clip)
-        canvas = canvas_of(clip.frames, self.config.patch)
-        if self.config.window is None or self.training:
-            padding = padding_of(clip.sizes, canvas)
-            logits = self._cells(self._normalised(clip.frames[:, 0], padding))
+        padded_size = padded_size_of(clip.frames, self.patch)
+        if self.window is None or self.training:
+            padding = padding_mask(clip.sizes, padded_size)
+            logits = self._cells(self._normalize(clip.frames[:, 0], padding))
         else:
-            logits = torch.stack(list(self._by_windows(clip, self.config.window, canvas)))
-        return Output(logits, canvas, clip.sizes)
+            logits = torch.stack(list(self._by_windows(clip, self.window, padded_size)))
+        return Output(logits, padded_size, clip.sizes)
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised.
@@ -142,7 +166,7 @@ class Segmenter(Model[Output]):
             DataError: a label is not one of the model's classes.
         """
         check_batch(targets, len(output.sizes))
-        return self.loss(output.logits, output.canvas, output.sizes, targets)
+        return self.loss(output.logits, output.padded_size, output.sizes, targets)
 
     @torch.no_grad()
     def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
@@ -151,15 +175,15 @@ class Segmenter(Model[Output]):
         A row is the region of a class, not an object.
         """
         del clip
-        found = []
+        predictions = []
         for m, (height, width) in enumerate(output.sizes.tolist()):
-            large = _enlarged(output.logits[m : m + 1].float(), output.canvas)
-            chances = large[:, :, :height, :width].softmax(dim=1)
-            if self.config.background:
-                found.append(by_class(chances[:, :-1], chances[:, -1]))
+            large = _enlarged(output.logits[m : m + 1].float(), output.padded_size)
+            class_probs = large[:, :, :height, :width].softmax(dim=1)
+            if self.background:
+                predictions.append(by_class(class_probs[:, :-1], class_probs[:, -1]))
             else:
-                found.append(by_class(chances))
-        return found
+                predictions.append(by_class(class_probs))
+        return predictions
 
     def shard_blocks(self) -> Iterator[nn.Module]:
         """Parts that are whole only while they compute; see `Model`."""
@@ -169,39 +193,40 @@ class Segmenter(Model[Output]):
     def look(self, pictures: Tensor) -> Tensor:
         """Normalised pictures `[M 3 H W]` -> scores of their pixels `[M K H W]`."""
         height, width = pictures.shape[2:]
-        canvas = canvas_of(pictures, self.config.patch)
-        padded = pad(pictures, (0, canvas[1] - width, 0, canvas[0] - height))
-        return _enlarged(self._cells(padded), canvas)[:, :, :height, :width]
+        padded_size = padded_size_of(pictures, self.patch)
+        padded = pad(pictures, (0, padded_size[1] - width, 0, padded_size[0] - height))
+        return _enlarged(self._cells(padded), padded_size)[:, :, :height, :width]
 
     def _cells(self, frames: Tensor) -> Tensor:
         """Normalised frames `[M 3 H W]` of whole patches -> scores `[M K h w]` of the patches."""
-        height, width = (side // self.config.patch for side in frames.shape[2:])
+        height, width = (side // self.patch for side in frames.shape[2:])
         patches = self.backbone(frames)[:, -height * width :]
         scores: Tensor = self.decoder(patches)
         return rearrange(scores, "m (h w) k -> m k h w", h=height)
 
-    def _by_windows(self, clip: Clip, window: int, canvas: tuple[int, int]) -> Iterator[Tensor]:
-        """`[K H W]` of each picture: the logarithm of its mean probabilities, on the canvas."""
-        tiling = Tiling(window, self.config.stride or window, self.config.chunk)
+    def _by_windows(
+        self, clip: Clip, window: int, padded_size: tuple[int, int]
+    ) -> Iterator[Tensor]:
+        """`[K H W]` of each picture: the logarithm of its mean probabilities, padded."""
+        tiling = Tiling(window, self.stride or window, self.chunk)
         for frame, (height, width) in zip(clip.frames[:, 0], clip.sizes.tolist(), strict=True):
             views = list(self._views(frame[None, :, :height, :width]))
-            chances = averaged(self.look, views, tiling, (height, width))
-            logits = chances.clamp(min=torch.finfo(chances.dtype).tiny).log()
-            yield pad(logits, (0, canvas[1] - width, 0, canvas[0] - height))
+            class_probs = averaged(self.look, views, tiling, (height, width))
+            logits = class_probs.clamp(min=torch.finfo(class_probs.dtype).tiny).log()
+            yield pad(logits, (0, padded_size[1] - width, 0, padded_size[0] - height))
 
-    def _views(self, picture: Tensor) -> Iterator[View]:
+    def _views(self, picture: Tensor) -> Iterator[ScaledPicture]:
         """A picture `[1 3 H W]` at all sizes, as it is and mirrored."""
-        for scale in self.config.scales:
+        for scale in self.scales:
             size = [max(1, int(side * scale + 0.5)) for side in picture.shape[2:]]
-            view = self._normalised(interpolate(picture, size, mode="bilinear"), None)[0]
-            yield View(view, mirrored=False)
-            if self.config.mirrored:
-                yield View(view.flip(-1), mirrored=True)
+            scaled = self._normalize(interpolate(picture, size, mode="bilinear"), None)[0]
+            yield ScaledPicture(scaled, mirrored=False)
+            if self.mirrored:
+                yield ScaledPicture(scaled.flip(-1), mirrored=True)
 
-    def _normalised(self, frames: Tensor, padding: Tensor | None) -> Tensor:
+    def _normalize(self, frames: Tensor, padding: Tensor | None) -> Tensor:
         kind = next(self.parameters()).dtype
-        mean, deviation = self.config.mean, self.config.deviation
-        return normalised(frames, padding, kind, mean=mean, deviation=deviation)
+        return normalize(frames, padding, kind, mean=self.mean, deviation=self.deviation)
 
 
 def build(config: Config) -> Segmenter:
@@ -214,47 +239,64 @@ def build(config: Config) -> Segmenter:
     rows = config.classes + config.background
     decoder: nn.Module
     if config.decoder == "linear":
-        decoder = LinearDecoder(config.width, rows)
+        decoder = LinearDecoder(config.d_model, rows)
     else:
         decoder = MaskTransformer(
-            config.width,
+            config.d_model,
             rows,
             depth=config.decoder_depth,
-            heads=config.decoder_heads,
+            num_heads=config.decoder_heads,
             dropout=config.dropout,
         )
     return Segmenter(
-        config,
+        patch=config.patch,
+        window=config.window,
+        stride=config.stride,
+        scales=config.scales,
+        mirrored=config.mirrored,
+        chunk=config.chunk,
+        background=config.background,
+        mean=config.mean,
+        deviation=config.deviation,
         backbone=ViT(
             config.image,
             patch=config.patch,
-            width=config.width,
+            width=config.d_model,
             depth=config.depth,
-            heads=config.heads,
+            num_heads=config.num_heads,
             distilled=config.distilled,
             drop_path=config.drop_path,
         ),
         decoder=decoder,
         loss=PixelLoss(config.classes, background=config.background),
-    )
+    ).with_config(config)
 
 
-def _enlarged(logits: Tensor, canvas: tuple[int, int]) -> Tensor:
+def _enlarged(logits: Tensor, padded_size: tuple[int, int]) -> Tensor:
     """`[M K h w]` -> `[M K H W]`."""
-    if tuple(logits.shape[2:]) == canvas:
+    if tuple(logits.shape[2:]) == padded_size:
         return logits
-    return interpolate(logits, canvas, mode="bilinear")
+    return interpolate(logits, padded_size, mode="bilinear")
 
 
 def _check(config: Config) -> None:
-    counts = ("classes", "image", "patch", "width", "depth", "heads", "decoder_heads", "chunk")
+    counts = (
+        "classes",
+        "image",
+        "patch",
+        "d_model",
+        "depth",
+        "num_heads",
+        "decoder_heads",
+        "chunk",
+    )
     for name in (*counts, "decoder_depth"):
         if getattr(config, name) < 1:
             raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
     if config.decoder not in DECODERS:
         raise UsageError(f"decoder is {config.decoder!r}", remedy=f"One of: {', '.join(DECODERS)}.")
-    if config.width % config.heads or config.width % config.decoder_heads:
-        raise UsageError(f"width {config.width} is no multiple of the heads")
+    if config.d_model % config.num_heads or config.d_model % config.decoder_heads:
+        raise UsageError(f"d_model {config.d_model} is no multiple of the heads")
     if config.image % config.patch:
         raise UsageError(f"image {config.image} is no multiple of the patch {config.patch}")
     for name in ("drop_path", "dropout"):

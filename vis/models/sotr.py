@@ -1,4 +1,4 @@
-"""SOTR (Guo et al., 2021): a pyramid of grids; each cell may name an object and hold its kernel."""
+"""SOTR (Guo et al., 2021): a pyramid of grids; a cell may name an object and embed its mask."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 
 from vis import backbones
 from vis.errors import UsageError
-from vis.layers.canvas import canvas_of, normalised, padding_of
+from vis.layers.padding import normalize, padded_size_of, padding_mask
 from vis.layers.positions import AddedPlace
 from vis.layers.twin import HybridTwinLayer, PureTwinLayer, TwinTransformer
 from vis.layers.upsampling import GROUPS, FeaturePyramid, MultiLevelUpsampling
@@ -23,7 +23,7 @@ from vis.models._contract import Model
 from vis.models._grid_selection import GridSelection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from vis.backbones.levels import Backbone
     from vis.records import Clip, ClipPredictions, ClipTargets
@@ -43,17 +43,23 @@ SMALLEST = (8, 8, 16, 32, 32)
 class Config:
     """The defaults are the released model's."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "width": "d_model",
+        "heads": "num_heads",
+        "places": "position_codes",
+    }
+
     classes: int
-    """Of the data set."""
+    """Number of classes in the data set."""
     backbone: str = "resnet50"
-    width: int = 256
-    """Channels of pyramid, transformer and kernels."""
+    d_model: int = 256
+    """Channels of pyramid, transformer and mask embeddings."""
     mask_width: int = 128
     """Channels of the mask branch."""
     layers: str = "hybrid"
     """Of the transformer: `hybrid` as released, or `pure` as in the article."""
     depth: int = 12
-    heads: int = 8
+    num_heads: int = 8
     doubled: bool = True
     """Whether the transformer looks at two copies side by side, as released."""
     grids: tuple[int, ...] = (40, 36, 24, 16, 12)
@@ -66,7 +72,7 @@ class Config:
         (384, 2048),
     )
     """Root of the area of the boxes that each level answers for, in pixels, from and to."""
-    places: bool = False
+    position_codes: bool = False
     """Tell cells and mask feature where they lie, which the released model has to guess."""
     pixels: float = 0.0
     """Weight of a head that names every pixel, which only the loss looks at; 0 for none."""
@@ -89,7 +95,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
-    """The grids of a batch of pictures, and what of the canvas is content."""
+    """The grids of a batch of pictures, and what of the padded frames is content."""
 
     grids: GridOutput
     sizes: Tensor
@@ -100,14 +106,15 @@ class SOTR(Model[Output]):
     """A clip has one frame.
 
     Args:
-        config: what the parts were built from.
+        classes: number of classes in the data set.
+        grids: cells of the side of each level's grid.
         backbone: frames to four maps.
         pyramid: four maps to five of one width.
         transformer: a map to a map.
         class_head: cell to logits.
-        kernel_head: cell to the kernel of its mask.
-        masks: four maps to the feature that kernels are applied to.
-        places: adds to a map where each cell lies; none for nothing.
+        kernel_head: cell to the embedding of its mask, the paper's kernel.
+        masks: four maps to the mask features that the embeddings are applied to.
+        position_codes: add to a map where each cell lies; none for nothing.
         pixel_head: feature to logits of classes; none where the loss has no such term.
         loss: of output and targets.
         selection: which cells become predictions.
@@ -117,25 +124,28 @@ class SOTR(Model[Output]):
 
     def __init__(
         self,
-        config: Config,
         *,
+        classes: int,
+        grids: Sequence[int],
         backbone: Backbone,
         pyramid: FeaturePyramid,
         transformer: TwinTransformer,
         class_head: nn.Linear,
         kernel_head: nn.Linear,
         masks: MultiLevelUpsampling,
-        places: nn.ModuleList | None = None,
+        position_codes: nn.ModuleList | None = None,
         pixel_head: nn.Conv2d | None = None,
         loss: GridLoss,
         selection: GridSelection,
     ) -> None:
         super().__init__()
-        self.config, self.frames = config, 1
+        self.frames, self.classes, self.grids = 1, classes, grids
         self.loss, self.selection = loss, selection
         self.backbone, self.pyramid, self.transformer = backbone, pyramid, transformer
         self.class_head, self.kernel_head, self.masks = class_head, kernel_head, masks
-        self.places, self.pixel_head = places, pixel_head
+        # Weight files know it by this name.
+        self.add_module("places", position_codes)
+        self.pixel_head = pixel_head
         for head in (class_head, pixel_head):
             if head is not None and head.bias is not None:
                 nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
@@ -147,19 +157,23 @@ class SOTR(Model[Output]):
             UsageError: the clips have more frames.
         """
         self.check_single(clip)
-        canvas = canvas_of(clip.frames, max(32, self.backbone.multiple))
-        padding = padding_of(clip.sizes, canvas)
-        x = normalised(clip.frames[:, 0], padding, self.class_head.weight.dtype)
+        padded_size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
+        padding = padding_mask(clip.sizes, padded_size)
+        x = normalize(clip.frames[:, 0], padding, self.class_head.weight.dtype)
         levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
-        cells = [self.transformer(level) for level in _gridded(levels, self.config.grids)]
-        feature = self.masks([*levels[:3], self.transformer(levels[3])])
-        pixels = self.pixel_head(feature) if self.pixel_head is not None and self.training else None
-        if self.places is not None:
+        cells = [self.transformer(level) for level in _gridded(levels, self.grids)]
+        mask_features = self.masks([*levels[:3], self.transformer(levels[3])])
+        pixels = (
+            self.pixel_head(mask_features)
+            if self.pixel_head is not None and self.training
+            else None
+        )
+        if isinstance(self.places, nn.ModuleList):
             of_cells, of_feature = self.places
-            cells, feature = [of_cells(x) for x in cells], of_feature(feature)
-        heads = (self.class_head, self.kernel_head)
-        logits, kernels = ([_at_cells(head, x) for x in cells] for head in heads)
-        return Output(GridOutput(logits, kernels, feature, pixels), clip.sizes)
+            cells, mask_features = [of_cells(x) for x in cells], of_feature(mask_features)
+        cell_heads = (self.class_head, self.kernel_head)
+        logits, mask_embeddings = ([_at_cells(head, x) for x in cells] for head in cell_heads)
+        return Output(GridOutput(logits, mask_embeddings, mask_features, pixels), clip.sizes)
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised.
@@ -169,12 +183,12 @@ class SOTR(Model[Output]):
             DataError: a label is not one of the model's classes.
         """
         check_batch(targets, len(output.sizes))
-        check_classes(targets, self.config.classes)
+        check_classes(targets, self.classes)
         return self.loss(output.grids, targets)
 
     @torch.no_grad()
     def predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
-        """The objects of each picture, the best first; `embeddings` are the kernels."""
+        """The objects of each picture, the best first; `embeddings` are those of the masks."""
         del clip
         return self.selection(output.grids, output.sizes)
 
@@ -194,20 +208,23 @@ def build(config: Config) -> SOTR:
     backbone = backbones.build(config.backbone)
     layer = LAYERS[config.layers]
     return SOTR(
-        config,
+        classes=config.classes,
+        grids=config.grids,
         backbone=backbone,
-        pyramid=FeaturePyramid(backbone.channels, config.width),
+        pyramid=FeaturePyramid(backbone.channels, config.d_model),
         transformer=TwinTransformer(
-            [layer(config.width, config.heads) for _ in range(config.depth)],
+            [layer(config.d_model, config.num_heads) for _ in range(config.depth)],
             doubled=config.doubled,
         ),
-        class_head=nn.Linear(config.width, config.classes),
-        kernel_head=nn.Linear(config.width, config.width),
+        class_head=nn.Linear(config.d_model, config.classes),
+        kernel_head=nn.Linear(config.d_model, config.d_model),
         masks=MultiLevelUpsampling(
-            config.width, hidden=config.mask_width, out=config.width, levels=4
+            config.d_model, mid_channels=config.mask_width, out=config.d_model, levels=4
         ),
-        places=nn.ModuleList(AddedPlace(config.width) for _ in range(2)) if config.places else None,
-        pixel_head=nn.Conv2d(config.width, config.classes, 1) if config.pixels else None,
+        position_codes=nn.ModuleList(AddedPlace(config.d_model) for _ in range(2))
+        if config.position_codes
+        else None,
+        pixel_head=nn.Conv2d(config.d_model, config.classes, 1) if config.pixels else None,
         loss=GridLoss(
             ranges=config.sizes, pixels=config.pixels, published=config.published_targets
         ),
@@ -218,7 +235,7 @@ def build(config: Config) -> SOTR:
             candidates=config.candidates,
             keep=config.keep,
         ),
-    )
+    ).with_config(config)
 
 
 def _gridded(levels: list[Tensor], sides: Sequence[int]) -> list[Tensor]:
@@ -238,7 +255,7 @@ def _at_cells(head: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _check(config: Config) -> None:
-    counts = ("classes", "width", "mask_width", "depth", "heads", "candidates", "keep")
+    counts = ("classes", "d_model", "mask_width", "depth", "num_heads", "candidates", "keep")
     for name in counts:
         if getattr(config, name) < 1:
             raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
@@ -247,9 +264,9 @@ def _check(config: Config) -> None:
             raise UsageError(f"{name} is {getattr(config, name)}, it must be within 0..1")
     if config.layers not in LAYERS:
         raise UsageError(f"layers is {config.layers!r}", remedy=f"One of: {', '.join(LAYERS)}.")
-    if config.width % config.heads:
-        raise UsageError(f"width {config.width} is no multiple of the {config.heads} heads")
-    for name in ("width", "mask_width"):
+    if config.d_model % config.num_heads:
+        raise UsageError(f"d_model {config.d_model} is no multiple of the {config.num_heads} heads")
+    for name in ("d_model", "mask_width"):
         if getattr(config, name) > GROUPS and getattr(config, name) % GROUPS:
             raise UsageError(f"{name} {getattr(config, name)} is no multiple of {GROUPS}")
     if len(config.grids) != LEVELS or len(config.sizes) != LEVELS or min(config.grids) < 1:

@@ -22,7 +22,7 @@ from vis.backbones.mobilenet_v2 import (
 )
 from vis.errors import UsageError
 from vis.layers.anchors import COUNTS, anchors, by_anchor, class_head, decode
-from vis.layers.canvas import squashed
+from vis.layers.padding import squash
 from vis.layers.roi_masks import RoiMaskHead
 from vis.layers.same_conv import ExtraMap
 from vis.losses.anchor_loss import RoiSampling, detector_terms, mask_terms
@@ -87,7 +87,7 @@ class Output:
     """`[B C h w]` of strides 2 to 32, where masks are seen."""
     sizes: Tensor
     """`[B 2]` pixels of the content."""
-    seen: tuple[int, int]
+    network_size: tuple[int, int]
     """Height and width in pixels to which the content was squashed."""
 
     @property
@@ -101,7 +101,9 @@ class SSDMask(Model[Output]):
     """A clip has one frame.
 
     Args:
-        config: what the parts were built from.
+        aspect: long side of what the detector sees, in short sides, at most.
+        margin: what the mask head sees around a box, in parts of its sides.
+        train_detector: whether boxes and names are learnt too.
         backbone: frames to maps.
         extra: each makes the next smaller map.
         class_heads: of each of six maps, to logits of all anchors of a cell.
@@ -116,8 +118,10 @@ class SSDMask(Model[Output]):
 
     def __init__(
         self,
-        config: Config,
         *,
+        aspect: float,
+        margin: float,
+        train_detector: bool,
         backbone: MobileNetV2,
         extra: Sequence[ExtraMap],
         class_heads: Sequence[nn.Conv2d],
@@ -128,13 +132,14 @@ class SSDMask(Model[Output]):
         selection: BoxSelection,
     ) -> None:
         super().__init__()
-        self.config, self.frames = config, 1
+        self.frames, self.aspect, self.margin = 1, aspect, margin
+        self.train_detector = train_detector
         self.sampling, self.selection = sampling, selection
         self.backbone, self.extra = backbone, nn.ModuleList(extra)
         self.class_heads, self.box_heads = nn.ModuleList(class_heads), nn.ModuleList(box_heads)
         self.masks, self.mask_blocks = masks, mask_blocks
         for part in (self.backbone, self.extra, self.class_heads, self.box_heads):
-            part.requires_grad_(config.train_detector)
+            part.requires_grad_(train_detector)
 
     def forward(self, clip: Clip) -> Output:
         """Look at a batch of clips of one frame.
@@ -143,22 +148,20 @@ class SSDMask(Model[Output]):
             UsageError: the clips have more frames.
         """
         self.check_single(clip)
-        x = squashed(clip.frames[:, 0], clip.sizes, self.config.aspect).to(
-            self.backbone.stem.weight.dtype
-        )
-        seen = self.backbone((2 * x - 1).contiguous(memory_format=torch.channels_last))
-        maps = self._maps(seen)
+        x = squash(clip.frames[:, 0], clip.sizes, self.aspect).to(self.backbone.stem.weight.dtype)
+        features = self.backbone((2 * x - 1).contiguous(memory_format=torch.channels_last))
+        maps = self._maps(features)
         logits, offsets = (
             torch.cat(
-                [by_anchor(head(x), n) for head, x, n in zip(heads, maps, COUNTS, strict=True)],
+                [by_anchor(head(x), n) for head, x, n in zip(map_heads, maps, COUNTS, strict=True)],
                 dim=1,
             )
-            for heads in (self.class_heads, self.box_heads)
+            for map_heads in (self.class_heads, self.box_heads)
         )
-        places = anchors([(m.shape[2], m.shape[3]) for m in maps], (x.shape[2], x.shape[3]))
-        places = places.to(x).expand(len(x), -1, -1)
-        levels = self._mask_levels(seen.levels)
-        return Output(logits, offsets, places, levels, clip.sizes, (x.shape[2], x.shape[3]))
+        anchor_boxes = anchors([(m.shape[2], m.shape[3]) for m in maps], (x.shape[2], x.shape[3]))
+        anchor_boxes = anchor_boxes.to(x).expand(len(x), -1, -1)
+        levels = self._mask_levels(features.levels)
+        return Output(logits, offsets, anchor_boxes, levels, clip.sizes, (x.shape[2], x.shape[3]))
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised.
@@ -169,14 +172,14 @@ class SSDMask(Model[Output]):
         """
         check_batch(targets, len(output.sizes))
         terms: dict[str, Tensor] = {}
-        if self.config.train_detector:
+        if self.train_detector:
             terms = detector_terms(output.logits, output.offsets, output.anchors[0], targets)
         if self.masks is None:
             return terms
         with torch.no_grad():
             scores = output.logits.amax(dim=2).sigmoid()
             rois = self.sampling(output.boxes, scores, targets)
-            rois = rois._replace(boxes=widened(rois.boxes, self.config.margin))
+            rois = rois._replace(boxes=widened(rois.boxes, self.margin))
         masks = self._masks(self.masks, output, rois.pictures, rois.boxes)
         return terms | mask_terms(masks, rois, targets)
 
@@ -189,20 +192,20 @@ class SSDMask(Model[Output]):
         """The objects of each picture, the best first; `embeddings` are how their pixels look."""
         del clip
         boxes, scores = output.boxes.float(), output.logits.float().sigmoid()
-        chosen = [self.selection.boxes(*one) for one in zip(scores, boxes, strict=True)]
-        around = [widened(one.boxes, self.config.margin) for one in chosen]
+        detections = [self.selection.boxes(*one) for one in zip(scores, boxes, strict=True)]
+        around = [widened(one.boxes, self.margin) for one in detections]
         masks = self._all_masks(output, around)
         looks = [
-            embeddings([level[number] for level in output.levels], *pair, output.seen)
+            embeddings([level[number] for level in output.levels], *pair, output.network_size)
             for number, pair in enumerate(zip(masks, around, strict=True))
         ]
-        parts = zip(chosen, masks, around, looks, output.sizes.tolist(), strict=True)
+        parts = zip(detections, masks, around, looks, output.sizes.tolist(), strict=True)
         return [self.selection(*part) for part in parts]
 
     def _all_masks(self, output: Output, boxes: Sequence[Tensor]) -> Sequence[Tensor]:
         """Probabilities `[N m m]` within the boxes `[N 4]` of each picture."""
         if self.masks is None:
-            return [filled(part, self.config.margin) for part in boxes]
+            return [filled(part, self.margin) for part in boxes]
         counts = [len(part) for part in boxes]
         numbers = torch.arange(len(counts), device=output.sizes.device)
         pictures = numbers.repeat_interleave(numbers.new_tensor(counts))
@@ -213,14 +216,14 @@ class SSDMask(Model[Output]):
 
     def completed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """With blocks for masks that begin as the trunk's, where there are none."""
-        found = dict(tensors)
+        tensors_of_both = dict(tensors)
         for name in self.state_dict() if self.mask_blocks is not None else ():
             if name.startswith("mask_blocks."):
                 _, number, rest = name.split(".", 2)
                 theirs = f"backbone.blocks.{int(number) + MIDDLE.start}.{rest}"
-                if name not in found and theirs in found:
-                    found[name] = found[theirs]
-        return found
+                if name not in tensors_of_both and theirs in tensors_of_both:
+                    tensors_of_both[name] = tensors_of_both[theirs]
+        return tensors_of_both
 
     def shard_blocks(self) -> Iterator[nn.Module]:
         """Parts that are whole only while they compute; see `Model`."""
@@ -228,9 +231,9 @@ class SSDMask(Model[Output]):
         for parts in (self.extra, self.class_heads, self.mask_blocks or ()):
             yield from parts
 
-    def _maps(self, seen: Maps) -> list[Tensor]:
+    def _maps(self, features: Maps) -> list[Tensor]:
         """The six that the predictors read."""
-        maps = [seen.expanded, seen.last]
+        maps = [features.expanded, features.last]
         for extra in self.extra:
             maps.append(extra(maps[-1]))
         return maps
@@ -244,12 +247,12 @@ class SSDMask(Model[Output]):
     @staticmethod
     def _masks(head: RoiMaskHead, output: Output, pictures: Tensor, boxes: Tensor) -> RoiMasks:
         """Of boxes `[R 4]`, corners as fractions."""
-        height, width = output.seen
+        height, width = output.network_size
         corners = boxes * boxes.new_tensor((width, height, width, height))
-        seen = output.levels[0].dtype
+        dtype = output.levels[0].dtype
         # losses are computed after autocast has ended, and this head is most of the work
-        half = seen in (torch.bfloat16, torch.float16)
-        with torch.autocast(boxes.device.type, dtype=seen if half else None, enabled=half):
+        half = dtype in (torch.bfloat16, torch.float16)
+        with torch.autocast(boxes.device.type, dtype=dtype if half else None, enabled=half):
             return head(output.levels, pictures, corners)  # type: ignore[no-any-return]
 
 
@@ -264,7 +267,9 @@ def build(config: Config) -> SSDMask:
     pairs = list(zip(channels, COUNTS, strict=True))
     before = (LAST, *(out for _, out in EXTRA[:-1]))
     return SSDMask(
-        config,
+        aspect=config.aspect,
+        margin=config.margin,
+        train_detector=config.train_detector,
         backbone=MobileNetV2(),
         extra=[ExtraMap(count, *sides) for count, sides in zip(before, EXTRA, strict=True)],
         class_heads=[class_head(count, n * config.classes) for count, n in pairs],
@@ -275,7 +280,7 @@ def build(config: Config) -> SSDMask:
         selection=BoxSelection(
             min_score=config.min_score, overlap=config.overlap, keep=config.keep
         ),
-    )
+    ).with_config(config)
 
 
 def _check(config: Config) -> None:

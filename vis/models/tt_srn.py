@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 from torch.nn import functional
 
 from vis import backbones
 from vis.errors import UsageError
-from vis.layers.heads import mlp, siren_head
 from vis.layers.masks import AttentionMaps, DeformableEnd, Pyramid, volume_head
 from vis.layers.positions import AddedSinePositions3D, SinePositions3D
+from vis.layers.prediction_heads import mlp, siren_head
 from vis.layers.transformer import Transformer
 from vis.losses.matching import VISTR_COST, Matcher
 from vis.losses.set_loss import SetLoss
 from vis.models._masks import MaskBranch
+from vis.models._output import Output
 from vis.models._sequence import SequenceModel, Settings, check
 
-RESERVED = 1
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vis.records import Clip
+
+BACKGROUND_ROWS = 1
 """Row 0 of the logits, as in VisTR: no object that exists."""
 
 POSITIONS = {"concatenated": SinePositions3D, "added": AddedSinePositions3D}
@@ -27,12 +33,18 @@ POSITIONS = {"concatenated": SinePositions3D, "added": AddedSinePositions3D}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(Settings):
-    """The defaults are the article's; its code has width 384, into which VisTR's weights fit."""
+    """The defaults are the article's; its code has 384 channels, into which VisTR's weights fit."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        **Settings.RENAMED,
+        "w0": "omega_0",
+        "slow_start": "first_layer_init",
+    }
 
     frames: int = 36
     """The most of a clip."""
     backbone: str = "twins_svt_small"
-    width: int = 256
+    d_model: int = 256
     positions: str = "concatenated"
     """`concatenated` as in VisTR, or `added`, which keeps the code of space of image models."""
     head: str = "siren"
@@ -47,9 +59,9 @@ class Config(Settings):
     mask_prior: float | None = None
     """Probability that a fresh model gives a mask's pixel; None is what comes of chance, about a
     half, from which training without a pre-trained start needs long to darken the background."""
-    w0: float = 1.0
-    """Frequency of the sines; SIREN's is 30, with `slow_start`."""
-    slow_start: bool = False
+    omega_0: float = 1.0
+    """Frequency of the sines; SIREN's is 30, with `first_layer_init`."""
+    first_layer_init: bool = False
     """Whether the first sine layer starts within 1 / n, as SIREN's does."""
 
 
@@ -57,6 +69,21 @@ class TTSRN(SequenceModel):
     """Twins, GELU, sine heads."""
 
     name: ClassVar[str] = "tt_srn"
+
+    def forward(self, clip: Clip) -> Output:
+        """Compute the paper's overview figure; in use, masks wait until they are asked for.
+
+        Raises:
+            UsageError: the clips have more frames than the model was built for.
+        """
+        T = clip.frames.shape[1]
+        features = self.features(clip)  # Twins, frame by frame
+        memory = self.encode(features, frames=T)  # classical encoder, positions in space and time
+        states = self.decode(memory, frames=T)  # classical decoder, on T x N instance queries
+        layers = self.predict(states)  # sine representation networks: classes and boxes
+        assert self.masks is not None
+        masks = self.masks.deferred(states[-1], features, memory)  # segmentation head over time
+        return self.finish(Output(layers, masks, features.padded_size, clip.sizes))
 
 
 def build(config: Config) -> TTSRN:
@@ -67,54 +94,57 @@ def build(config: Config) -> TTSRN:
     """
     _check(config)
     backbone = backbones.build(config.backbone)
-    class_head, box_head = _heads(config)
+    class_head, box_head = _prediction_heads(config)
     return TTSRN(
-        config,
+        classes=config.classes,
         frames=config.frames,
+        instance_queries=config.instance_queries,
+        d_model=config.d_model,
         backbone=backbone,
-        positions=POSITIONS[config.positions](config.width),
+        positions=POSITIONS[config.positions](config.d_model),
         transformer=Transformer(
-            config.width,
-            heads=config.heads,
-            encoders=config.encoders,
-            decoders=config.decoders,
-            hidden=config.hidden,
+            config.d_model,
+            num_heads=config.num_heads,
+            encoder_layers=config.encoder_layers,
+            decoder_layers=config.decoder_layers,
+            ffn_dim=config.ffn_dim,
             dropout=config.dropout,
             activation=functional.gelu,
         ),
         class_head=class_head,
         box_head=box_head,
         masks=MaskBranch(
-            attention=AttentionMaps(config.width, config.heads),
+            attention=AttentionMaps(config.d_model, config.num_heads),
             pyramid=Pyramid(
-                config.width,
-                heads=config.heads,
+                config.d_model,
+                num_heads=config.num_heads,
                 channels=backbone.channels[:-1],
                 end=DeformableEnd,
                 activation=nn.GELU,
             ),
-            volume=volume_head(config.width // 16, nn.GELU, prior=config.mask_prior),
+            volume=volume_head(config.d_model // 16, nn.GELU, prior=config.mask_prior),
             chunk=config.chunk,
         ),
-        loss=SetLoss(Matcher(VISTR_COST), config.weights(), smoothing=VISTR_COST.smoothing),
-        selection=config.selection(reserved=RESERVED),
-    )
+        loss=SetLoss(Matcher(VISTR_COST), config.weights(), eps=VISTR_COST.eps),
+        selection=config.selection(background_rows=BACKGROUND_ROWS),
+        chunk=config.chunk,
+    ).with_config(config)
 
 
-def _heads(config: Config) -> tuple[nn.Module, nn.Module]:
-    rows = RESERVED + config.classes + 1
+def _prediction_heads(config: Config) -> tuple[nn.Module, nn.Module]:
+    rows = BACKGROUND_ROWS + config.classes + 1
     if config.head == "linear_mlp":
-        return nn.Linear(config.width, rows), mlp(config.width, 4)
+        return nn.Linear(config.d_model, rows), mlp(config.d_model, 4)
 
     def head(out: int, sines: int) -> nn.Module:
         return siren_head(
-            config.width,
+            config.d_model,
             out,
-            hidden=config.sine_width,
+            hidden_dim=config.sine_width,
             sines=sines,
-            w0=config.w0,
+            omega_0=config.omega_0,
             dropout=config.sine_dropout,
-            slow_start=config.slow_start,
+            first_layer_init=config.first_layer_init,
         )
 
     return head(rows, config.class_sines), head(4, config.box_sines)
@@ -122,14 +152,14 @@ def _heads(config: Config) -> tuple[nn.Module, nn.Module]:
 
 def _check(config: Config) -> None:
     check(config, masks=True)
-    for name, choices in (("positions", tuple(POSITIONS)), ("head", ("siren", "linear_mlp"))):
+    for name, options in (("positions", tuple(POSITIONS)), ("head", ("siren", "linear_mlp"))):
         value = getattr(config, name)
-        if value not in choices:
-            raise UsageError(f"{name} is {value!r}", remedy=f"One of: {', '.join(choices)}.")
+        if value not in options:
+            raise UsageError(f"{name} is {value!r}", remedy=f"One of: {', '.join(options)}.")
     deepest = max(config.class_sines, config.box_sines)
     if config.mask_prior is not None and not 0 < config.mask_prior < 1:
         raise UsageError(f"mask_prior is {config.mask_prior}, it must be within 0..1")
-    if config.w0 <= 0 or min(config.class_sines, config.box_sines) < 1:
-        raise UsageError("w0 must be above 0, and each head needs a sine layer")
+    if config.omega_0 <= 0 or min(config.class_sines, config.box_sines) < 1:
+        raise UsageError("omega_0 must be above 0, and each head needs a sine layer")
     if config.sine_width >> deepest < 1:
         raise UsageError(f"sine_width {config.sine_width} cannot be halved {deepest} times")

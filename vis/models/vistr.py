@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 from torch.nn import functional
 
 from vis import backbones
-from vis.layers.heads import mlp
 from vis.layers.masks import AttentionMaps, DeformableEnd, Pyramid, volume_head
 from vis.layers.positions import SinePositions3D
+from vis.layers.prediction_heads import mlp
 from vis.layers.transformer import Transformer
 from vis.losses.matching import VISTR_COST, Matcher
 from vis.losses.set_loss import SetLoss
 from vis.models._masks import MaskBranch
+from vis.models._output import Output
 from vis.models._sequence import SequenceModel, Settings, check
 
-RESERVED = 1
+if TYPE_CHECKING:
+    from vis.records import Clip
+
+BACKGROUND_ROWS = 1
 """Row 0 of the logits: the class of an empty box, of no object that exists."""
 
 
@@ -35,6 +39,21 @@ class VisTR(SequenceModel):
 
     name: ClassVar[str] = "vistr"
 
+    def forward(self, clip: Clip) -> Output:
+        """Compute figure 2 of the paper; in use, the masks wait until they are asked for.
+
+        Raises:
+            UsageError: the clips have more frames than the model was built for.
+        """
+        T = clip.frames.shape[1]
+        features = self.features(clip)  # backbone, frame by frame
+        memory = self.encode(features, frames=T)  # encoder, over the cells of all frames
+        states = self.decode(memory, frames=T)  # decoder, on T x N instance queries
+        layers = self.predict(states)  # sequence of predictions, in query order
+        assert self.masks is not None
+        masks = self.masks.deferred(states[-1], features, memory)  # sequence segmentation
+        return self.finish(Output(layers, masks, features.padded_size, clip.sizes))
+
 
 def build(config: Config) -> VisTR:
     """The model with fresh weights.
@@ -45,36 +64,39 @@ def build(config: Config) -> VisTR:
     check(config, masks=True)
     backbone = backbones.build(config.backbone)
     return VisTR(
-        config,
+        classes=config.classes,
         frames=config.frames,
+        instance_queries=config.instance_queries,
+        d_model=config.d_model,
         backbone=backbone,
-        positions=SinePositions3D(config.width),
+        positions=SinePositions3D(config.d_model),
         transformer=Transformer(
-            config.width,
-            heads=config.heads,
-            encoders=config.encoders,
-            decoders=config.decoders,
-            hidden=config.hidden,
+            config.d_model,
+            num_heads=config.num_heads,
+            encoder_layers=config.encoder_layers,
+            decoder_layers=config.decoder_layers,
+            ffn_dim=config.ffn_dim,
             dropout=config.dropout,
             activation=functional.relu,
         ),
-        class_head=nn.Linear(config.width, RESERVED + config.classes + 1),
-        box_head=mlp(config.width, 4),
+        class_head=nn.Linear(config.d_model, BACKGROUND_ROWS + config.classes + 1),
+        box_head=mlp(config.d_model, 4),
         masks=MaskBranch(
-            attention=AttentionMaps(config.width, config.heads),
+            attention=AttentionMaps(config.d_model, config.num_heads),
             pyramid=Pyramid(
-                config.width,
-                heads=config.heads,
+                config.d_model,
+                num_heads=config.num_heads,
                 channels=backbone.channels[:-1],
                 end=DeformableEnd,
                 activation=_relu,
             ),
-            volume=volume_head(config.width // 16, _relu),
+            volume=volume_head(config.d_model // 16, _relu),
             chunk=config.chunk,
         ),
-        loss=SetLoss(Matcher(VISTR_COST), config.weights(), smoothing=VISTR_COST.smoothing),
-        selection=config.selection(reserved=RESERVED),
-    )
+        loss=SetLoss(Matcher(VISTR_COST), config.weights(), eps=VISTR_COST.eps),
+        selection=config.selection(background_rows=BACKGROUND_ROWS),
+        chunk=config.chunk,
+    ).with_config(config)
 
 
 def _relu() -> nn.Module:

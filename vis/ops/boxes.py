@@ -37,20 +37,20 @@ def area(boxes: Tensor) -> Tensor:
     return _span(boxes[..., :2], boxes[..., 2:])
 
 
-def iou(a: Tensor, b: Tensor, *, smoothing: float = 0.0) -> Tensor:
+def iou(a: Tensor, b: Tensor, *, eps: float = 0.0) -> Tensor:
     """Intersection over union, 0..1, of corner boxes `[... 4]` that broadcast against each other.
 
     Args:
         a: corner boxes.
         b: corner boxes.
-        smoothing: added to intersection and union, so that two boxes without area agree fully;
+        eps: added to intersection and union, so that two boxes without area agree fully;
             with 0 they do not agree at all.
     """
     intersection, union = _overlap(a, b)
-    return _ratio(intersection, union, smoothing)
+    return _ratio(intersection, union, eps)
 
 
-def giou(a: Tensor, b: Tensor, *, smoothing: float = 0.0) -> Tensor:
+def giou(a: Tensor, b: Tensor, *, eps: float = 0.0) -> Tensor:
     """Generalised IoU, -1..1, of corner boxes `[... 4]` that broadcast against each other.
 
     Below the IoU by the empty part of the box around both (Rezatofighi et al., 2019, algorithm 1).
@@ -58,13 +58,13 @@ def giou(a: Tensor, b: Tensor, *, smoothing: float = 0.0) -> Tensor:
     Args:
         a: corner boxes.
         b: corner boxes.
-        smoothing: added to both terms of both fractions.
+        eps: added to both terms of both fractions.
     """
     intersection, union = _overlap(a, b)
     start = torch.minimum(a[..., :2], b[..., :2])
     end = torch.maximum(a[..., 2:], b[..., 2:])
     around = _span(start, end)
-    return _ratio(intersection, union, smoothing) - _ratio(around - union, around, smoothing)
+    return _ratio(intersection, union, eps) - _ratio(around - union, around, eps)
 
 
 def coverage(boxes: Tensor, height: int, width: int) -> Tensor:
@@ -99,5 +99,5 @@ def _span(start: Tensor, end: Tensor) -> Tensor:
     return width * height
 
 
-def _ratio(part: Tensor, whole: Tensor, smoothing: float) -> Tensor:
-    return (part + smoothing) / (whole + smoothing).clamp(min=TINY)
+def _ratio(part: Tensor, whole: Tensor, eps: float) -> Tensor:
+    return (part + eps) / (whole + eps).clamp(min=TINY)

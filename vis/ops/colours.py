@@ -62,16 +62,16 @@ def oklab(rgb: npt.ArrayLike) -> Floats:
 def _palette() -> tuple[RGB, ...]:
     """Farthest-point order: each colour is the one least like its neighbours, both ways round."""
     rgb, lab = _candidates()
-    chosen = [int(np.linalg.norm(lab - oklab(_FIRST), axis=1).argmin())]
+    indices = [int(np.linalg.norm(lab - oklab(_FIRST), axis=1).argmin())]
     distances = np.empty((PALETTE, len(lab)))
     for n in range(1, PALETTE):
-        distances[n - 1] = np.linalg.norm(lab - lab[chosen[-1]], axis=1)
+        distances[n - 1] = np.linalg.norm(lab - lab[indices[-1]], axis=1)
         steps = n - np.arange(n)
         near = np.minimum(steps, PALETTE - steps) < NEIGHBOURS
         weighted = distances[:n] * np.where(near, 1.0, _REMOTE)[:, None]
         # Rounded, so that the last bit of a cube root never decides a colour.
-        chosen.append(int(weighted.min(axis=0).round(6).argmax()))
-    return tuple((int(r), int(g), int(b)) for r, g, b in rgb[chosen])
+        indices.append(int(weighted.min(axis=0).round(6).argmax()))
+    return tuple((int(r), int(g), int(b)) for r, g, b in rgb[indices])
 
 
 def _candidates() -> tuple[npt.NDArray[np.int64], Floats]:

@@ -1,4 +1,4 @@
-"""a mask within its box: cut out at one size, and put back where the box is."""
+"""A mask within its box: cut out at one size, and put back where the box is."""
 
 from __future__ import annotations
 

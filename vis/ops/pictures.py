@@ -1,4 +1,4 @@
-"""which picture files are opened, and what Pillow raises where they are damaged."""
+"""Which picture files are opened, and what Pillow raises where they are damaged."""
 
 from __future__ import annotations
 

@@ -50,9 +50,9 @@ def parse_rle(value: object, size: tuple[int, int] | None = None) -> RLE:
     height, width, counts = fields(value)
     check_size(height, width)
     if size is not None and (height, width) != tuple(size):
-        wanted = f"{size[0]} x {size[1]}"
+        expected = f"{size[0]} x {size[1]}"
         turned = ", the two sides are swapped" if (width, height) == tuple(size) else ""
-        raise fault(f"size is {height} x {width} but the picture is {wanted}{turned}")
+        raise fault(f"size is {height} x {width} but the picture is {expected}{turned}")
     if isinstance(counts, list):
         return _record(height, width, listed_runs(counts, height * width))
     code = checked_code(as_bytes(counts), height * width)
@@ -91,12 +91,12 @@ def encode(mask: npt.NDArray[np.bool_]) -> RLE:
         )
     height, width = mask.shape
     check_size(height, width)
-    shown = np.flatnonzero(mask.any(axis=0))
-    if not len(shown):
+    columns = np.flatnonzero(mask.any(axis=0))
+    if not len(columns):
         return _record(height, width, np.array([mask.size]))
     # only the columns of the object are turned, which is the slow part
-    flat = mask[:, shown[0] : shown[-1] + 1].ravel(order="F")
-    edges = np.flatnonzero(np.diff(flat, prepend=False, append=False)) + shown[0] * height
+    flat = mask[:, columns[0] : columns[-1] + 1].ravel(order="F")
+    edges = np.flatnonzero(np.diff(flat, prepend=False, append=False)) + columns[0] * height
     return _record(height, width, np.diff(edges, prepend=0, append=mask.size))
 
 
@@ -128,8 +128,8 @@ def areas(rles: Sequence[RLE]) -> npt.NDArray[np.int64]:
     """Number of pixels of each mask `[N]`; several times faster than one by one."""
     # native code counts its masks in 8 bits
     groups = [rles[first : first + 255] for first in range(0, len(rles), 255)]
-    found = [native.area([_native(rle) for rle in group]) for group in groups]
-    return np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64)
+    counts = [native.area([_native(rle) for rle in group]) for group in groups]
+    return np.concatenate([np.empty(0, np.int64), *counts]).astype(np.int64)
 
 
 def box(rle: RLE) -> Box | None:
@@ -222,10 +222,10 @@ def _repeat(runs: Runs) -> npt.NDArray[np.bool_]:
 
 def _record(height: int, width: int, runs: Runs) -> RLE:
     """The canonical code of runs that cover the picture: empty runs join their neighbours."""
-    kept = np.flatnonzero(runs)
-    odd = kept % 2 == 1
+    filled = np.flatnonzero(runs)
+    odd = filled % 2 == 1
     turns = np.flatnonzero(np.diff(odd, prepend=not odd[0]))
-    merged = np.add.reduceat(runs[kept], turns)
+    merged = np.add.reduceat(runs[filled], turns)
     return RLE(height, width, pack(np.insert(merged, 0, 0) if odd[0] else merged))
 
 
@@ -236,5 +236,5 @@ def _native(rle: RLE) -> dict[str, object]:
 def _check_one_size(rles: Sequence[RLE]) -> None:
     sizes = {(rle.height, rle.width) for rle in rles}
     if len(sizes) > 1:
-        named = ", ".join(f"{height} x {width}" for height, width in sorted(sizes))
-        raise MaskError(f"masks of different sizes ({named}) cannot be put together")
+        listed = ", ".join(f"{height} x {width}" for height, width in sorted(sizes))
+        raise MaskError(f"masks of different sizes ({listed}) cannot be put together")

@@ -1,4 +1,4 @@
-"""keeping one of several answers about the same object: by neighbouring points, by masks."""
+"""Keeping one of several answers about the same object: by neighbouring points, by masks."""
 
 from __future__ import annotations
 

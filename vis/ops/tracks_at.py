@@ -1,4 +1,4 @@
-"""whole tracks -> the objects that one frame shows."""
+"""Whole tracks -> the objects that one frame shows."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 def tracks_at(frame: Frame, tracks: Sequence[Track]) -> FrameTracks:
     """The tracks that a frame shows, decoded."""
-    shown = [track for track in tracks if frame.index in track.masks]
-    masks = [track.masks[frame.index] for track in shown]
+    visible = [track for track in tracks if frame.index in track.masks]
+    masks = [track.masks[frame.index] for track in visible]
     boxes = [_fractions(rle.box(mask), mask.width, mask.height) for mask in masks]
     return FrameTracks(
         index=frame.index,
         time=frame.time,
-        ids=np.array([track.id for track in shown], np.int64),
-        labels=np.array([track.label for track in shown], np.int64),
-        scores=np.array([track.score for track in shown], np.float32),
+        ids=np.array([track.id for track in visible], np.int64),
+        labels=np.array([track.label for track in visible], np.int64),
+        scores=np.array([track.score for track in visible], np.float32),
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
         masks=np.array([rle.decode(mask) for mask in masks], bool).reshape(
-            len(shown), *((masks[0].height, masks[0].width) if masks else (1, 1))
+            len(visible), *((masks[0].height, masks[0].width) if masks else (1, 1))
         ),
     )
 

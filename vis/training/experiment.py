@@ -76,9 +76,19 @@ def _experiment(table: dict[str, object]) -> Experiment:
         raise UsageError("model is not a table of settings", remedy="Write model: {name: tt_srn}.")
     rest = {name: value for name, value in model.items() if name not in ("name", "start")}
     chosen = {name: model[name] for name in model if name not in rest}
+    rest = _current(chosen.get("name"), rest)
     found = made(Experiment, {**table, "model": {**chosen, "settings": rest}})
     _check_model(found.model)
     return found
+
+
+def _current(name: object, settings: dict[str, object]) -> dict[str, object]:
+    """Settings by today's names, where there is such a model; if not, `_check_model` says so."""
+    from vis import models
+
+    if name not in models.names():
+        return settings
+    return models.current_settings(str(name), settings, where="model")
 
 
 def _check_model(choice: ModelChoice) -> None:

@@ -58,11 +58,13 @@ def load(source: str | Path) -> Model[Any]:
             remedy="Start a model from it: model.backbone and model.start of `vis train`.",
         )
     try:
-        fitting(sealed.metadata, sealed.header.shapes)
+        stated = sealed.metadata
+        settings = models.current_settings(stated.model, stated.settings, where=str(path))
+        fitting(dataclasses.replace(stated, settings=settings), sealed.header.shapes)
     except VisError as error:
         raise error.at(str(path)) from None
     metadata, tensors = read_weights(path)
-    model = models.build(metadata.model, classes=len(metadata.classes), **metadata.settings)
+    model = models.build(metadata.model, classes=len(metadata.classes), **settings)
     model.load_state_dict(tensors)
     model.class_names, model.size = metadata.classes, metadata.size
     model.lay_out()

@@ -124,6 +124,8 @@ def convert(
         OutputError: `destination` cannot be written, or is there already.
     """
     converter = converters.get(family)
+    if converter.model != BACKBONE:
+        settings = models.current_settings(converter.model, settings, where=family)
     published = read_foreign(source)
     try:
         tensors, dropped = rename(published.tensors, converter)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vis.layers.canvas import DEVIATION
+from vis.layers.padding import DEVIATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -86,13 +86,13 @@ def shared_settings(shapes: Shapes) -> dict[str, object]:
     return {
         "classes": size(shapes, "class_head.weight", 0) - NO_OBJECT,
         "backbone": backbone_of(shapes),
-        "width": size(shapes, "decoder.norm.weight", 0),
+        "d_model": size(shapes, "decoder.norm.weight", 0),
         "mask_width": size(shapes, "pixel_decoder.mask_feature.weight", 0),
         "queries": size(shapes, "decoder.content.weight", 0),
         "pixel_depth": _depth(shapes, "pixel_decoder"),
-        "pixel_hidden": size(shapes, "pixel_decoder.layers.0.feedforward.linear1.weight", 0),
+        "pixel_ffn_dim": size(shapes, "pixel_decoder.layers.0.feedforward.linear1.weight", 0),
         "depth": _depth(shapes, "decoder"),
-        "hidden": size(shapes, "decoder.layers.0.feedforward.linear1.weight", 0),
+        "ffn_dim": size(shapes, "decoder.layers.0.feedforward.linear1.weight", 0),
     }
 
 

@@ -85,12 +85,12 @@ def trunk_settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, ob
     if first in shapes and (heads < 1 or (width + heads) % GROUPS):
         raise DataError(f"{first} has {width + heads} channels, which no number of heads makes")
     return {
-        "width": width,
-        "heads": heads,
+        "d_model": width,
+        "num_heads": heads,
         "backbone": resnet(shapes),
-        "encoders": _depth(shapes, "encoder"),
-        "decoders": _depth(shapes, "decoder"),
-        "hidden": size(shapes, "transformer.decoder.0.feedforward.linear1.weight", 0),
+        "encoder_layers": _depth(shapes, "encoder"),
+        "decoder_layers": _depth(shapes, "decoder"),
+        "ffn_dim": size(shapes, "transformer.decoder.0.feedforward.linear1.weight", 0),
     }
 
 

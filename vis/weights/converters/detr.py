@@ -25,7 +25,7 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     """
     return {
         **trunk_settings(shapes, arguments),
-        "slots": size(shapes, "queries", 0),
+        "instance_queries": size(shapes, "queries", 0),
         "classes": size(shapes, "class_head.weight", 0) - NO_OBJECT,
         "masks": any(name.startswith("masks.") for name in shapes),
     }

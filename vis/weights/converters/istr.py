@@ -35,11 +35,11 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     return {
         "classes": size(shapes, "stages.0.class_head.weight", 0),
         "backbone": backbone_of(shapes),
-        "width": size(shapes, "queries", 1),
+        "d_model": size(shapes, "queries", 1),
         "queries": size(shapes, "queries", 0),
         "stages": len(stages),
-        "heads": arguments.get("nheads", HEADS),
-        "hidden": size(shapes, "stages.0.feedforward.linear1.weight", 0),
+        "num_heads": arguments.get("nheads", HEADS),
+        "ffn_dim": size(shapes, "stages.0.feedforward.linear1.weight", 0),
         "dynamic": size(shapes, "stages.0.interaction.norm1.weight", 0),
         **_codes(shapes),
     }

@@ -36,7 +36,7 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     layers = {m[1] for key in shapes if (m := re.match(r"transformer\.layers\.(\d+)\.", key))}
     return {
         "classes": size(shapes, "class_head.weight", 0),
-        "width": size(shapes, "class_head.weight", 1),
+        "d_model": size(shapes, "class_head.weight", 1),
         "mask_width": size(shapes, "masks.mix.conv.weight", 1),
         "depth": len(layers),
         "backbone": name if name.startswith("resnext") else _msra(name),

@@ -40,7 +40,7 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     return {
         **trunk_settings(shapes, arguments),
         "frames": frames,
-        "slots": slots,
+        "instance_queries": slots,
         "classes": rows - RESERVED - NO_OBJECT,
     }
 
@@ -52,7 +52,7 @@ def class_names(count: int) -> tuple[str, ...]:
 
 def _frames_and_slots(queries: int, arguments: Mapping[str, int]) -> tuple[int, int]:
     """What the user states counts first, then what the file states, then the published slots."""
-    frames, slots = arguments.get("frames"), arguments.get("slots")
+    frames, slots = arguments.get("frames"), arguments.get("instance_queries")
     if frames is None and slots is None:
         frames, slots = arguments.get("num_frames"), arguments.get("num_ins", SLOTS)
     if frames is None:

@@ -1,4 +1,4 @@
-"""The canvas on which frames of different size lie, and what of it is padding."""
+"""The padded size at which frames of different size lie, and what of it is padding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 
 
-def normalised(
+def normalize(
     frames: Tensor,
     padding: Tensor | None,
     dtype: torch.dtype,
@@ -38,48 +38,52 @@ def normalised(
     return _extended(x, padding.shape[-2:]).masked_fill(padding[:, None], 0.0)
 
 
-def canvas_of(frames: Tensor, multiple: int) -> tuple[int, int]:
+def padded_size_of(frames: Tensor, multiple: int) -> tuple[int, int]:
     """Height and width of `[... H W]`, each rounded up to a multiple."""
     height, width = frames.shape[-2:]
+    # Python's modulo of a negative number is what is missing to the next multiple.
     return height + -height % multiple, width + -width % multiple
 
 
-def padding_of(sizes: Tensor, canvas: tuple[int, int]) -> Tensor | None:
+def padding_mask(sizes: Tensor, padded_size: tuple[int, int]) -> Tensor | None:
     """Content sizes `[B 2]` -> `[B H W]` bool, True outside the content; None if nothing is."""
-    if bool((sizes == sizes.new_tensor(canvas)).all()):
+    # Without padding attention needs no mask, and its fastest kernels stay open.
+    if bool((sizes == sizes.new_tensor(padded_size)).all()):
         return None
-    rows = torch.arange(canvas[0], device=sizes.device) >= sizes[:, :1]
-    columns = torch.arange(canvas[1], device=sizes.device) >= sizes[:, 1:]
+    rows = torch.arange(padded_size[0], device=sizes.device) >= sizes[:, :1]
+    columns = torch.arange(padded_size[1], device=sizes.device) >= sizes[:, 1:]
     return rows[:, :, None] | columns[:, None, :]
 
 
-def shrunk(padding: Tensor, size: torch.Size) -> Tensor:
+def downsample_padding(padding: Tensor, size: torch.Size) -> Tensor:
     """`[B H W]` bool -> `[B h w]`, the nearest pixel of each cell; the first is always content."""
     return functional.interpolate(padding[:, None].float(), size, mode="nearest")[:, 0].bool()
 
 
-def to_content(maps: Tensor, canvas: tuple[int, int], content: tuple[int, int]) -> Tensor:
-    """`[N T h w]` over the canvas -> over the content alone, with cells as close to as large.
+def crop_to_valid(maps: Tensor, padded_size: tuple[int, int], content: tuple[int, int]) -> Tensor:
+    """`[N T h w]` over the padded frame -> over the content alone, with cells as close to as large.
 
     Where the content ends between two cells, the maps are sampled anew, bilinearly.
     """
     spans = [
         cells * part / whole
-        for cells, part, whole in zip(maps.shape[-2:], content, canvas, strict=True)
+        for cells, part, whole in zip(maps.shape[-2:], content, padded_size, strict=True)
     ]
+    # A frame of less than half a cell still has one.
     height, width = (max(1, round(span)) for span in spans)
+    # A valid size of whole cells is a plain cut, exact and without resampling.
     if [height, width] == spans:
         return maps[..., :height, :width]
     y, x = (
         2 * (torch.arange(cells, device=maps.device) + 0.5) / cells * part / whole - 1
-        for cells, part, whole in zip((height, width), content, canvas, strict=True)
+        for cells, part, whole in zip((height, width), content, padded_size, strict=True)
     )
     grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).to(maps.dtype)
     grid = grid.expand(len(maps), -1, -1, -1)
     return functional.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
 
-def squashed(frames: Tensor, sizes: Tensor, aspect: float) -> Tensor:
+def squash(frames: Tensor, sizes: Tensor, aspect: float) -> Tensor:
     """`[B 3 h w]` the content of each picture, the long side at most `aspect` times the short.
 
     All of a batch come to the size that the largest content would have, so that there is no
@@ -93,13 +97,14 @@ def squashed(frames: Tensor, sizes: Tensor, aspect: float) -> Tensor:
     height, width = frames.shape[-2:]
     longest = round(aspect * min(height, width))
     size = (min(height, longest), min(width, longest))
-    found = []
+    pictures = []
     for picture, (rows, columns) in zip(frames, sizes.tolist(), strict=True):
         content = picture[None, :, :rows, :columns]
         if (rows, columns) != size:
+            # With antialias, as a picture that shrinks would else shimmer from frame to frame.
             content = functional.interpolate(content, size, mode="bilinear", antialias=True)
-        found.append(content)
-    return torch.cat(found)
+        pictures.append(content)
+    return torch.cat(pictures)
 
 
 def _extended(x: Tensor, size: torch.Size) -> Tensor:

@@ -7,11 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from vis.layers.heads import SineLayer, mlp, siren_head
+from vis.layers.prediction_heads import SineLayer, mlp, siren_head
 
 
 def head(**settings: object) -> nn.Sequential:
-    given = {"hidden": 128, "sines": 2, "w0": 1.0, "dropout": 0.2, "slow_start": False} | settings
+    given = {
+        "hidden_dim": 128,
+        "sines": 2,
+        "omega_0": 1.0,
+        "dropout": 0.2,
+        "first_layer_init": False,
+    } | settings
     return siren_head(384, 4, **given)
 
 
@@ -19,8 +25,8 @@ def head(**settings: object) -> nn.Sequential:
     ("settings", "bounds"),
     [
         ({}, [math.sqrt(6 / 384), math.sqrt(6 / 128)]),
-        ({"w0": 30.0}, [math.sqrt(6 / 384) / 30, math.sqrt(6 / 128) / 30]),
-        ({"w0": 30.0, "slow_start": True}, [1 / 384, math.sqrt(6 / 128) / 30]),
+        ({"omega_0": 30.0}, [math.sqrt(6 / 384) / 30, math.sqrt(6 / 128) / 30]),
+        ({"omega_0": 30.0, "first_layer_init": True}, [1 / 384, math.sqrt(6 / 128) / 30]),
     ],
 )
 def test_sine_layers_start_uniform_within_their_bound(settings: dict, bounds: list[float]):
@@ -41,7 +47,7 @@ def test_the_published_bounds():
 
 
 def test_a_siren_head_is_its_formula():
-    layers = head(w0=3.0).eval().double()
+    layers = head(omega_0=3.0).eval().double()
     x = torch.randn(5, 384, dtype=torch.float64)
     w = {k: v.detach().numpy() for k, v in layers.state_dict().items()}
     y = x.numpy()
