@@ -3,6 +3,7 @@
 import argparse
 import functools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -253,8 +254,9 @@ def test_settings_by_their_old_names_are_read_with_a_warning(tmp_path: Path) -> 
     model = small("vistr")
     metadata = weights.metadata_of(model)
     renamed = {new: old for old, new in type(model.config).RENAMED.items()}
-    old = {renamed.get(name, name): value for name, value in card.settings.items()}
-    weights.save(tmp_path / "x", weights.Card(card.model, old, card.classes), model.state_dict())
+    old = {renamed.get(name, name): value for name, value in metadata.settings.items()}
+    old_metadata = replace(metadata, settings=old)
+    weights.save(tmp_path / "x", old_metadata, model.state_dict())
     with pytest.warns(VisWarning) as caught:
         loaded = weights.load(tmp_path / "x")
     texts = [str(warning.message) for warning in caught]
