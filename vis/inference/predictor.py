@@ -111,7 +111,7 @@ class Predictor:
     def _predictions(self, windows: Sequence[Window]) -> list[ClipPredictions]:
         frames = self._gathered(windows)
         sizes = torch.tensor([frames.shape[-2:]] * len(windows))
-        clip = Clip(frames, sizes.to(self._device))
+        clip = Clip(frames, sizes)
         with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
             predictions = self._model.predictions(self._model(clip), clip)
         return [_in_single_precision(one) for one in predictions]

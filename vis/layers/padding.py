@@ -45,11 +45,20 @@ def padded_size_of(frames: Tensor, multiple: int) -> tuple[int, int]:
     return height + -height % multiple, width + -width % multiple
 
 
-def padding_mask(sizes: Tensor, padded_size: tuple[int, int]) -> Tensor | None:
-    """Content sizes `[B 2]` -> `[B H W]` bool, True outside the content; None if nothing is."""
+def padding_mask(
+    sizes: Tensor, padded_size: tuple[int, int], device: torch.device | None = None
+) -> Tensor | None:
+    """Content sizes `[B 2]` -> `[B H W]` bool, True outside the content; None if nothing is.
+
+    Args:
+        sizes: in the host's memory, as a `Clip` has them, so that no device is waited for.
+        padded_size: height and width that all contents are padded to.
+        device: of the mask; None for that of the sizes.
+    """
     # Without padding attention needs no mask, and its fastest kernels stay open.
     if bool((sizes == sizes.new_tensor(padded_size)).all()):
         return None
+    sizes = sizes.to(device)
     rows = torch.arange(padded_size[0], device=sizes.device) >= sizes[:, :1]
     columns = torch.arange(padded_size[1], device=sizes.device) >= sizes[:, 1:]
     return rows[:, :, None] | columns[:, None, :]

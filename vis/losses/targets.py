@@ -119,10 +119,11 @@ def check_classes(targets: Sequence[ClipTargets], classes: int) -> None:
     Raises:
         DataError: a label is outside 0..classes - 1.
     """
-    for target in targets:
-        if len(target.labels):
-            lowest, highest = (int(label) for label in target.labels.aminmax())
-            check_labels(lowest, highest, classes)
+    labels = torch.cat([target.labels for target in targets])
+    if len(labels):
+        # one question for the whole batch: each waits for the device
+        lowest, highest = torch.stack(labels.aminmax()).tolist()
+        check_labels(lowest, highest, classes)
 
 
 def check_labels(lowest: int, highest: int, classes: int) -> None:

@@ -43,7 +43,7 @@ class Output:
 
 def sides_of(sizes: Tensor, boxes: Tensor) -> Tensor:
     """Contents `[B 2]` -> width, height, width, height, to broadcast with corners `[B ... 4]`."""
-    sides = sizes.flip(1).repeat(1, 2).to(boxes.dtype)
+    sides = sizes.flip(1).repeat(1, 2).to(boxes.device, boxes.dtype)
     return sides.view(len(sides), *[1] * (boxes.dim() - 2), 4)
 
 

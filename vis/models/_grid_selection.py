@@ -71,7 +71,9 @@ class GridSelection:
         )
         least = torch.cat(
             [
-                sizes.new_full((level[0, 0].numel(),), smallest)
+                torch.full(
+                    (level[0, 0].numel(),), smallest, dtype=torch.int64, device=level.device
+                )
                 for level, smallest in zip(output.logits, self.smallest, strict=True)
             ]
         )

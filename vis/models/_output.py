@@ -31,7 +31,8 @@ class Output:
         """The same with the masks of all queries."""
         if self.masks is None:
             return SequenceOutput(self.layers, None, self.padded_size, self.sizes)
-        batch, _, queries = self.layers[-1].logits.shape[:3]
-        everything = torch.ones(batch, queries, dtype=torch.bool, device=self.sizes.device)
+        logits = self.layers[-1].logits
+        batch, _, queries = logits.shape[:3]
+        everything = torch.ones(batch, queries, dtype=torch.bool, device=logits.device)
         masks = rearrange(self.masks.logits(everything), "(b n) t h w -> b t n h w", b=batch)
         return SequenceOutput(self.layers, masks, self.padded_size, self.sizes)

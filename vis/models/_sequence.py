@@ -216,7 +216,7 @@ class SequenceModel(Model[Output]):
         self._check(clip)
         T, pixels = clip.frames.shape[1], clip.frames.flatten(0, 1)
         padded_size = padded_size_of(clip.frames, self.backbone.multiple)
-        padding = padding_mask(clip.sizes, padded_size)
+        padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
         projected, laterals = [], []
         # A few frames at a time, so that the large maps of all frames are never there at once.
         for rows in torch.split(torch.arange(len(pixels), device=pixels.device), self.chunk):

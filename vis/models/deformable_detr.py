@@ -143,7 +143,8 @@ class DeformableDETR(Model[Output]):
             UsageError: the clips have more frames.
         """
         self.check_single(clip)
-        padding = padding_mask(clip.sizes, padded_size_of(clip.frames, self.backbone.multiple))
+        padded_size = padded_size_of(clip.frames, self.backbone.multiple)
+        padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
         x = normalize(clip.frames[:, 0], padding, self.encoder.level_embed.dtype)
         maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
         levels = self.entry(maps[-_maps(self.levels) :])

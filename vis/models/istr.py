@@ -201,7 +201,7 @@ class ISTR(Model[Output]):
         """Four maps `[B T C h w]`."""
         T = clip.frames.shape[1]
         padded_size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
-        padding = padding_mask(clip.sizes, padded_size)
+        padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
         if padding is not None:
             padding = padding.repeat_interleave(T, dim=0)
         x = normalize(clip.frames.flatten(0, 1), padding, self.queries.dtype)

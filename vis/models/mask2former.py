@@ -135,7 +135,8 @@ class Mask2Former(Model[Output]):
         """
         self._check(clip)
         padded_size = padded_size_of(clip.frames, max(STRIDE, self.backbone.multiple))
-        mask_features, levels = self._see(clip.frames, padding_mask(clip.sizes, padded_size))
+        padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
+        mask_features, levels = self._see(clip.frames, padding)
         states, mask_embeddings = self.decoder(levels, mask_features)
         if not self.training:
             states, mask_embeddings = states[-1:], mask_embeddings[-1:]

@@ -152,7 +152,7 @@ class Segmenter(Model[Output]):
         self.check_single(clip)
         padded_size = padded_size_of(clip.frames, self.patch)
         if self.window is None or self.training:
-            padding = padding_mask(clip.sizes, padded_size)
+            padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
             logits = self._cells(self._normalize(clip.frames[:, 0], padding))
         else:
             logits = torch.stack(list(self._by_windows(clip, self.window, padded_size)))

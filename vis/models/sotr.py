@@ -158,7 +158,7 @@ class SOTR(Model[Output]):
         """
         self.check_single(clip)
         padded_size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
-        padding = padding_mask(clip.sizes, padded_size)
+        padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
         x = normalize(clip.frames[:, 0], padding, self.class_head.weight.dtype)
         levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
         cells = [self.transformer(level) for level in _gridded(levels, self.grids)]

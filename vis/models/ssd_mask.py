@@ -207,7 +207,7 @@ class SSDMask(Model[Output]):
         if self.masks is None:
             return [filled(part, self.margin) for part in boxes]
         counts = [len(part) for part in boxes]
-        numbers = torch.arange(len(counts), device=output.sizes.device)
+        numbers = torch.arange(len(counts), device=output.offsets.device)
         pictures = numbers.repeat_interleave(numbers.new_tensor(counts))
         every = torch.cat(list(boxes))
         every = every.to(torch.promote_types(output.offsets.dtype, every.dtype))

@@ -33,7 +33,7 @@ def picture(model: Model[Any], clip: Clip, device: torch.device) -> Pixels:
     was = model.training
     model.eval()
     try:
-        one = Clip(clip.frames[:1].to(device), clip.sizes[:1].to(device))
+        one = Clip(clip.frames[:1].to(device), clip.sizes[:1])
         (found,) = model.predictions(model(one), one)
     finally:
         model.train(was)
