@@ -71,9 +71,7 @@ class GridSelection:
         )
         least = torch.cat(
             [
-                torch.full(
-                    (level[0, 0].numel(),), smallest, dtype=torch.int64, device=level.device
-                )
+                torch.full((level[0, 0].numel(),), smallest, dtype=torch.int64, device=level.device)
                 for level, smallest in zip(output.logits, self.smallest, strict=True)
             ]
         )
