@@ -150,6 +150,7 @@ def fitting(metadata: ModelMetadata, shapes: Mapping[str, tuple[int, ...]]) -> d
         DataError: the settings make no model, or names or shapes differ from its own.
     """
     try:
+        # without memory: settings of a forged file may describe a model of terabytes
         with torch.device("meta"):
             expected = _expected(metadata, shapes)
     except VisError:

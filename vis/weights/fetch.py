@@ -35,6 +35,7 @@ def imagenet_file(backbone: str, *, download: bool) -> Path:
     """
     address = _address(backbone)
     folder = weights_folder()
+    # of several the first by name, whatever order the disk lists them in
     for path in sorted(folder.glob(f"{backbone}-*{Path(address).suffix}")):
         digits = path.stem.removeprefix(f"{backbone}-")
         if re.fullmatch(r"[0-9a-f]{8,64}", digits):

@@ -206,6 +206,7 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     addresses = set()
     for name, tensor in tensors.items():
         flat = tensor.detach().cpu().contiguous()
+        # tied weights (one tensor under two names) are written twice
         address = flat.untyped_storage().data_ptr()
         plain[name] = flat.clone() if address in addresses else flat
         addresses.add(address)

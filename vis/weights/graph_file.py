@@ -152,6 +152,7 @@ def _tensor(name: str, message: memoryview) -> Tensor:
     if len(whole) != len(sides) or 4 * math.prod(whole) != len(content):
         what = f"has {len(content)} bytes for the shape {sides[:MAX_AXES]}"
         raise DataError(f"variable {name!r:.80} {what}")
+    # a copy: torch takes no read-only memory, and the whole file would stay alive behind a view
     return torch.frombuffer(bytearray(content), dtype=torch.float32).reshape(whole)
 
 

@@ -96,6 +96,7 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
         name, tensors, classes = _source(model, path)
         skipped: dict[str, str] = {}
         if name == "detr" and model.name != "detr":
+            # a model of images starts one of clips: what has no counterpart is skipped by name
             tensors = {first_of(DETR_RENAMES, n) or n: t for n, t in tensors.items()}
             skipped = _skipped(DETR_SKIPPED, tensors)
         if name and not (classes and (name, classes) == (model.name, model.class_names)):
@@ -193,6 +194,7 @@ def _load(model: Model[Any], tensors: Mapping[str, Tensor], skipped: dict[str, s
     if not loaded:
         reason = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:3])
         raise DataError(f"nothing of it fits the model ({reason})")
+    # all are checked before the first is copied: the model is changed whole or not at all
     for name in loaded:
         check_numbers(name, tensors[name])
     with torch.no_grad():

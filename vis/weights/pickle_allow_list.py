@@ -123,6 +123,7 @@ def _array(raw: object, kind: DtypeRecord, shape: object, order: object) -> npt.
     if math.prod(sizes) * kind.dtype.itemsize != len(data):
         raise DataError(f"a numpy array of shape {sizes} holds {len(data)} bytes")
     numbers = np.frombuffer(data, kind.dtype)
+    # a truth value of another byte is undefined in numpy's and torch's compiled code
     if kind.code == "b1" and (numbers.view(np.uint8) > 1).any():
         raise DataError("a numpy array of truth values holds other bytes than 0 and 1")
     return numbers.reshape(sizes, order="C" if order == "C" else "F")
@@ -179,6 +180,7 @@ def _size(arguments: tuple[object, ...]) -> tuple[int, ...]:
 
 
 def _device(arguments: tuple[object, ...]) -> Record:
+    # where it was trained tells nothing here: a text suffices
     name = ":".join(str(part) for part in arguments if isinstance(part, str | int))
     return Record("torch.device", {"name": name})
 
@@ -195,6 +197,7 @@ def _tensor(arguments: tuple[object, ...]) -> TensorRecord:
     last = sum((size - 1) * step for size, step in zip(sizes, steps, strict=True))
     if offset + (last + 1 if elements else 0) > storage.count:
         raise DataError(f"a tensor of shape {sizes} reaches beyond its storage of {storage.count}")
+    # a stride of 0 would make terabytes of one number
     if elements > storage.count:
         raise DataError(f"a tensor of shape {sizes} expands a storage of {storage.count}")
     return TensorRecord(storage, offset, sizes, steps)

@@ -152,6 +152,7 @@ class _Machine:
         target = self.top()
         if not isinstance(target, list):
             raise DataError("the pickle appends to something that is not a list")
+        # by the memo a list may come to hold itself: no reader may follow it without a bound
         target.extend(values)
 
     def set_items(self, values: list[object]) -> None:
@@ -184,6 +185,7 @@ class _Machine:
             )
             raise DataError(f"it calls {name}, which is not to be called")
         value = build(arguments)
+        # a call can make much out of one remembered value, and be repeated a million times
         self.spend(value)
         self.push(value)
 
@@ -238,6 +240,7 @@ _VALUES = (
 )
 _OPERATIONS: dict[str, Callable[[_Machine, object], object]] = {
     "PROTO": _protocol,
+    # how much a reader may fetch ahead: nothing to obey
     "FRAME": lambda *_: None,
     "STOP": lambda *_: None,
     "MARK": lambda machine, _: machine.mark(),
@@ -267,6 +270,7 @@ _OPERATIONS: dict[str, Callable[[_Machine, object], object]] = {
     "GLOBAL": _global,
     "STACK_GLOBAL": _stack_global,
     "REDUCE": lambda machine, _: machine.call(),
+    # like a call, as no allowed class has a `__new__` of its own
     "NEWOBJ": lambda machine, _: machine.call(),
     "BUILD": lambda machine, _: machine.build(),
     "BINPERSID": lambda machine, _: machine.point(),

@@ -99,6 +99,7 @@ def _read_zip(file: IO[bytes], size: int) -> Published:
 def _entries(file: IO[bytes], size: int) -> Storages:
     """Every entry of the archive, its checksum verified, before any is interpreted."""
     try:
+        # read whole: only then zipfile compares an entry with its checksum
         with zipfile.ZipFile(file) as archive:
             listed = archive.infolist()
             _check_listed(listed, size)
@@ -217,5 +218,6 @@ def _tensor(value: object, data: Storages) -> Tensor:
     assert isinstance(value, TensorRecord)
     dtype = _type(value.storage)
     content = data[value.storage.key]
+    # a view on the file's own bytes: tensors that shared a storage share it here too
     flat = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
     return flat.as_strided(value.shape, value.stride, value.offset)

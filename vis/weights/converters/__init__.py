@@ -42,5 +42,6 @@ def family_of(published: Collection[str]) -> str | None:
         family = get(name)
         return sum(family.ours(key) is not None for key in published)
 
+    # of equals the first by name: the answer does not depend on the order of files on a disk
     nearest = max(names(), key=mapped)
     return nearest if mapped(nearest) > len(published) / 2 else None

@@ -99,6 +99,7 @@ def resnet(shapes: Shapes) -> str:
     part = {name[9:]: shape for name, shape in shapes.items() if name.startswith("backbone.")}
 
     def alike(name: str) -> int:
+        # a deeper ResNet has most tensors of a shallower one: what it has beyond counts against it
         expected = _resnet_shapes(name)
         return 2 * sum(part.get(key) == shape for key, shape in expected.items()) - len(expected)
 

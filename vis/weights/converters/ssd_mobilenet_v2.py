@@ -75,6 +75,7 @@ def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         is_head = layer.startswith(("class_heads.", "box_heads."))
         _check(part, {"bias"} if is_head else NORM, layer)
         if is_head:
+            # TensorFlow stores height, width, inputs, outputs
             part["weight"] = part["weight"].permute(3, 2, 0, 1)
             if layer.startswith("class_heads."):
                 part = {name: _of_classes(x, layer) for name, x in part.items()}
@@ -104,6 +105,7 @@ def _is_depthwise(layer: str) -> bool:
 
 
 def _folded(part: Mapping[str, Tensor], layer: str) -> dict[str, Tensor]:
+    # a depthwise kernel is stored as height, width, channels, multiplier (of 1)
     weight, depthwise = part["weight"], _is_depthwise(layer)
     weight = weight.permute(2, 3, 0, 1) if depthwise else weight.permute(3, 2, 0, 1)
     scale = part["gamma"] / (part["moving_variance"] + EPSILON).sqrt()
