@@ -32,6 +32,7 @@ class Output:
         if self.masks is None:
             return SequenceOutput(self.layers, None, self.padded_size, self.sizes)
         batch, _, queries = self.layers[-1].logits.shape[:3]
+        # The loss compares whole clips, so nothing can be left out there.
         everything = torch.ones(batch, queries, dtype=torch.bool, device=self.sizes.device)
         masks = rearrange(self.masks.logits(everything), "(b n) t h w -> b t n h w", b=batch)
         return SequenceOutput(self.layers, masks, self.padded_size, self.sizes)
