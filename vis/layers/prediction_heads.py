@@ -7,6 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+RARE = 0.01
+"""Probability that a fresh model gives any class to any query."""
+
 
 def mlp(d_model: int, out: int, *, depth: int = 3) -> nn.Sequential:
     """`depth` linear layers with ReLU between them; DETR's box head."""
@@ -14,6 +17,31 @@ def mlp(d_model: int, out: int, *, depth: int = 3) -> nn.Sequential:
     for _ in range(depth - 1):
         layers += [nn.Linear(d_model, d_model), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(d_model, out))
+
+
+def prior_class_head(d_model: int, classes: int) -> nn.Linear:
+    """A linear head to logits, a sigmoid each, by which a fresh model finds every class rare."""
+    head = nn.Linear(d_model, classes)
+    # RetinaNet's prior (Lin et al., 2017, 4.1): else the many empty queries swamp the start.
+    nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
+    return head
+
+
+def delta_box_head(d_model: int, size: float = 0.0) -> nn.Sequential:
+    """A head of what a reference is moved by, before the sigmoid (Zhu et al., 2021, A.4).
+
+    Args:
+        d_model: channels of the queries.
+        size: added to the width and height that a reference states, or to none.
+    """
+    head = mlp(d_model, 4)
+    last = head[-1]
+    assert isinstance(last, nn.Linear)
+    # A fresh head moves nothing, so that the first boxes are the references.
+    nn.init.zeros_(last.weight)
+    with torch.no_grad():
+        last.bias.copy_(last.bias.new_tensor((0.0, 0.0, size, size)))
+    return head
 
 
 def siren_head(

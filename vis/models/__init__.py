@@ -22,6 +22,7 @@ __all__ = ["Model", "build", "current_settings", "names"]
 def names() -> list[str]:
     """The models that there are, in alphabetical order."""
     modules = (module.name for module in pkgutil.iter_modules(__path__))
+    # Parts that models share begin with an underscore, so the folder is the catalogue.
     return sorted(name for name in modules if not name.startswith("_"))
 
 

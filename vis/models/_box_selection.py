@@ -60,11 +60,14 @@ class BoxSelection:
             boxes: `[A 4]` corners as fractions.
         """
         best, labels = scores.max(dim=1)
+        # Stable: of equal scores the first anchor wins, on every device.
         rows = best.argsort(descending=True, stable=True)[:CANDIDATES]
         rows = rows[best[rows] >= self.min_score]
+        # Clamped before suppression: parts outside of the picture must not count as overlap.
         boxes = boxes[rows].clamp(0, 1)
         large = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(dim=1)
         rows, boxes = rows[large], boxes[large]
+        # Across classes: an object must not have two names. Published detectors compare within one.
         indices = nms(boxes, best[rows], self.overlap)[: self.keep]
         rows = rows[indices]
         return Detections(best[rows], labels[rows], scores[rows], boxes[indices])
@@ -80,6 +83,7 @@ class BoxSelection:
         """Masks `[N m m]` within boxes `[N 4]` as predictions over the content of this size."""
         height, width = (-(-side // STRIDE) for side in size)
         whole = put_back(masks, around, (height, width))
+        # A mask without a pixel is no object, whatever the detector says.
         inside = whole > 0.5
         rows = inside.flatten(1).any(dim=1).nonzero()[:, 0]
         rows = rows[self._wholes(inside[rows].flatten(1).float(), detections, rows)]
@@ -98,11 +102,13 @@ class BoxSelection:
     def _wholes(self, masks: Tensor, detections: Detections, rows: Tensor) -> Tensor:
         """Which of the masks `[N P]` stay, in their order."""
         areas = masks.sum(dim=1)
+        # Of the smaller mask: a part lies wholly in its whole, though their IoU is small.
         shared = masks @ masks.T / torch.minimum(areas[:, None], areas[None]).clamp(min=1)
         alike = detections.labels[rows, None] == detections.labels[rows][None]
         same = ((shared >= self.inside) & alike).tolist()
         wholes: list[int] = []
         for row in range(len(rows)):
+            # Best first, so a part that is surer than its whole stays and the whole goes.
             if not any(same[row][other] for other in wholes):
                 wholes.append(row)
         return torch.tensor(wholes, dtype=torch.int64, device=masks.device)
@@ -138,9 +144,11 @@ def embeddings(
         size: pixels of the picture.
     """
     corners = boxes * boxes.new_tensor((size[1], size[0], size[1], size[0]))
+    # The mask's own pixels count; what else the box holds is background or another object.
     weights = functional.adaptive_avg_pool2d(masks[:, None], LOOK)
     weights = weights / weights.sum(dim=(2, 3), keepdim=True).clamp(min=1e-6)
     vectors = []
+    # Stride 2 is left out: edges and colours there are alike in all objects.
     for level, stride in zip(levels[1:], STRIDES[1:], strict=True):
         x = level[None].to(torch.promote_types(level.dtype, torch.float32))
         roi_features = roi_align(
@@ -153,6 +161,7 @@ def embeddings(
 
 def filled(boxes: Tensor, margin: float) -> Tensor:
     """`[N m m]` masks of boxes `[N 4]` that were widened: all of what was within before."""
+    # Where the narrow box begins in the wide one, as a fraction of the wide one's side.
     start = margin / (1 + 2 * margin)
     within = boxes.new_tensor([start, start, 1 - start, 1 - start])
     return coverage(within.expand(len(boxes), -1), FINE, FINE)

@@ -61,6 +61,7 @@ class CodeSelection:
         self, output: Output, head: LinearCodes | ConvCodes, codec: MaskCodec
     ) -> list[ClipPredictions]:
         """Of each clip the best first, without those that show nothing."""
+        # Logits of several stages, but boxes of the last alone, as v2 was released.
         logits = torch.stack(output.logits[-self.averaged :]).float().mean(dim=0)
         boxes = output.boxes[-1].float().clamp(0, 1)
         return [
@@ -79,8 +80,10 @@ class CodeSelection:
         codec: MaskCodec,
     ) -> ClipPredictions:
         """From `[T Q K]` and `[T Q 4]`."""
+        # A clip's query has one class: the mean of its frames.
         scores = class_probs.mean(dim=0)
         pairs = best_pairs(scores, self.keep)
+        # A query may be chosen with several classes; its mask is decoded once.
         queries, inverse = torch.unique(pairs.queries, return_inverse=True)
         height, width = (-(-side // STRIDE) for side in output.sizes[clip].tolist())
         soft = decoded(output, clip, queries, head=head, codec=codec)
@@ -117,6 +120,7 @@ def decoded(
 def pasted(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """`[N T m m]` into `[N T h w]`, zero where the box `[N T 4]` has no height or width."""
     full = masks.new_zeros(*masks.shape[:2], *size)
+    # A box without area has nowhere to put a mask; resizing it would divide by zero.
     valid = (boxes[..., 2:] > boxes[..., :2]).all(dim=-1)
     full[valid] = put_back(masks[valid], boxes[valid], size)
     return full
@@ -125,5 +129,6 @@ def pasted(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
 def centred(probs: Tensor, inside: float) -> Tensor:
     """Probabilities 0..1 whose border between in and out is a half instead of `inside`."""
     probs = probs.float().clamp(0, 1)
+    # Two straight lines through (0, 0), (inside, 1/2) and (1, 1).
     below, above = probs / (2 * inside), 1 - (1 - probs) / (2 * (1 - inside))
     return torch.where(probs < inside, below, above)

@@ -81,7 +81,9 @@ class Model(nn.Module, ABC, Generic[Output]):
 
         Only for models whose `config` has a `chunk`.
         """
+        # What a weight file states must be what the model does.
         self.config = replace(self.config, chunk=chunk)
+        # The model is a module of its own, so its chunk is set here too.
         for part in self.modules():
             # heads that refine maps in parts keep the number beside their layers
             if "chunk" in vars(part):
@@ -92,6 +94,19 @@ class Model(nn.Module, ABC, Generic[Output]):
 
         Not for training: FSDP shares weights that lie in their plain order alone.
         """
+
+    def check_length(self, clip: Clip, *, remedy: str) -> None:
+        """Refuse clips that are too long.
+
+        Raises:
+            UsageError: the clips have more frames than the model was built for.
+        """
+        if clip.frames.shape[1] > self.frames:
+            raise UsageError(
+                f"{self.name} was built for clips of at most {self.frames} frames,"
+                f" not {clip.frames.shape[1]}",
+                remedy=remedy,
+            )
 
     def check_single(self, clip: Clip) -> None:
         """Refuse clips of several frames, for models that look at pictures.

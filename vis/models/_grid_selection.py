@@ -64,6 +64,7 @@ class GridSelection:
             output: of M pictures.
             sizes: `[M 2]` pixels of their content.
         """
+        # Points of the highest score around them: a cheap suppression before any mask is made.
         peaks = [point_peaks(level.float().sigmoid()) for level in output.logits]
         scores = torch.cat([rearrange(level, "m k h w -> m (h w) k") for level in peaks], dim=1)
         mask_embeddings = torch.cat(
@@ -92,9 +93,11 @@ class GridSelection:
     ) -> Detections:
         """From all cells of a picture, `[cells K]` and `[cells C]`, to what stays."""
         cells, labels = (scores > self.min_class).nonzero(as_tuple=True)
+        # Only for cells above the threshold: all 3,872 masks of a picture would fill the memory.
         masks = torch.einsum("nc,chw->nhw", mask_embeddings[cells], mask_features).sigmoid()
         inside = masks > 0.5
         counts = inside.sum(dim=(1, 2))
+        # Mask scoring: a class may be sure of what the mask is not (SOLOv2, section 3.3).
         sure = (masks * inside).sum(dim=(1, 2)) / counts.clamp(min=1)
         detections = Detections(
             scores[cells, labels] * sure, labels, scores[cells], mask_embeddings[cells], masks
@@ -103,6 +106,7 @@ class GridSelection:
         detections = detections.of(
             detections.scores.argsort(descending=True, stable=True)[: self.candidates]
         )
+        # Soft: an overlapped mask loses score instead of being dropped, all pairs at once.
         decay = matrix_decay((detections.masks > 0.5).flatten(1), detections.labels, sigma=SIGMA)
         detections = detections._replace(scores=detections.scores * decay)
         order = detections.scores.argsort(descending=True, stable=True)[: self.keep]
@@ -110,6 +114,7 @@ class GridSelection:
 
 
 def _prediction(detections: Detections, size: list[int]) -> ClipPredictions:
+    # Always four pixels: upstream rounds h / cells up, wrong where a batch is padded further.
     padded_size = (STRIDE * detections.masks.shape[1], STRIDE * detections.masks.shape[2])
     masks = crop_to_valid(detections.masks[:, None], padded_size, (size[0], size[1]))
     presence = masks.amax(dim=(2, 3))

@@ -155,8 +155,10 @@ class MaskBranch(nn.Module):
         clips, numbers = selected.unbind(dim=1)
         queries = context.queries[clips, :, numbers]
         T = queries.shape[1]
+        # Frames of all clips lie end to end, as the backbone saw them.
         frames = clips[:, None] * T + torch.arange(T, device=clips.device)
         parts = zip(
+            # Queries and their frames are cut alike, so that each map meets its own frame.
             torch.split(queries.flatten(0, 1), self.chunk),
             torch.split(frames.flatten(), self.chunk),
             strict=True,
@@ -167,6 +169,7 @@ class MaskBranch(nn.Module):
 
     def _refined(self, context: MaskContext, queries: Tensor, frames: Tensor) -> Tensor:
         """`[M C]`, `[M]` -> `[M D h w]`."""
+        # The softmax runs over the cells of the valid size alone.
         padding = None if context.padding is None else context.padding[frames]
         maps = self.attention(queries, context.keys[frames], padding)
         height = context.frame_term.shape[-2]
@@ -192,5 +195,6 @@ def _precision(device: str) -> AbstractContextManager[object]:
     """The autocast of now, to be entered later."""
     if not torch.amp.is_autocast_available(device):
         return nullcontext()
+    # Masks are computed after the model's forward; autocast has ended by then.
     enabled = torch.is_autocast_enabled(device)
     return torch.autocast(device, torch.get_autocast_dtype(device), enabled=enabled)

@@ -33,6 +33,7 @@ class Output:
             return SequenceOutput(self.layers, None, self.padded_size, self.sizes)
         logits = self.layers[-1].logits
         batch, _, queries = logits.shape[:3]
+        # The loss compares whole clips, so nothing can be left out there.
         everything = torch.ones(batch, queries, dtype=torch.bool, device=logits.device)
         masks = rearrange(self.masks.logits(everything), "(b n) t h w -> b t n h w", b=batch)
         return SequenceOutput(self.layers, masks, self.padded_size, self.sizes)

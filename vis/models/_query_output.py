@@ -39,6 +39,7 @@ class EmbeddingMasks:
 
     def logits(self, select: Tensor) -> Tensor:
         """`[B N]` bool -> `[S T h w]`, the selected queries clip by clip, at least single."""
+        # Half precision would flip pixels whose logit lies near zero.
         kind = torch.promote_types(self.mask_features.dtype, torch.float32)
         return torch.cat(
             [

@@ -64,6 +64,7 @@ class Instances:
 
     def _of(self, output: Output, clip: int) -> ClipPredictions:
         pairs = best_pairs(_class_probs(output, clip)[:, :-1], self.keep)
+        # After the choice, as published: stuff takes places among the best that nobody fills.
         pairs = pairs.of((pairs.labels < self.things).nonzero()[:, 0])
         masks = _masks(output, clip, pairs.queries)
         inside = masks > 0.5
@@ -95,6 +96,7 @@ class Segments:
         pairs = QueryClassPairs(confident, labels[confident], scores[confident])
         masks = _enlarged(output, clip, confident)
         if len(confident):
+            # Each pixel goes to the query of the highest score times mask (appendix).
             winner = (pairs.scores[:, None, None, None] * masks).argmax(dim=0)
             won = winner == torch.arange(len(confident), device=winner.device)[:, None, None, None]
             rows, left = self._left(pairs.labels, won, masks >= 0.5)
@@ -104,12 +106,14 @@ class Segments:
     def _left(self, labels: Tensor, won: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """Which rows of `[N T H W]` stay, and what of the picture each has."""
         area, alone, both = (x.sum(dim=(1, 2, 3)) for x in (won, own, won & own))
+        # A segment that others cover by more than a fifth is an echo of theirs.
         fine = (area > 0) & (alone > 0) & (both > 0) & (area >= self.whole * alone)
         parts: dict[int, Tensor] = {}
         rows: list[int] = []
         for row in fine.nonzero()[:, 0].tolist():
             label, part = int(labels[row]), won[row] & own[row]
             if label >= self.things and label in parts:
+                # Stuff has one segment a class: later queries join the first.
                 parts[label] |= part
                 continue
             rows.append(row)
@@ -128,6 +132,7 @@ class Classes:
 
     def _of(self, output: Output, clip: int) -> ClipPredictions:
         class_probs = _class_probs(output, clip)[:, :-1]
+        # All queries take part in a class; none is chosen.
         masks = _enlarged(output, clip, torch.arange(len(class_probs), device=class_probs.device))
         semantic = torch.einsum("qk,qthw->tkhw", class_probs, masks)
         # several queries may name one pixel: their sum is brought down to a probability
@@ -137,6 +142,7 @@ class Classes:
 
 def best_pairs(class_probs: Tensor, keep: int) -> QueryClassPairs:
     """The most probable of all pairs of query and class, `[Q K]`, the best first."""
+    # Clamped: few queries and classes have fewer pairs than are asked for.
     scores, flat = class_probs.flatten().topk(min(keep, class_probs.numel()))
     return QueryClassPairs(flat // class_probs.shape[1], flat % class_probs.shape[1], scores)
 
@@ -157,6 +163,7 @@ def _enlarged(output: Output, clip: int, queries: Tensor) -> Tensor:
     """`[N T H W]` probabilities of every pixel of the content."""
     logits, inverse = _logits(output, clip, queries)
     height, width = output.sizes[clip].tolist()
+    # Enlarged before the sigmoid, then cut: cells at the valid border straddle it.
     large = interpolate(logits, output.queries.padded_size, mode="bilinear", align_corners=False)
     return large[:, :, :height, :width].sigmoid()[inverse]
 

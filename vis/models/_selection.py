@@ -42,6 +42,7 @@ def majority(probabilities: Tensor) -> tuple[Tensor, Tensor]:
     """
     best, votes = probabilities.max(dim=-1)
     counts = one_hot(votes, probabilities.shape[-1]).sum(dim=1)
+    # argmax takes the first of equal counts, so the lowest class.
     return best.mean(dim=1), counts.argmax(dim=-1)
 
 
@@ -97,18 +98,21 @@ class Selection:
 
     def _judge(self, output: Output) -> QueryPredictions:
         last = output.layers[-1]
+        # Rows of background take their share of the softmax but are no class to vote for.
         probabilities = last.logits.float().softmax(dim=-1)[..., self.background_rows : -1]
         scores, labels = self.vote(probabilities)
         return QueryPredictions(
             scores=scores,
             labels=labels,
             class_scores=probabilities.mean(dim=1),
+            # Clamped: a box may reach beyond the picture, a prediction may not.
             boxes=to_corners(last.boxes.float()).clamp(0, 1).transpose(1, 2),
             visibility=probabilities.amax(dim=-1).transpose(1, 2),
         )
 
     def _selected(self, queries: QueryPredictions) -> Tensor:
         """`[B N]` bool."""
+        # argsort twice is the rank: position n holds how many are better than n.
         rank = queries.scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         visible = queries.visibility.amax(dim=2) >= self.min_visibility
         return (rank < self.keep) & visible & (queries.scores >= self.min_score)

@@ -29,6 +29,7 @@ def by_class(semantic: Tensor, background: Tensor | None = None) -> ClipPredicti
     """
     classes = semantic.shape[1]
     rest = semantic.new_zeros(semantic[:, 0].shape) if background is None else background
+    # The two likeliest say all: the best of a pixel and what it has to beat.
     values, order = torch.cat((semantic, rest[:, None]), dim=1).topk(2, dim=1)
     (first, second), names = values.unbind(dim=1), order[:, 0]
     labels = torch.unique(names)

@@ -16,6 +16,7 @@ from vis.layers.padding import downsample_padding, normalize, padded_size_of, pa
 from vis.losses.outputs import LayerOutput
 from vis.losses.set_loss import Weights
 from vis.losses.targets import check_classes
+from vis.models._checks import check_choice, check_counts, check_fractions
 from vis.models._contract import Model
 from vis.models._masks import BackboneFeatures, DenseMasks
 from vis.models._output import Output
@@ -59,12 +60,15 @@ class Settings:
     num_heads: int = 8
     """Heads of each attention, and attention maps of a query in the mask branch."""
     encoder_layers: int = 6
+    """Layers of the encoder."""
     decoder_layers: int = 6
+    """Layers of the decoder; the loss looks at each."""
     ffn_dim: int = 2048
     """Channels inside the transformer's feed-forward parts."""
     dropout: float = 0.1
+    """Probability in training, wherever the paper has it."""
     mask_weight: float = 1.0
-    """Of the mask terms in the loss; published 1, where much data and a pre-trained start help."""
+    """Weight of both mask terms; published 1, where much data and a pre-trained start help."""
     vote: str = "mean"
     """How frames agree on a class: `mean` probability, or `majority` as published."""
     min_score: float = 0.0
@@ -97,14 +101,10 @@ def check(settings: Settings, *, masks: bool) -> None:
     Raises:
         UsageError: naming the setting.
     """
-    for name in COUNTS:
-        if getattr(settings, name, 1) < 1:
-            raise UsageError(f"{name} is {getattr(settings, name)}, it must be at least 1")
-    for name in SHARES:
-        if not 0 <= getattr(settings, name, 0) <= 1:
-            raise UsageError(f"{name} is {getattr(settings, name)}, it must be within 0..1")
-    if settings.vote not in VOTES:
-        raise UsageError(f"vote is {settings.vote!r}", remedy=f"One of: {', '.join(VOTES)}.")
+    check_counts(settings, "classes frames instance_queries d_model num_heads decoder_layers")
+    check_counts(settings, "ffn_dim keep chunk")
+    check_fractions(settings, "dropout sine_dropout min_score min_visibility")
+    check_choice(settings, "vote", VOTES)
     if settings.d_model % 2 or settings.d_model % settings.num_heads:
         raise UsageError(
             f"d_model {settings.d_model} is odd or not a multiple of the {settings.num_heads} heads"
@@ -114,20 +114,6 @@ def check(settings: Settings, *, masks: bool) -> None:
             f"d_model {settings.d_model} and num_heads {settings.num_heads} are not multiples of"
             f" {MASK_WIDTH} and {GROUPS}, which the masks need"
         )
-
-
-COUNTS = (
-    "classes",
-    "frames",
-    "instance_queries",
-    "d_model",
-    "num_heads",
-    "decoder_layers",
-    "ffn_dim",
-    "keep",
-    "chunk",
-)
-SHARES = ("dropout", "sine_dropout", "min_score", "min_visibility")
 
 
 class SequenceModel(Model[Output]):
@@ -175,6 +161,7 @@ class SequenceModel(Model[Output]):
         self.backbone = backbone
         self.projection = nn.Conv2d(backbone.channels[-1], d_model, 1)
         self.positions, self.transformer = positions, transformer
+        # In the order of frames: query t * N + n is instance n in frame t.
         self.queries = nn.Parameter(torch.randn(frames * instance_queries, d_model))
         self.class_head, self.box_head, self.masks = class_head, box_head, masks
         self.loss, self.selection = loss, selection
@@ -213,7 +200,7 @@ class SequenceModel(Model[Output]):
         Raises:
             UsageError: the clips have more frames than the model was built for.
         """
-        self._check(clip)
+        self.check_length(clip, remedy="Cut the video into shorter windows.")
         T, pixels = clip.frames.shape[1], clip.frames.flatten(0, 1)
         padded_size = padded_size_of(clip.frames, self.backbone.multiple)
         padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
@@ -223,6 +210,7 @@ class SequenceModel(Model[Output]):
             outside = None if padding is None else padding[rows // T]
             x = normalize(pixels[rows], outside, self.projection.weight.dtype)
             levels = self.backbone(x.contiguous(memory_format=torch.channels_last))
+            # Stride 32 alone goes on: attention grows with the square of the cells.
             projected.append(self.projection(levels[-1]))
             if self.masks is not None:
                 laterals.append(self.masks.lateral_maps(levels[:-1]))
@@ -237,6 +225,7 @@ class SequenceModel(Model[Output]):
         tokens = rearrange(features.projected, "(b t) c h w -> b t h w c", t=frames)
         padding, allowed = features.padding, None
         if padding is None:
+            # Positions count valid cells, so they need a mask even where all are.
             padding = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=tokens.device)
         else:
             allowed = rearrange(~padding, "b t h w -> b 1 1 (t h w)")
@@ -260,14 +249,6 @@ class SequenceModel(Model[Output]):
         if masks is None:
             return output
         return replace(output, masks=DenseMasks(rearrange(masks, "b t n h w -> b n t h w")))
-
-    def _check(self, clip: Clip) -> None:
-        if self.frames < clip.frames.shape[1]:
-            raise UsageError(
-                f"{self.name} was built for clips of at most {self.frames} frames,"
-                f" not {clip.frames.shape[1]}",
-                remedy="Cut the video into shorter windows.",
-            )
 
 
 def _shifted(target: ClipTargets, background_rows: int) -> ClipTargets:

@@ -67,10 +67,12 @@ class MaskTransformer(nn.Module):
         """`[M N C]` -> `[M N K]`."""
         count = tokens.shape[1]
         patches = self.projection(tokens)
+        # Class embeddings come after the patches, as the published weights were trained.
         x = torch.cat((patches, self.classes.expand(len(tokens), -1, -1)), dim=1)
         for layer in self.blocks:
             x = layer(x)
         x = self.norm(x)
+        # Equation 5 with both sides normed: a cosine, so the norm after it sets the scale.
         patches = normalize(x[:, :count] @ self.patch_map, dim=-1)
         classes = normalize(x[:, count:] @ self.class_map, dim=-1)
         return self.score_norm(patches @ classes.mT)  # type: ignore[no-any-return]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -30,9 +31,33 @@ class ScaledPicture(NamedTuple):
     """A picture at some size."""
 
     picture: Tensor
-    """`[3 H W]` normalised."""
+    """`[3 H W]` normalised; before that, `[1 3 H W]`."""
     mirrored: bool
     """Whether left and right are exchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How a picture is looked at in use."""
+
+    side: int
+    """Of a window, in pixels."""
+    stride: int
+    """Pixels from one window to the next."""
+    scales: tuple[float, ...]
+    """Sizes, beside the given one."""
+    mirrored: bool
+    """Whether each is looked at mirrored, too."""
+
+    def pictures(self, picture: Tensor) -> Iterator[ScaledPicture]:
+        """A picture `[1 3 H W]` at all sizes, as it is and mirrored: `[1 3 H' W']` each."""
+        for scale in self.scales:
+            # Half up, unlike Python's round: as released.
+            size = [max(1, int(side * scale + 0.5)) for side in picture.shape[2:]]
+            resized = interpolate(picture, size, mode="bilinear")
+            yield ScaledPicture(resized, mirrored=False)
+            if self.mirrored:
+                yield ScaledPicture(resized.flip(-1), mirrored=True)
 
 
 def averaged(
@@ -74,6 +99,7 @@ def slid(look: Look, picture: Tensor, tiling: Tiling) -> Tensor:
         for (rows, columns), window_scores in zip(some, scores, strict=True):
             total[:, rows, columns] += window_scores
             counts[rows, columns] += 1
+    # Windows overlap; a pixel's scores are the mean of all windows that hold it.
     return total / counts
 
 
@@ -82,6 +108,7 @@ def enlarged(size: Sequence[int], window: int) -> tuple[int, int]:
     short = min(size)
     if short >= window:
         return size[0], size[1]
+    # Truncated, not rounded, as released: the grid of windows depends on it.
     return int(size[0] * (window / short)), int(size[1] * (window / short))
 
 

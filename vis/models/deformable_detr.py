@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,10 +14,11 @@ from vis.layers.deformable_queries import LearnedQueries, ProposedQueries, moved
 from vis.layers.deformable_transformer import DeformableDecoderLayer, DeformableEncoder, LevelEntry
 from vis.layers.padding import normalize, padded_size_of, padding_mask
 from vis.layers.pixel_decoder import GROUPS
-from vis.layers.prediction_heads import mlp
+from vis.layers.prediction_heads import delta_box_head, prior_class_head
 from vis.losses.focal_set_loss import FocalSetLoss
 from vis.losses.outputs import LayerOutput
 from vis.losses.targets import check_classes
+from vis.models._checks import check_counts, check_fractions
 from vis.models._contract import Model
 from vis.models._query_selection import best_pairs
 from vis.models._selection import STRIDE
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from vis.layers.deformable_transformer import Memory
     from vis.records import Clip, ClipTargets
 
-RARE = 0.01
-"""Probability that a fresh model gives any class to any query."""
 SMALL = -2.0
 """Size of a fresh model's boxes, before the sigmoid."""
 MAPS = 3
@@ -58,18 +56,25 @@ class Config:
     classes: int
     """Number of classes in the data set."""
     backbone: str = "resnet50"
+    """A name of `vis.backbones`."""
     d_model: int = 256
+    """Channels of levels and queries."""
     queries: int = 300
+    """Number of queries, so the most objects that a picture can have."""
     levels: int = 4
     """1, or at least 3: those of the backbone, then halves of the last."""
     points: int = 4
-    """That each head looks at in each level."""
+    """Points that each head looks at in each level."""
     num_heads: int = 8
+    """Heads of each attention."""
     encoder_layers: int = 6
+    """Layers of the encoder."""
     decoder_layers: int = 6
+    """Layers of the decoder; the loss looks at each."""
     ffn_dim: int = 1024
     """Width of the transformer's feed-forward parts."""
     dropout: float = 0.1
+    """Probability in training."""
     refine: bool = False
     """Whether each layer of the decoder has heads of its own, and begins with the boxes of the
     layer before."""
@@ -144,6 +149,7 @@ class DeformableDETR(Model[Output]):
         """
         self.check_single(clip)
         padded_size = padded_size_of(clip.frames, self.backbone.multiple)
+        # Unlike Mask2Former's, these levels keep their padding out of the attention.
         padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
         x = normalize(clip.frames[:, 0], padding, self.encoder.level_embed.dtype)
         maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
@@ -179,11 +185,13 @@ class DeformableDETR(Model[Output]):
         state, positions, references, proposals = self.queries(memory)
         layers = []
         for index, layer in enumerate(self.decoder):
+            # One head serves all layers where boxes are not refined.
             own = index % len(self.class_heads)
             state = layer(state, positions, references, memory)
             boxes = moved_boxes(references, self.box_heads[own](state))
             layers.append(_layer(self.class_heads[own](state), boxes))
             if self.refine:
+                # Detached: a layer learns to mend boxes, not to make the next layer's easier.
                 references = boxes.detach()
         return layers, state, proposals
 
@@ -199,6 +207,7 @@ class DeformableDETR(Model[Output]):
             class_scores=class_probs[pairs.queries],
             boxes=boxes,
             masks=coverage(boxes, height, width),
+            # The score says how sure it is; said twice, the tracker would hide the rest.
             presence=torch.ones_like(boxes[..., 0]),
             embeddings=output.states[clip, pairs.queries].float(),
         )
@@ -230,49 +239,33 @@ def build(config: Config) -> DeformableDETR:
             ffn_dim=config.ffn_dim,
             dropout=config.dropout,
         ),
-        queries=_proposed(config) if config.two_stage else _learned(config),
+        queries=_proposed(config)
+        if config.two_stage
+        else LearnedQueries(config.d_model, config.queries),
         decoder=nn.ModuleList(
             DeformableDecoderLayer(
                 config.d_model, **attention, ffn_dim=config.ffn_dim, dropout=config.dropout
             )
             for _ in range(config.decoder_layers)
         ),
-        class_heads=nn.ModuleList(_class_head(config) for _ in range(count)),
+        class_heads=nn.ModuleList(
+            prior_class_head(config.d_model, config.classes) for _ in range(count)
+        ),
         box_heads=nn.ModuleList(
-            _box_head(config, 0.0 if index or config.two_stage else SMALL) for index in range(count)
+            delta_box_head(config.d_model, 0.0 if index or config.two_stage else SMALL)
+            for index in range(count)
         ),
         loss=FocalSetLoss(),
     ).with_config(config)
-
-
-def _learned(config: Config) -> LearnedQueries:
-    return LearnedQueries(config.d_model, config.queries)
 
 
 def _proposed(config: Config) -> ProposedQueries:
     return ProposedQueries(
         config.d_model,
         config.queries,
-        class_head=_class_head(config),
-        box_head=_box_head(config, 0.0),
+        class_head=prior_class_head(config.d_model, config.classes),
+        box_head=delta_box_head(config.d_model),
     )
-
-
-def _class_head(config: Config) -> nn.Linear:
-    head = nn.Linear(config.d_model, config.classes)
-    nn.init.constant_(head.bias, -math.log((1 - RARE) / RARE))
-    return head
-
-
-def _box_head(config: Config, size: float) -> nn.Sequential:
-    """A fresh one moves nothing; `size` is added to what a reference says of it."""
-    head = mlp(config.d_model, 4)
-    last = head[-1]
-    assert isinstance(last, nn.Linear)
-    nn.init.zeros_(last.weight)
-    with torch.no_grad():
-        last.bias.copy_(last.bias.new_tensor((0.0, 0.0, size, size)))
-    return head
 
 
 def _layer(logits: Tensor, boxes: Tensor) -> LayerOutput:
@@ -285,11 +278,9 @@ def _maps(levels: int) -> int:
 
 
 def _check(config: Config) -> None:
-    for name in COUNTS:
-        if getattr(config, name) < 1:
-            raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
-    if not 0 <= config.dropout <= 1:
-        raise UsageError(f"dropout is {config.dropout}, it must be within 0..1")
+    check_counts(config, "classes d_model queries levels points num_heads")
+    check_counts(config, "encoder_layers decoder_layers ffn_dim keep")
+    check_fractions(config, "dropout")
     if config.levels == MAPS - 1:
         raise UsageError(f"levels is {config.levels}", remedy=f"Give 1, or at least {MAPS}.")
     if config.two_stage and not config.refine:
@@ -300,18 +291,3 @@ def _check(config: Config) -> None:
         )
     if config.d_model > GROUPS and config.d_model % GROUPS:
         raise UsageError(f"d_model {config.d_model} is no multiple of {GROUPS}")
-
-
-COUNTS = (
-    *(
-        "classes",
-        "d_model",
-        "queries",
-        "levels",
-        "points",
-        "num_heads",
-        "encoder_layers",
-        "decoder_layers",
-    ),
-    *("ffn_dim", "keep"),
-)

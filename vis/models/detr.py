@@ -28,6 +28,7 @@ class Config(Settings):
     """The defaults are the published model's; a clip has one frame."""
 
     instance_queries: int = 100
+    """Objects that an image can have; the paper's object queries."""
     d_model: int = 256
     masks: bool = False
     """Whether there is a mask branch; without it, a mask is its box."""
@@ -78,6 +79,7 @@ def build(config: Config) -> DETR:
             dropout=config.dropout,
             activation=functional.relu,
         ),
+        # The last row is no object; there is no row of background before the classes.
         class_head=nn.Linear(config.d_model, config.classes + 1),
         box_head=mlp(config.d_model, 4),
         masks=_mask_branch(config, backbone.channels[:-1]) if config.masks else None,

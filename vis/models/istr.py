@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from einops import rearrange
@@ -17,9 +17,11 @@ from vis.layers.learned_codes import LearnedCodes
 from vis.layers.mask_codes import CosineCodes, PrincipalCodes
 from vis.layers.padding import normalize, padded_size_of, padding_mask
 from vis.layers.upsampling import FeaturePyramid
-from vis.losses.code_loss import V1, V2, CodedStage, CodeLoss
+from vis.losses.code_loss import CodedStage
+from vis.models._checks import check_choice, check_counts
 from vis.models._code_selection import CodeSelection, Output, sides_of
 from vis.models._contract import Model
+from vis.models._istr_releases import GENERATIONS
 from vis.ops.boxes import to_corners
 
 if TYPE_CHECKING:
@@ -28,27 +30,10 @@ if TYPE_CHECKING:
     from vis.backbones.levels import Backbone
     from vis.layers.dynamic_head import Stage
     from vis.layers.mask_codes import MaskCodec
+    from vis.losses.code_loss import CodeLoss
     from vis.records import Clip, ClipPredictions, ClipTargets
 
 LEVELS = 4
-
-
-class Generation(NamedTuple):
-    """What changed between the two releases, beside the codes."""
-
-    loss: CodeLoss
-    averaged: int
-    """How many of the last stages give the logits."""
-    inside: float
-    """What is at least as probable belongs to a mask."""
-    frozen: bool
-    """Whether the backbone's first stage stays as it is."""
-
-
-GENERATIONS = {
-    "v1": Generation(V1, averaged=1, inside=0.5, frozen=True),
-    "v2": Generation(V2, averaged=4, inside=0.45, frozen=False),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +71,7 @@ class Config:
     dynamic: int = 64
     """Channels inside the filters that queries make."""
     frames: int = 1
-    """Of a clip, at most."""
+    """The most frames of a clip."""
     query_propagation: float = 0.3
     """A query that is as sure of a class goes on from where it was in the frame before."""
     keep: int = 100
@@ -143,14 +128,11 @@ class ISTR(Model[Output]):
             UsageError: the clips have more frames than the model was built for.
         """
         T = clip.frames.shape[1]
-        if self.frames < T:
-            raise UsageError(
-                f"istr was built for clips of at most {self.frames} frame(s), not {T}",
-                remedy="Give it fewer frames at a time.",
-            )
+        self.check_length(clip, remedy="Give it fewer frames at a time.")
         levels = self._levels(clip)
         looks: list[list[Stage]] = []
         for t in range(T):
+            # Frames in their order: a query goes on from the frame before.
             now = [level[:, t] for level in levels]
             first = self._first(now, clip.sizes)
             looks.append(
@@ -167,6 +149,7 @@ class ISTR(Model[Output]):
         outputs: list[Stage] = []
         for stage in self.stages:
             outputs.append(stage(queries, boxes, levels))
+            # Detached, as released: each stage answers for its own step alone.
             queries, boxes = outputs[-1].queries, outputs[-1].boxes.detach()
         return outputs
 
@@ -213,6 +196,7 @@ class ISTR(Model[Output]):
 
         The padding counts in the mean, as released.
         """
+        # Published fault: padding is part of the mean, so a picture's result depends on its batch.
         means = torch.stack([level.mean(dim=(2, 3)) for level in levels]).sum(dim=0)
         corners = to_corners(self.boxes.to(torch.promote_types(self.boxes.dtype, torch.float32)))
         return means[:, None] + self.queries, corners * sides_of(sizes, corners[None])
@@ -222,6 +206,7 @@ class ISTR(Model[Output]):
     ) -> tuple[Tensor, Tensor]:
         """Queries that found something in the frame before go on from there, the others anew."""
         last = before[-1]
+        # Queries that hold nothing start anew, or they would never find an object that enters.
         sure = last.logits.sigmoid().amax(dim=2, keepdim=True) >= self.query_propagation
         queries, boxes = first
         return (
@@ -264,6 +249,7 @@ def build(config: Config) -> ISTR:
     generation = GENERATIONS[config.generation]
     backbone = backbones.build(config.backbone)
     if not generation.frozen:
+        # v2 trains the whole backbone; v1 keeps the stem and first stage, as detectron2 does.
         backbone.requires_grad_(True)
     return ISTR(
         frames=config.frames,
@@ -300,23 +286,10 @@ def _code_head(config: Config) -> LinearCodes | ConvCodes:
 
 
 def _check(config: Config) -> None:
-    counts = (
-        "classes",
-        "mask_side",
-        "code",
-        "d_model",
-        "queries",
-        "stages",
-        "num_heads",
-        "ffn_dim",
-    )
-    for name in (*counts, "dynamic", "frames", "keep"):
-        if getattr(config, name) < 1:
-            raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
-    for name, options in (("generation", GENERATIONS), ("codec", CODECS)):
-        if getattr(config, name) not in options:
-            remedy = f"One of: {', '.join(options)}."
-            raise UsageError(f"{name} is {getattr(config, name)!r}", remedy=remedy)
+    check_counts(config, "classes mask_side code d_model queries stages num_heads ffn_dim")
+    check_counts(config, "dynamic frames keep")
+    check_choice(config, "generation", GENERATIONS)
+    check_choice(config, "codec", CODECS)
     if config.d_model % config.num_heads:
         raise UsageError(f"d_model {config.d_model} is no multiple of the {config.num_heads} heads")
     if config.code > config.mask_side**2 and config.codec != "ae":

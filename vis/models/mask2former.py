@@ -17,6 +17,7 @@ from vis.layers.pixel_decoder import GROUPS, PixelDecoder
 from vis.layers.positions import AddedSinePositions3D, SinePositions2D
 from vis.losses.query_loss import PUBLISHED_POINTS, QueryLoss, QueryOutput
 from vis.losses.targets import check_classes
+from vis.models._checks import check_choice, check_counts, check_fractions
 from vis.models._contract import Model
 from vis.models._query_output import Output
 from vis.models._query_selection import Classes, Instances, Segments, Tracks
@@ -59,20 +60,25 @@ class Config:
     YouTube-VIS, which the published code looks at as a whole; memory grows with it, and beyond
     100 the published models lose track."""
     backbone: str = "resnet50"
+    """A name of `vis.backbones`."""
     d_model: int = 256
     """Channels of levels and queries."""
     mask_width: int = 256
     """Channels of mask features and mask embeddings."""
     queries: int = 100
+    """Number of queries, so the most tracks of a clip or objects of a picture."""
     num_heads: int = 8
+    """Heads of each attention."""
     pixel_depth: int = 6
     """Layers of the pixel decoder."""
     pixel_ffn_dim: int = 1024
+    """Channels inside the pixel decoder's feed-forward parts."""
     depth: int = 9
     """Layers of the decoder of queries."""
     ffn_dim: int = 2048
+    """Channels inside the feed-forward parts of the decoder of queries."""
     points: int = PUBLISHED_POINTS
-    """At which the loss compares masks."""
+    """Number of points at which the loss compares two masks."""
     published_labels: bool = False
     """Whether an object that left before the last frame is taught as no object, as published."""
     keep: int | None = None
@@ -122,6 +128,7 @@ class Mask2Former(Model[Output]):
         super().__init__()
         self.classes, self.frames, self.chunk = classes, frames, chunk
         self.is_semantic = is_semantic
+        # The published models train the stem, too, which detectors usually freeze.
         self.backbone = backbone.requires_grad_(True)
         self.pixel_decoder, self.decoder = pixel_decoder, decoder
         self.class_head = class_head
@@ -133,13 +140,16 @@ class Mask2Former(Model[Output]):
         Raises:
             UsageError: the clips have more frames than the model was built for.
         """
-        self._check(clip)
+        remedy = "Cut the video into shorter windows, or build it with more `frames`."
+        self.check_length(clip, remedy=remedy)
         padded_size = padded_size_of(clip.frames, max(STRIDE, self.backbone.multiple))
         padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
         mask_features, levels = self._see(clip.frames, padding)
         states, mask_embeddings = self.decoder(levels, mask_features)
         if not self.training:
+            # In use only the last layer is read; masks of all layers are ten times the memory.
             states, mask_embeddings = states[-1:], mask_embeddings[-1:]
+        # One head for all layers, and for the learned queries before the first.
         logits = [self.class_head(state) for state in states]
         return Output(
             QueryOutput(logits, mask_embeddings, mask_features, padded_size), states[-1], clip.sizes
@@ -171,14 +181,6 @@ class Mask2Former(Model[Output]):
         yield from self.pixel_decoder.layers
         yield from self.decoder.layers
 
-    def _check(self, clip: Clip) -> None:
-        if self.frames < clip.frames.shape[1]:
-            raise UsageError(
-                f"mask2former was built for clips of at most {self.frames} frames,"
-                f" not {clip.frames.shape[1]}",
-                remedy="Cut the video into shorter windows, or build it with more `frames`.",
-            )
-
     def _see(self, frames: Tensor, padding: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """`[B T 3 H W]` -> `[B T D h w]` of stride 4 and three levels `[B*T C h w]`."""
         B, T = frames.shape[:2]
@@ -201,6 +203,7 @@ def build(config: Config) -> Mask2Former:
     """
     _check(config)
     backbone = backbones.build(config.backbone)
+    # Time is added to the code of space, so that weights of pictures keep their meaning.
     positions = AddedSinePositions3D if config.task == VIDEO else SinePositions2D
     return Mask2Former(
         classes=config.classes,
@@ -243,24 +246,13 @@ def _selection(config: Config) -> Selection:
 
 
 def _check(config: Config) -> None:
-    if config.task not in TASKS:
-        raise UsageError(f"task is {config.task!r}", remedy=f"One of: {', '.join(TASKS)}.")
-    for name in COUNTS:
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise UsageError(f"{name} is {value}, it must be at least 1")
-    for name in ("min_score", "min_whole"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UsageError(f"{name} is {getattr(config, name)}, it must be within 0..1")
+    check_choice(config, "task", TASKS)
+    check_counts(config, "classes frames d_model mask_width queries num_heads pixel_depth")
+    check_counts(config, "pixel_ffn_dim depth ffn_dim points keep chunk")
+    check_fractions(config, "min_score min_whole")
     if config.d_model % 2 or config.d_model % config.num_heads:
         raise UsageError(
             f"d_model {config.d_model} is odd or not a multiple of the {config.num_heads} heads"
         )
     if config.d_model > 2 * GROUPS and config.d_model % GROUPS:
         raise UsageError(f"d_model {config.d_model} is no multiple of {GROUPS}")
-
-
-COUNTS = (
-    *("classes", "frames", "d_model", "mask_width", "queries", "num_heads", "pixel_depth"),
-    *("pixel_ffn_dim", "depth", "ffn_dim", "points", "keep", "chunk"),
-)

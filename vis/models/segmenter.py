@@ -15,10 +15,11 @@ from vis.errors import UsageError
 from vis.layers.padding import normalize, padded_size_of, padding_mask
 from vis.losses.semantic import PixelLoss
 from vis.losses.targets import check_batch
+from vis.models._checks import check_choice, check_counts
 from vis.models._contract import Model
 from vis.models._semantic import by_class
 from vis.models._token_decoders import LinearDecoder, MaskTransformer
-from vis.models._windows import ScaledPicture, Tiling, averaged
+from vis.models._windows import Tiling, Windows, averaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +49,7 @@ class Config:
     depth: int = 12
     """Layers of the encoder; 24 of the large one."""
     num_heads: int = 6
-    """Of the encoder; the published ones have 64 channels each."""
+    """Heads of the encoder; the published ones have 64 channels each."""
     distilled: bool = False
     """Whether the encoder is a DeiT, with a second token."""
     decoder: str = "mask"
@@ -58,9 +59,9 @@ class Config:
     drop_path: float = 0.1
     """Stochastic depth of the encoder's last layer; it rises to it from 0."""
     dropout: float = 0.1
-    """Of the mask decoder, as released; the article says none."""
+    """Probability in the mask decoder, as released; the article says none."""
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    """Of red, green and blue 0..1; a part of the weights, as the padding is zero after it."""
+    """Red, green and blue 0..1, a part of the weights, as the padding is zero after it."""
     deviation: tuple[float, ...] = (0.5, 0.5, 0.5)
     background: bool = False
     """Whether pixels of no object are one more class, which is never predicted: for data sets of
@@ -104,10 +105,7 @@ class Segmenter(Model[Output]):
 
     Args:
         patch: side of a token in pixels.
-        window: side of the windows in use; None for the whole picture.
-        stride: pixels from one window to the next; None for as many as a window has.
-        scales: sizes at which a picture is looked at in use.
-        mirrored: whether each is looked at mirrored, too.
+        windows: in which a picture is looked at in use; None for the whole picture.
         chunk: windows that are looked at at once.
         background: whether the last row of the scores is no class.
         mean: of red, green and blue 0..1.
@@ -124,10 +122,7 @@ class Segmenter(Model[Output]):
         self,
         *,
         patch: int,
-        window: int | None,
-        stride: int | None,
-        scales: tuple[float, ...],
-        mirrored: bool,
+        windows: Windows | None,
         chunk: int,
         background: bool,
         mean: tuple[float, ...],
@@ -138,8 +133,7 @@ class Segmenter(Model[Output]):
     ) -> None:
         super().__init__()
         self.frames, self.patch, self.background = 1, patch, background
-        self.window, self.stride, self.chunk = window, stride, chunk
-        self.scales, self.mirrored = scales, mirrored
+        self.windows, self.chunk = windows, chunk
         self.mean, self.deviation = mean, deviation
         self.backbone, self.decoder, self.loss = backbone, decoder, loss
 
@@ -151,11 +145,12 @@ class Segmenter(Model[Output]):
         """
         self.check_single(clip)
         padded_size = padded_size_of(clip.frames, self.patch)
-        if self.window is None or self.training:
+        # Training sees crops as large as a window; windows are for whole pictures in use.
+        if self.windows is None or self.training:
             padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
             logits = self._cells(self._normalize(clip.frames[:, 0], padding))
         else:
-            logits = torch.stack(list(self._by_windows(clip, self.window, padded_size)))
+            logits = torch.stack(list(self._by_windows(clip, self.windows, padded_size)))
         return Output(logits, padded_size, clip.sizes)
 
     def losses(self, output: Output, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
@@ -200,29 +195,23 @@ class Segmenter(Model[Output]):
     def _cells(self, frames: Tensor) -> Tensor:
         """Normalised frames `[M 3 H W]` of whole patches -> scores `[M K h w]` of the patches."""
         height, width = (side // self.patch for side in frames.shape[2:])
+        # The class token and DeiT's second one come first; a decoder reads patches alone.
         patches = self.backbone(frames)[:, -height * width :]
         scores: Tensor = self.decoder(patches)
         return rearrange(scores, "m (h w) k -> m k h w", h=height)
 
     def _by_windows(
-        self, clip: Clip, window: int, padded_size: tuple[int, int]
+        self, clip: Clip, windows: Windows, padded_size: tuple[int, int]
     ) -> Iterator[Tensor]:
         """`[K H W]` of each picture: the logarithm of its mean probabilities, padded."""
-        tiling = Tiling(window, self.stride or window, self.chunk)
+        tiling = Tiling(windows.side, windows.stride, self.chunk)
         for frame, (height, width) in zip(clip.frames[:, 0], clip.sizes.tolist(), strict=True):
-            views = list(self._views(frame[None, :, :height, :width]))
+            scaled = windows.pictures(frame[None, :, :height, :width])
+            views = [x._replace(picture=self._normalize(x.picture, None)[0]) for x in scaled]
             class_probs = averaged(self.look, views, tiling, (height, width))
+            # Back to logits: views are averaged as probabilities, the output holds logits.
             logits = class_probs.clamp(min=torch.finfo(class_probs.dtype).tiny).log()
             yield pad(logits, (0, padded_size[1] - width, 0, padded_size[0] - height))
-
-    def _views(self, picture: Tensor) -> Iterator[ScaledPicture]:
-        """A picture `[1 3 H W]` at all sizes, as it is and mirrored."""
-        for scale in self.scales:
-            size = [max(1, int(side * scale + 0.5)) for side in picture.shape[2:]]
-            scaled = self._normalize(interpolate(picture, size, mode="bilinear"), None)[0]
-            yield ScaledPicture(scaled, mirrored=False)
-            if self.mirrored:
-                yield ScaledPicture(scaled.flip(-1), mirrored=True)
 
     def _normalize(self, frames: Tensor, padding: Tensor | None) -> Tensor:
         kind = next(self.parameters()).dtype
@@ -250,10 +239,7 @@ def build(config: Config) -> Segmenter:
         )
     return Segmenter(
         patch=config.patch,
-        window=config.window,
-        stride=config.stride,
-        scales=config.scales,
-        mirrored=config.mirrored,
+        windows=_windows(config),
         chunk=config.chunk,
         background=config.background,
         mean=config.mean,
@@ -280,21 +266,9 @@ def _enlarged(logits: Tensor, padded_size: tuple[int, int]) -> Tensor:
 
 
 def _check(config: Config) -> None:
-    counts = (
-        "classes",
-        "image",
-        "patch",
-        "d_model",
-        "depth",
-        "num_heads",
-        "decoder_heads",
-        "chunk",
-    )
-    for name in (*counts, "decoder_depth"):
-        if getattr(config, name) < 1:
-            raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
-    if config.decoder not in DECODERS:
-        raise UsageError(f"decoder is {config.decoder!r}", remedy=f"One of: {', '.join(DECODERS)}.")
+    check_counts(config, "classes image patch d_model depth num_heads chunk")
+    check_counts(config, "decoder_heads decoder_depth")
+    check_choice(config, "decoder", DECODERS)
     if config.d_model % config.num_heads or config.d_model % config.decoder_heads:
         raise UsageError(f"d_model {config.d_model} is no multiple of the heads")
     if config.image % config.patch:
@@ -305,6 +279,13 @@ def _check(config: Config) -> None:
     if len(config.mean) != 3 or len(config.deviation) != 3 or min(config.deviation) <= 0:
         raise UsageError("mean and deviation need 3 numbers each, deviations above 0")
     _check_windows(config)
+
+
+def _windows(config: Config) -> Windows | None:
+    if config.window is None:
+        return None
+    stride = config.stride or config.window
+    return Windows(config.window, stride, config.scales, mirrored=config.mirrored)
 
 
 def _check_windows(config: Config) -> None:

@@ -19,6 +19,7 @@ from vis.layers.twin import HybridTwinLayer, PureTwinLayer, TwinTransformer
 from vis.layers.upsampling import GROUPS, FeaturePyramid, MultiLevelUpsampling
 from vis.losses.grid import GridLoss, GridOutput
 from vis.losses.targets import check_batch, check_classes
+from vis.models._checks import check_choice, check_counts, check_fractions
 from vis.models._contract import Model
 from vis.models._grid_selection import GridSelection
 
@@ -52,14 +53,17 @@ class Config:
     classes: int
     """Number of classes in the data set."""
     backbone: str = "resnet50"
+    """A name of `vis.backbones`."""
     d_model: int = 256
     """Channels of pyramid, transformer and mask embeddings."""
     mask_width: int = 128
     """Channels of the mask branch."""
     layers: str = "hybrid"
-    """Of the transformer: `hybrid` as released, or `pure` as in the article."""
+    """Kind of the transformer's layers: `hybrid` as released, `pure` as in the article."""
     depth: int = 12
+    """Layers of the transformer."""
     num_heads: int = 8
+    """Heads of each attention."""
     doubled: bool = True
     """Whether the transformer looks at two copies side by side, as released."""
     grids: tuple[int, ...] = (40, 36, 24, 16, 12)
@@ -81,7 +85,7 @@ class Config:
     min_class: float = 0.1
     """Cells whose class is less probable hold nothing."""
     min_score: float = 0.05
-    """After the mask has been looked at and overlaps have been settled."""
+    """Objects below it, after mask and overlaps were looked at, are not predicted."""
     candidates: int = 500
     """The most masks of a picture that are compared."""
     keep: int = 100
@@ -162,6 +166,7 @@ class SOTR(Model[Output]):
         x = normalize(clip.frames[:, 0], padding, self.class_head.weight.dtype)
         levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
         cells = [self.transformer(level) for level in _gridded(levels, self.grids)]
+        # The fourth level passes the transformer unresized, as released: its cost grows with it.
         mask_features = self.masks([*levels[:3], self.transformer(levels[3])])
         pixels = (
             self.pixel_head(mask_features)
@@ -240,6 +245,7 @@ def build(config: Config) -> SOTR:
 
 def _gridded(levels: list[Tensor], sides: Sequence[int]) -> list[Tensor]:
     """Five maps as square grids; the first is halved before, the last enlarged to the fourth."""
+    # Levels of strides 4 and 64 are brought to 8 and 32 before the grids (SOLO).
     first = interpolate(levels[0], scale_factor=0.5, mode="bilinear")
     last = interpolate(levels[4], levels[3].shape[-2:], mode="bilinear")
     maps = [first, *levels[1:4], last]
@@ -250,20 +256,15 @@ def _gridded(levels: list[Tensor], sides: Sequence[int]) -> list[Tensor]:
 
 def _at_cells(head: nn.Linear, x: Tensor) -> Tensor:
     """`[M C g g]` -> `[M D g g]`, cell by cell."""
+    # A linear layer, not a convolution: so are the released weights shaped.
     cells: Tensor = head(rearrange(x, "m c h w -> m h w c"))
     return rearrange(cells, "m h w c -> m c h w")
 
 
 def _check(config: Config) -> None:
-    counts = ("classes", "d_model", "mask_width", "depth", "num_heads", "candidates", "keep")
-    for name in counts:
-        if getattr(config, name) < 1:
-            raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
-    for name in ("min_class", "min_score"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UsageError(f"{name} is {getattr(config, name)}, it must be within 0..1")
-    if config.layers not in LAYERS:
-        raise UsageError(f"layers is {config.layers!r}", remedy=f"One of: {', '.join(LAYERS)}.")
+    check_counts(config, "classes d_model mask_width depth num_heads candidates keep")
+    check_fractions(config, "min_class min_score")
+    check_choice(config, "layers", LAYERS)
     if config.d_model % config.num_heads:
         raise UsageError(f"d_model {config.d_model} is no multiple of the {config.num_heads} heads")
     for name in ("d_model", "mask_width"):

@@ -28,6 +28,7 @@ from vis.layers.same_conv import ExtraMap
 from vis.losses.anchor_loss import RoiSampling, detector_terms, mask_terms
 from vis.losses.targets import check_batch
 from vis.models._box_selection import BoxSelection, embeddings, filled, widened
+from vis.models._checks import check_counts, check_fractions
 from vis.models._contract import Model
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Config:
     min_score: float = 0.05
     """Detections of a lower score are none."""
     overlap: float = 0.6
-    """Of two boxes, from which the less sure one is suppressed, whatever their classes."""
+    """IoU from which the less sure of two boxes is suppressed, whatever their classes."""
     keep: int = 20
     """The most detections of a picture."""
 
@@ -132,12 +133,12 @@ class SSDMask(Model[Output]):
         selection: BoxSelection,
     ) -> None:
         super().__init__()
-        self.frames, self.aspect, self.margin = 1, aspect, margin
-        self.train_detector = train_detector
-        self.sampling, self.selection = sampling, selection
+        self.frames, self.sampling, self.selection = 1, sampling, selection
+        self.aspect, self.margin, self.train_detector = aspect, margin, train_detector
         self.backbone, self.extra = backbone, nn.ModuleList(extra)
         self.class_heads, self.box_heads = nn.ModuleList(class_heads), nn.ModuleList(box_heads)
         self.masks, self.mask_blocks = masks, mask_blocks
+        # Frozen, the detector stays the published one while masks are learnt.
         for part in (self.backbone, self.extra, self.class_heads, self.box_heads):
             part.requires_grad_(train_detector)
 
@@ -149,6 +150,7 @@ class SSDMask(Model[Output]):
         """
         self.check_single(clip)
         x = squash(clip.frames[:, 0], clip.sizes, self.aspect).to(self.backbone.stem.weight.dtype)
+        # TensorFlow's pixels: -1..1, no mean of ImageNet.
         features = self.backbone((2 * x - 1).contiguous(memory_format=torch.channels_last))
         maps = self._maps(features)
         logits, offsets = (
@@ -178,6 +180,7 @@ class SSDMask(Model[Output]):
             return terms
         with torch.no_grad():
             scores = output.logits.amax(dim=2).sigmoid()
+            # Boxes are not learnt through their masks: RoIAlign's corners are given.
             rois = self.sampling(output.boxes, scores, targets)
             rois = rois._replace(boxes=widened(rois.boxes, self.margin))
         masks = self._masks(self.masks, output, rois.pictures, rois.boxes)
@@ -284,12 +287,8 @@ def build(config: Config) -> SSDMask:
 
 
 def _check(config: Config) -> None:
-    for name in ("classes", "mask_width", "rois", "keep"):
-        if getattr(config, name) < 1:
-            raise UsageError(f"{name} is {getattr(config, name)}, it must be at least 1")
-    for name in ("min_score", "overlap"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UsageError(f"{name} is {getattr(config, name)}, it must be within 0..1")
+    check_counts(config, "classes mask_width rois keep")
+    check_fractions(config, "min_score overlap")
     if not config.masks and not config.train_detector:
         raise UsageError("neither masks nor the detector are to be learnt")
     if config.mask_width % 32:

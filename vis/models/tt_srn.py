@@ -16,6 +16,7 @@ from vis.layers.prediction_heads import mlp, siren_head
 from vis.layers.transformer import Transformer
 from vis.losses.matching import VISTR_COST, Matcher
 from vis.losses.set_loss import SetLoss
+from vis.models._checks import check_choice
 from vis.models._masks import MaskBranch
 from vis.models._output import Output
 from vis.models._sequence import SequenceModel, Settings, check
@@ -44,7 +45,9 @@ class Config(Settings):
     frames: int = 36
     """The most of a clip."""
     backbone: str = "twins_svt_small"
+    """A name of `vis.backbones`."""
     d_model: int = 256
+    """Channels of the transformer."""
     positions: str = "concatenated"
     """`concatenated` as in VisTR, or `added`, which keeps the code of space of image models."""
     head: str = "siren"
@@ -56,6 +59,7 @@ class Config(Settings):
     box_sines: int = 2
     """Sine layers of the box head."""
     sine_dropout: float = 0.2
+    """Probability after each sine layer, in training."""
     mask_prior: float | None = None
     """Probability that a fresh model gives a mask's pixel; None is what comes of chance, about a
     half, from which training without a pre-trained start needs long to darken the background."""
@@ -132,6 +136,7 @@ def build(config: Config) -> TTSRN:
 
 
 def _prediction_heads(config: Config) -> tuple[nn.Module, nn.Module]:
+    # Row 0 of an empty box, the classes, and the last of no object.
     rows = BACKGROUND_ROWS + config.classes + 1
     if config.head == "linear_mlp":
         return nn.Linear(config.d_model, rows), mlp(config.d_model, 4)
@@ -152,10 +157,9 @@ def _prediction_heads(config: Config) -> tuple[nn.Module, nn.Module]:
 
 def _check(config: Config) -> None:
     check(config, masks=True)
-    for name, options in (("positions", tuple(POSITIONS)), ("head", ("siren", "linear_mlp"))):
-        value = getattr(config, name)
-        if value not in options:
-            raise UsageError(f"{name} is {value!r}", remedy=f"One of: {', '.join(options)}.")
+    check_choice(config, "positions", POSITIONS)
+    check_choice(config, "head", ("siren", "linear_mlp"))
+    # Each sine layer halves the width; the last must have a channel left.
     deepest = max(config.class_sines, config.box_sines)
     if config.mask_prior is not None and not 0 < config.mask_prior < 1:
         raise UsageError(f"mask_prior is {config.mask_prior}, it must be within 0..1")

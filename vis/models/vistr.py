@@ -90,9 +90,11 @@ def build(config: Config) -> VisTR:
                 end=DeformableEnd,
                 activation=_relu,
             ),
+            # The pyramid ends at a sixteenth of the transformer's channels.
             volume=volume_head(config.d_model // 16, _relu),
             chunk=config.chunk,
         ),
+        # Frames that do not show an instance count in the cost, as published.
         loss=SetLoss(Matcher(VISTR_COST), config.weights(), eps=VISTR_COST.eps),
         selection=config.selection(background_rows=BACKGROUND_ROWS),
         chunk=config.chunk,
