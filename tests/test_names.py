@@ -10,11 +10,53 @@ VIS = Path(__file__).parent.parent / "vis"
 
 # Bare participles say that something happened to a value, not what it is.
 PARTICIPLES = frozenset(
-    ["asked", "begun", "chosen", "drawn", "found", "given", "gone", "heard", "held", "kept", "known", "looked", "meant", "met", "named", "seen", "shown", "taken", "told", "wanted"]
+    [
+        "asked",
+        "begun",
+        "chosen",
+        "drawn",
+        "found",
+        "given",
+        "gone",
+        "heard",
+        "held",
+        "kept",
+        "known",
+        "looked",
+        "meant",
+        "met",
+        "named",
+        "seen",
+        "shown",
+        "taken",
+        "told",
+        "wanted",
+    ]
 )
 # Words of no paper and no library; where an identifier has one of them as a part, it goes too.
 HOUSE_WORDS = frozenset(
-    ["choices", "census", "footage", "guests", "inert", "lender", "linker", "looker", "manner", "mending", "merit", "mould", "oddities", "parcel", "rehearse", "saying", "strangers", "told", "wander", "wanted"]
+    [
+        "choices",
+        "census",
+        "footage",
+        "guests",
+        "inert",
+        "lender",
+        "linker",
+        "looker",
+        "manner",
+        "mending",
+        "merit",
+        "mould",
+        "oddities",
+        "parcel",
+        "rehearse",
+        "saying",
+        "strangers",
+        "told",
+        "wander",
+        "wanted",
+    ]
 )
 # Words that have a standard term in one room alone (the canvas of a GIF is a canvas).
 OF_A_ROOM: dict[str, frozenset[str]] = {

@@ -1,6 +1,5 @@
 """Rare classes more often: factors by LVIS's rule, and a source that keeps to them."""
 
-import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
@@ -14,6 +13,7 @@ from vis.datasets.config import Augmentation, DataConfig, Motion, Part
 from vis.datasets.open import open_dataset
 from vis.errors import UsageError
 from vis.formats.opening import open_set
+from vis.training.parser import parse
 
 COMMON, RARE, OTHER = range(3)
 
@@ -84,4 +84,4 @@ def test_a_part_is_balanced_and_so_are_its_guests(annotated):
 
 def test_a_balance_is_a_share(annotated):
     with pytest.raises(UsageError, match="balance"):
-        dataclasses.replace(config(annotated).parts[0], balance=1.5)
+        parse(Part, {"path": "x", "balance": 1.5})

@@ -13,6 +13,7 @@ from vis.datasets.photometric import Photometric
 from vis.datasets.transforms import Crop, Fixed, Flip, ShortSide, Sometimes
 from vis.errors import InputError, UsageError
 from vis.formats.ytvis import write_annotations
+from vis.training.parser import parse
 
 PLAIN = Augmentation(flip=0, colours=None, last=None)
 
@@ -82,8 +83,8 @@ def test_what_is_missing_is_named(path, tmp_path):
     assert isinstance(open_dataset(DataConfig(parts=(there,))), VideoClips)
     with pytest.raises(UsageError, match="no data set"):
         open_dataset(DataConfig(parts=()))
-    with pytest.raises(UsageError, match="weight 0"):
-        Part(path=path, weight=0)
+    with pytest.raises(UsageError, match="weight is 0, not a finite number above 0"):
+        parse(Part, {"path": path, "weight": 0})
 
 
 def test_settings_need_no_torch():

@@ -16,7 +16,7 @@ def noise(frames=3):
 
 
 def only(**change) -> Colours:
-    values = {name: getattr(STILL, name) for name in STILL.__slots__}
+    values = {name: getattr(STILL, name) for name in vars(STILL)}
     return Colours(**(values | change))
 
 

@@ -13,6 +13,7 @@ from vis.datasets.open import open_dataset
 from vis.datasets.semantic import ScaledCrop
 from vis.errors import UsageError
 from vis.ops.rle import encode
+from vis.training.parser import parse
 
 
 def crop(**settings: float) -> ScaledCrop:
@@ -50,10 +51,10 @@ def test_it_fits_both_sides_and_a_small_clip_stays_small():
     assert crop(side=500, lowest=0.5, highest=0.5)(halves(), random).size == (20, 30)
 
 
-@pytest.mark.parametrize("wrong", [{"lowest": 0.0}, {"share": 2.0}, {"tries": 0}])
+@pytest.mark.parametrize("wrong", [{"lowest": 0}, {"share": 2}, {"tries": 0}, {"lowest": 3}])
 def test_windows_that_cannot_be_are_refused(wrong: dict[str, float]):
     with pytest.raises(UsageError):
-        ScaledWindow(**({"short": 40, "longest": 80, "side": 16} | wrong))  # type: ignore[arg-type]
+        parse(ScaledWindow, {"short": 40, "longest": 80, "side": 16} | wrong)
 
 
 def test_a_folder_of_label_pictures_becomes_targets(tmp_path: Path):

@@ -179,10 +179,10 @@ def test_the_command_begins_with_weights(config: Path, tmp_path: Path, capsys):
         (["--training.stps", "1"], 64, "training.stps. Did you mean steps"),
         (["--training.steps", "many"], 64, "training.steps is 'many', not a whole number"),
         (["--training.steps"], 64, "--training.steps needs a value"),
-        (["--training.steps", "[1"], 64, "not YAML"),
+        (["--training.steps", "[1"], 64, "not plain YAML"),
         (["--training.steps", "0"], 64, "training.steps is 0"),
         (["--model.slts", "3"], 64, "model.slts. Did you mean slots"),
-        (["--model.slots", "a few"], 64, "model.slots is 'a few'"),
+        (["--model.slots", "a few"], 64, "model.slots is a few"),
         (["--model.name", "dter"], 64, "Did you mean detr"),
         (["--model.classes", "3"], 64, "data set states them"),
         (["--data.parts", "[{path: nowhere.json}]"], 66, "nowhere.json"),
@@ -243,9 +243,9 @@ def test_the_configurations_that_ship_can_be_read(path: Path):
 
 def test_the_page_of_settings_has_a_sentence_for_nearly_each():
     from vis.training.config import Optimisation, Training
-    from vis.training.sheet import sheet
+    from vis.training.settings_help import settings_help
 
-    page = sheet(Training, "training") + sheet(Optimisation, "optimisation")
+    page = settings_help(Training, "training") + settings_help(Optimisation, "optimisation")
     assert "--optimisation.schedule.warmup\n        Steps over which" in page
     assert "(default: 42)" in page and "One of fp32, bf16, fp16." in page
     bare = re.findall(r"--(\S+)\n +\(default", page)

@@ -21,7 +21,7 @@ from vis.formats.whole_file import write_whole
 from vis.training import checkpoint
 from vis.training.assemble import assemble, network_of
 from vis.training.evaluator import evaluator_of
-from vis.training.experiment import Experiment, read_experiment, text_of
+from vis.training.experiment import CONFIG, Experiment, read_experiment, text_of
 from vis.training.log import duration, gibibytes, peak_memory
 from vis.training.loop import CHECKPOINTS, Loop, memory_errors
 from vis.training.ranks import RESTARTS, Ranks, joined
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from vis.models import Model
     from vis.training.evaluator import Evaluator
 
-CONFIG, RESULT, LOCK = "config.yaml", "model.safetensors", "run.lock"
+RESULT, LOCK = "model.safetensors", "run.lock"
 REHEARSED = 3
 """Steps; the first is slower than the others."""
 
@@ -53,7 +53,7 @@ def begin(experiment: Experiment, folder: str | Path) -> None:
     """
     folder = Path(folder)
     text = text_of(experiment)
-    if _restarted(folder, text):
+    if _restarted(folder, experiment):
         go_on(folder)
         return
     with joined(experiment.training.device) as ranks:
@@ -223,11 +223,12 @@ def _owned(folder: Path, ranks: Ranks) -> Iterator[None]:
         yield
 
 
-def _restarted(folder: Path, text: str) -> bool:
+def _restarted(folder: Path, experiment: Experiment) -> bool:
     if os.environ.get(RESTARTS, "0") == "0":
         return False
     path = folder / CONFIG
-    return path.is_file() and path.read_text() == text
+    # compared as settings, not as texts: another release may have written the file
+    return path.is_file() and read_experiment(path) == experiment
 
 
 def _write_config(folder: Path, text: str) -> None:
