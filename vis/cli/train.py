@@ -56,7 +56,7 @@ def train(
         if resume is not None:
             raise UsageError("--init is of a new run; one that goes on has its weights")
         # quoted, as the value of a setting is read as YAML
-        settings = [*settings, f"--model.start={json.dumps(init)}"]
+        settings = [*settings, f"--model.init_from={json.dumps(init)}"]
     if print_config:
         return _print_config(config, resume, settings)
     if resume is not None:
@@ -68,7 +68,7 @@ def train(
     from vis.training.experiment import read_experiment
 
     experiment = read_experiment(config, settings)
-    return _rehearse(experiment) if output is None else _begin(experiment, output)
+    return _dry_run(experiment) if output is None else _begin(experiment, output)
 
 
 def _print_config(config: str | None, resume: str | None, settings: list[str]) -> int:
@@ -87,15 +87,15 @@ def _begin(experiment: Experiment, output: str) -> int:
     return EXIT_OK
 
 
-def _rehearse(experiment: Experiment) -> int:
-    from vis.training.run import rehearse
+def _dry_run(experiment: Experiment) -> int:
+    from vis.training.run import dry_run
 
-    for line in str(rehearse(experiment)).splitlines():
+    for line in str(dry_run(experiment)).splitlines():
         sys.stdout.write(f"{printable(line)}\n")
     return EXIT_OK
 
 
-def _sheet() -> str:
+def _settings_help() -> str:
     from vis.training.experiment import Experiment
     from vis.training.settings_help import settings_help
 
@@ -113,5 +113,5 @@ COMMAND = Command(
     vis train --resume runs/tiny --training.steps 2000
     torchrun --nproc-per-node 8 -m vis train -c configs/detr_coco.yaml -o runs/detr
     """,
-    sheet=_sheet,
+    sheet=_settings_help,
 )

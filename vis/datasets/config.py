@@ -1,9 +1,9 @@
-"""What a data set is told: typed settings with their defaults; nothing here needs torch."""
+"""What a data set is made by: typed settings with their defaults; nothing here needs torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 # jsonargparse reads the annotations, and checks ranges where it knows the path
 from vis.datasets.ranges import (  # noqa: TC001
@@ -16,6 +16,9 @@ from vis.datasets.ranges import (  # noqa: TC001
     Weight,
 )
 from vis.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +47,15 @@ class Window:
 class Jitter:
     """A window that shows the clip at any scale, cut where it is too large, else filled up."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"filling": "pad_value"}
+
     lowest: PositiveFloat = 0.1
     highest: PositiveFloat = 2.0
     """The clip is brought to fit into so many times the window."""
     side: PositiveInt = 1024
     """Pixels of the window's height, and of its width where that is none."""
     width: PositiveInt | None = None
-    filling: Byte = 128
+    pad_value: Byte = 128
     """Of the pixels that the clip does not fill, 0..255; they count as content."""
 
     def __post_init__(self) -> None:
@@ -89,6 +94,8 @@ class ScaledWindow:
 class Colours:
     """Random changes of colour, each done to half of the clips (SSD's and VisTR's strengths)."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"exchange": "channel_shuffle"}
+
     brightness: NonNegativeFloat = 32.0
     """Added to all pixels of 0..255: at most this, up or down."""
     contrast: NonNegativeFloat = 0.5
@@ -97,7 +104,7 @@ class Colours:
     """Factor of what differs from grey: 1 plus or minus at most this."""
     hue: NonNegativeFloat = 18.0
     """Degrees around the circle of colours, at most, either way."""
-    exchange: bool = True
+    channel_shuffle: bool = True
     """Whether red, green and blue may change places."""
     each_frame: bool = False
     """Draw for each frame instead of for the clip: it flickers, as published by VisTR."""
@@ -107,17 +114,24 @@ class Colours:
 class Motion:
     """How pictures become clips."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "turn": "rotation",
+        "stops": "keyframes",
+        "guests": "copy_paste_instances",
+    }
+
     zoom: tuple[float, float] = (0.6, 1.0)
     """Sides of the camera's view, as shares of the picture's."""
-    turn: float = 12.0
+    rotation: float = 12.0
     """Degrees that the camera may turn, at most, either way."""
     shear: float = 0.1
-    stops: PositiveInt = 3
+    keyframes: PositiveInt = 3
     """Places that the motion passes through; 1 stands still."""
-    guests: NonNegativeInt = 2
-    """Most objects of other pictures that wander through; 0 for none."""
+    copy_paste_instances: NonNegativeInt = 2
+    """Most objects of other pictures that are pasted and move through; 0 for none."""
     single: bool = False
-    """Whether clips of one frame are made so too: one view of the camera, guests where they are."""
+    """Whether clips of one frame are made so too: one view of the camera, and what is pasted rests
+    where it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +158,13 @@ class Augmentation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Source:
     """One data set of a mixture."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "empty": "keep_empty",
+        "balance": "repeat_factor_threshold",
+    }
 
     path: str
     """An annotation file (YouTube-VIS, OVIS, COCO), a folder (DAVIS, MOTS, ADE20K, Cityscapes, one
@@ -153,16 +172,16 @@ class Part:
     frames: str | None = None
     """The folder that its file names are relative to, where it is not found by itself."""
     weight: Weight = 1.0
-    """Share of the clips, beside the other parts' weights."""
+    """Share of the clips, beside the other sources' weights."""
     key: str = "name"
     """Which entry of a category names its class."""
     renamed: dict[str, str] = field(default_factory=dict)
     """What the data set calls it: what the class is called."""
     videos: tuple[str, ...] = ()
     """Names of the only videos to be used; none for all."""
-    empty: bool = True
+    keep_empty: bool = True
     """Whether videos without an object of the classes are used."""
-    balance: ClosedUnitInterval = 0.0
+    repeat_factor_threshold: ClosedUnitInterval = 0.0
     """Share of the videos from which on a class is common: a rarer one is shown more often, by the
     square root of what it lacks (repeat factor sampling). 0 shows every video equally often."""
     motion: Motion = field(default_factory=Motion)
@@ -173,17 +192,23 @@ class Part:
 class DataConfig:
     """What a model learns from."""
 
-    parts: tuple[Part, ...]
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "parts": "sources",
+        "length": "clip_length",
+        "reach": "max_offset",
+    }
+
+    sources: tuple[Source, ...]
     classes: tuple[str, ...] | None = None
-    """What the model tells apart; none for all classes of the parts."""
-    length: PositiveInt = 36
+    """What the model tells apart; none for all classes of the sources."""
+    clip_length: PositiveInt = 36
     """Frames of a clip."""
     sampling: Literal["cyclic", "strided", "nearby"] = "strided"
     """`cyclic`: consecutive, by VisTR's rule. `strided`: at a random distance. `nearby`: any
     frames around a random one, by Mask2Former's rule."""
     stride: tuple[PositiveInt, PositiveInt] = (1, 1)
     """Least and greatest distance of the frames of a strided clip."""
-    reach: PositiveInt = 20
+    max_offset: PositiveInt = 20
     """Of a nearby clip: how far its frames may be from the random one."""
     keep_unseen: bool = False
     """Keep the rows of objects that no frame of a clip shows, as VisTR does."""

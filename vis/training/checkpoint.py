@@ -99,15 +99,15 @@ def save(
 def newest(folder: Path) -> Checkpoint | None:
     """The newest valid checkpoint, or None; a damaged one is warned of and passed over."""
     damaged: list[str] = []
-    for step, path in reversed(_named(folder)):
+    for step, path in reversed(_checkpoints_in(folder)):
         try:
-            found = Checkpoint(path, step, verify(path))
+            newest_valid = Checkpoint(path, step, verify(path))
         except DataError as error:
             damaged.append(str(error))
             continue
         for words in damaged:
             warnings.warn(VisWarning(f"{words} Going on from step {step}."), stacklevel=2)
-        return found
+        return newest_valid
     for words in damaged:
         warnings.warn(VisWarning(f"{words} There is no older one."), stacklevel=2)
     return None
@@ -189,15 +189,15 @@ def _manifest(path: Path) -> tuple[dict[str, tuple[int, str]], float | None]:
     return listed, score
 
 
-def _named(folder: Path) -> list[tuple[int, Path]]:
-    found = folder.iterdir() if folder.is_dir() else ()
-    steps = ((_NAME.fullmatch(path.name), path) for path in found)
+def _checkpoints_in(folder: Path) -> list[tuple[int, Path]]:
+    paths = folder.iterdir() if folder.is_dir() else ()
+    steps = ((_NAME.fullmatch(path.name), path) for path in paths)
     return sorted((int(match[1]), path) for match, path in steps if match)
 
 
 def _prune(folder: Path, keep: int) -> None:
     """What cannot be removed stays: a checkpoint too many harms nobody."""
-    there = _named(folder)
+    there = _checkpoints_in(folder)
     scores = {}
     for step, path in there:
         with suppress(DataError):
@@ -213,7 +213,7 @@ def _prune(folder: Path, keep: int) -> None:
 
 
 def _check_space(folder: Path) -> None:
-    there = _named(folder)
+    there = _checkpoints_in(folder)
     if not there:
         return
     last = sum(file.stat().st_size for file in there[-1][1].iterdir())

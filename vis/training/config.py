@@ -1,9 +1,9 @@
-"""What a run is told: typed settings with their defaults; nothing here needs torch."""
+"""What a run is made by: typed settings with their defaults; nothing here needs torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 # jsonargparse reads the annotations, and checks ranges where it knows the path
 from vis.datasets.ranges import (  # noqa: TC001
@@ -15,21 +15,32 @@ from vis.datasets.ranges import (  # noqa: TC001
 from vis.errors import UsageError
 from vis.training.schedules import Schedule
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
     """How parameters change; the defaults are VisTR's."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "rate": "lr",
+        "backbone_rate": "backbone_lr",
+        "rates": "lr_factors",
+        "decay": "weight_decay",
+        "clip": "max_grad_norm",
+    }
+
     kind: Literal["adamw", "sgd"] = "adamw"
-    rate: Amount = 1e-4
+    lr: Amount = 1e-4
     """Learning rate before the schedule."""
-    backbone_rate: Amount = 1e-5
+    backbone_lr: Amount = 1e-5
     """The backbone's; at 0 it stays as it is."""
-    rates: dict[str, Amount] = field(default_factory=dict)
-    """Dotted words of a parameter's name, with `*` for any letters: factor of its rate, such as
-    `sampling_offsets: 0.1`. Where several fit, all count; what fits nothing is refused."""
-    decay: Amount = 1e-4
-    """Weight decay."""
+    lr_factors: dict[str, Amount] = field(default_factory=dict)
+    """Dotted words of a parameter's name, with `*` for any letters: factor of its learning rate,
+    such as `sampling_offsets: 0.1`. Where several fit, all count; what fits nothing is refused."""
+    weight_decay: Amount = 1e-4
+    """Decoupled from the gradient in adamw, a part of it in sgd."""
     decay_norms: bool = True
     """Whether scales, shifts and biases decay too."""
     decay_biases: bool | None = None
@@ -40,7 +51,7 @@ class Optimisation:
     """Of sgd."""
     nesterov: bool = False
     """Whether sgd looks ahead along its momentum."""
-    clip: Amount = 0.1
+    max_grad_norm: Amount = 0.1
     """The gradient's norm is brought down to it; 0 for never."""
     schedule: Schedule = field(default_factory=Schedule)
 
@@ -54,20 +65,26 @@ class Optimisation:
 class Training:
     """The course of a run."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "accumulate": "grad_accum_steps",
+        "recompute": "activation_checkpointing",
+        "average": "ema_decay",
+    }
+
     steps: PositiveInt = 1000
     """Changes of the parameters."""
     batch: PositiveInt = 1
     """Clips that one process looks at at once."""
-    accumulate: PositiveInt = 1
+    grad_accum_steps: PositiveInt = 1
     """Batches whose gradients make one step."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Of what `forward` computes; parameters and losses stay fp32."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Of several processes: each holds everything (`ddp`), or its share of parameters, average and
     optimiser (`fsdp`), which needs less memory. Checkpoints of either go on as either."""
-    recompute: bool = False
+    activation_checkpointing: bool = False
     """Compute layers again on the way back instead of keeping them: less memory, slower."""
-    average: ClosedUnitInterval = 0.0
+    ema_decay: ClosedUnitInterval = 0.0
     """Decay of a moving average of the parameters, such as 0.999; 0 for none."""
     non_finite: Literal["stop", "skip"] = "stop"
     """At a loss or gradient that is not finite: stop, or leave the step out."""
@@ -93,8 +110,8 @@ class Training:
 
     def __post_init__(self) -> None:
         """Refuse what no run can have together."""
-        if self.average == 1:
-            raise UsageError("training.average is 1, so the average would never move")
+        if self.ema_decay == 1:
+            raise UsageError("training.ema_decay is 1, so the average would never move")
         if self.parallel == "fsdp" and self.precision == "fp16":
             raise UsageError(
                 "training.parallel fsdp does not scale the losses of fp16", remedy="Take bf16."
@@ -106,7 +123,7 @@ class Evaluation:
     """What is asked of the model every `training.evaluate_every` steps."""
 
     data: str | None = None
-    """A data set with truth: an annotation file, or a folder, as in `data.parts`."""
+    """A data set with truth: an annotation file, or a folder, as in `data.sources`."""
     frames: str | None = None
     """The folder that its file names are relative to, where it is not found by itself."""
     key: str = "name"

@@ -107,14 +107,14 @@ def evaluator_of(
     truth = shared_classes(part, model, **_same(settings)).truth
     _check_frames(data, truth)
     empty = evaluate(truth, {video: [] for video in truth.videos}, metrics=settings.metrics)
-    known = [*empty.precision.numbers, *(n for other in empty.others.values() for n in other)]
-    if settings.best not in known:
-        near = difflib.get_close_matches(settings.best, known, n=1)
-        remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+    numbers = [*empty.precision.numbers, *(n for other in empty.others.values() for n in other)]
+    if settings.best not in numbers:
+        near = difflib.get_close_matches(settings.best, numbers, n=1)
+        remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(numbers)}."
         raise UsageError(f"evaluation.best is {settings.best!r}", remedy=remedy)
     team = Team()
     if ranks.world > 1:
-        team = Team(ranks.rank, ranks.world, folder / PASSING, ranks.meet)
+        team = Team(ranks.rank, ranks.world, folder / PASSING, ranks.barrier)
     return Evaluator(settings=settings, data=data, team=team, precision=precision)
 
 

@@ -6,13 +6,13 @@ import importlib
 import re
 from copy import copy
 from dataclasses import asdict, dataclass, field, fields, make_dataclass
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vis.datasets.config import DataConfig  # noqa: TC001 - the parser reads the annotation
 from vis.errors import UsageError
 from vis.training.config import Evaluation, Optimisation, Training
 from vis.training.config_file import dump_yaml, read_yaml
-from vis.training.parser import current, current_option, nearest, parse
+from vis.training.parser import current, current_option, hints_of, nearest, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,9 +26,11 @@ CONFIG = "config.yaml"
 class ModelChoice:
     """Which model, and the settings of its `Config` that differ from the defaults."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"start": "init_from"}
+
     name: str = "tt_srn"
     """One of `vis.models.names()`."""
-    start: str | None = None
+    init_from: str | None = None
     """Weights to begin with, where they fit: a file, the name of one, such as `default`, or
     `imagenet` for the backbone's."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -37,7 +39,7 @@ class ModelChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Everything that a run is told."""
+    """Everything that a run is made by."""
 
     model: ModelChoice
     data: DataConfig
@@ -62,8 +64,11 @@ def read_experiment(path: str | Path, changes: Sequence[str] = ()) -> Experiment
     try:
         settings = parse(kind, table, options)
         # only what is set: defaults of a model may be those of other weights in the next release
-        given = {*table.get("model", {}), *re.findall(r"^--model\.(\w+)", "\n".join(options), re.M)}
-        model = _choice(settings.model, config, given - {"name", "start"})
+        names_set = {
+            *table.get("model", {}),
+            *re.findall(r"^--model\.(\w+)", "\n".join(options), re.M),
+        }
+        model = _choice(settings.model, config, names_set - {"name", "init_from"})
     except UsageError as error:
         raise error.at(str(path)) from None
     sections = {one.name: getattr(settings, one.name) for one in fields(Experiment)}
@@ -98,24 +103,26 @@ def _model_kind(name: object, where: str) -> tuple[type[Any], type[Any]]:
         "Model",
         [*_fields_of(ModelChoice, "settings"), ("classes", int, 1), *_fields_of(config, "classes")],
         kw_only=True,
-        namespace={"RENAMED": getattr(config, "RENAMED", {})},
+        namespace={"RENAMED": {**getattr(config, "RENAMED", {}), **ModelChoice.RENAMED}},
     )
     sections = [("model", model, field(default_factory=model)), *_fields_of(Experiment, "model")]
     return config, make_dataclass("Settings", sections, kw_only=True)
 
 
 def _fields_of(kind: type[Any], left_out: str) -> list[tuple[str, Any, Any]]:
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     # copies, as a dataclass writes into its fields
     return [(one.name, hints[one.name], copy(one)) for one in fields(kind) if one.name != left_out]
 
 
-def _choice(model: Any, config: type[Any], given: set[str]) -> ModelChoice:
-    if "classes" in given:
+def _choice(model: Any, config: type[Any], names_set: set[str]) -> ModelChoice:
+    if "classes" in names_set:
         raise UsageError("model.classes is not to be set", remedy="The data set states them.")
-    settings = {one.name: getattr(model, one.name) for one in fields(config) if one.name in given}
+    settings = {
+        one.name: getattr(model, one.name) for one in fields(config) if one.name in names_set
+    }
     config(classes=1, **settings)  # refuses what does not go together
-    return ModelChoice(name=model.name, start=model.start, settings=settings)
+    return ModelChoice(name=model.name, init_from=model.init_from, settings=settings)
 
 
 def _pairs(changes: Sequence[str]) -> list[tuple[str, str]]:

@@ -40,7 +40,7 @@ class Line:
     """Their sum is the loss."""
     norm: float
     """Of the gradient, before it was clipped."""
-    rate: float
+    lr: float
     """Of the parameters outside the backbone."""
     seconds: float
     """Of a step."""
@@ -59,7 +59,7 @@ class Line:
         parts = [
             f"step {self.step}/{steps}",
             f"loss {self.loss:.4g} ({terms})",
-            f"rate {self.rate:.2g}",
+            f"rate {self.lr:.2g}",
             f"{self.seconds:.3g} s/step",
             f"data {100 * self.wait / max(self.seconds, 1e-9):.0f} %",
             gibibytes(self.memory),
@@ -111,11 +111,13 @@ class Log:
         """One line to each place."""
         if self._folder is None:
             return
-        _append(self._folder / LOG, {"at": round(time.time(), 3), **asdict(line)})
+        # `rate` is what the learning rate has always been called in the file that programs read
+        record = {"rate" if name == "lr" else name: value for name, value in asdict(line).items()}
+        _append(self._folder / LOG, {"at": round(time.time(), 3), **record})
         self.say(line.text(self._steps))
         if self._board is not None:
             numbers = {f"loss/{name}": value for name, value in line.terms.items()}
-            numbers |= {"loss": line.loss, "norm": line.norm, "rate": line.rate}
+            numbers |= {"loss": line.loss, "norm": line.norm, "rate": line.lr}
             numbers |= {"time/step": line.seconds, "time/data": line.wait, "memory": line.memory}
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, line.step)
@@ -174,8 +176,8 @@ def _peak_of_windows() -> int:
     kernel.GetCurrentProcess.restype = ctypes.c_void_p
     kernel.K32GetProcessMemoryInfo.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
     process = kernel.GetCurrentProcess()
-    known = kernel.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.cb)
-    return int(counters.PeakWorkingSetSize) if known else 0
+    succeeded = kernel.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.cb)
+    return int(counters.PeakWorkingSetSize) if succeeded else 0
 
 
 class _Counters(ctypes.Structure):
@@ -232,12 +234,12 @@ def _take_back(path: Path, step: int) -> None:
     """Drop lines after `step`, and one that a kill cut short."""
     if not path.exists():
         return
-    kept = []
+    lines = []
     for line in path.read_bytes().splitlines(keepends=True):
         with suppress(ValueError, KeyError, TypeError):
             if line.endswith(b"\n") and json.loads(line)["step"] <= step:
-                kept.append(line)
-    write_whole(path, b"".join(kept), overwrite=True)
+                lines.append(line)
+    write_whole(path, b"".join(lines), overwrite=True)
 
 
 def _board(folder: Path, step: int) -> Any:

@@ -32,7 +32,7 @@ class Meter:
     def _restart(self) -> None:
         self._good: list[Report] = []
         self._steps, self._lost, self._wait = 0, 0, 0.0
-        self._begun = time.perf_counter()
+        self._start_time = time.perf_counter()
 
     def add(self, report: Report) -> None:
         """One more step."""
@@ -46,7 +46,7 @@ class Meter:
 
     def leave_out(self, seconds: float) -> None:
         """So much time went by beside the steps."""
-        self._begun += seconds
+        self._start_time += seconds
 
     def line(self, state: State) -> Line:
         """Means over steps and processes; every process asks at the same step."""
@@ -59,8 +59,8 @@ class Meter:
             loss=sum(values) if values else float("nan"),
             terms=dict(zip(names, values, strict=True)),
             norm=norm,
-            rate=max(group["lr"] for group in state.optimiser.param_groups),
-            seconds=(time.perf_counter() - self._begun) / max(1, self._steps),
+            lr=max(group["lr"] for group in state.optimiser.param_groups),
+            seconds=(time.perf_counter() - self._start_time) / max(1, self._steps),
             wait=self._wait / max(1, self._steps),
             memory=peak_memory(self._ranks.device),
             skipped=self._steps - len(self._good),

@@ -102,7 +102,7 @@ def current(hint: Any, value: Any, path: str, *, where: str) -> Any:
         return value
     if not isinstance(value, dict):
         raise UsageError(f"{path} is {value!r:.60}, not a table of settings", where=where)
-    hints = typing.get_type_hints(kind)
+    hints = hints_of(kind)
     names = [field.name for field in dataclasses.fields(kind)]
     table = with_current_names(kind, value, where=f"{where}: {path}" if path else where)
     for name in table:
@@ -132,6 +132,12 @@ def current_option(kind: type[Any], option: str, text: str) -> str:
     for level in range(len(names)):
         ((names[level], value),) = value.items()
     return f"--{'.'.join(names)}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def hints_of(kind: type[Any]) -> dict[str, Any]:
+    """The types of a dataclass's fields."""
+    # `RENAMED` is annotated by what only a type checker imports
+    return typing.get_type_hints(kind, localns={"Mapping": dict})
 
 
 def dataclass_of(hint: Any) -> tuple[type[Any] | None, bool]:

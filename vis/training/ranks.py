@@ -41,7 +41,7 @@ class Ranks:
     rank: int
     world: int
     device: torch.device
-    talk: distributed.ProcessGroup | None = None
+    gloo_group: distributed.ProcessGroup | None = None
     """Of all processes, on their CPUs, for what may take long; None alone."""
     store: Store | None = None
     """What works still when the processes no longer hear each other; None alone."""
@@ -55,14 +55,14 @@ class Ranks:
         """Whether the flag is set in any process."""
         if self.world == 1:
             return flag
-        told = torch.tensor(float(flag), device=self.device)
-        distributed.all_reduce(told, distributed.ReduceOp.MAX)
-        return bool(told.item())
+        any_set = torch.tensor(float(flag), device=self.device)
+        distributed.all_reduce(any_set, distributed.ReduceOp.MAX)
+        return bool(any_set.item())
 
-    def meet(self, _place: str = "") -> None:
+    def barrier(self, _place: str = "") -> None:
         """Wait, long if need be, until all processes have come here."""
         if self.world > 1:
-            distributed.barrier(self.talk)
+            distributed.barrier(self.gloo_group)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -78,7 +78,7 @@ class Ranks:
             failed = error
         flag = torch.tensor(float(failed is not None))
         if self.world > 1:
-            distributed.all_reduce(flag, distributed.ReduceOp.MAX, group=self.talk)
+            distributed.all_reduce(flag, distributed.ReduceOp.MAX, group=self.gloo_group)
         if failed is not None:
             raise failed
         if flag:
@@ -88,16 +88,16 @@ class Ranks:
         """The sum of a number over the processes."""
         if self.world == 1:
             return value
-        told = value.clone()
-        distributed.all_reduce(told)
-        return told
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean of each number over the processes."""
         return values if self.world == 1 else self.sum(values) / self.world
 
     @contextmanager
-    def named(self, step: Callable[[], int]) -> Iterator[None]:
+    def lost_rank_errors(self, step: Callable[[], int]) -> Iterator[None]:
         """Within, a process that is lost or hangs becomes an error that names it.
 
         Args:
@@ -109,7 +109,7 @@ class Ranks:
         try:
             yield
         except RuntimeError as error:
-            if self.world == 1 or not _of_talking(error):
+            if self.world == 1 or not _is_communication_error(error):
                 raise
             raise DeviceError(
                 f"{self._missing()} does not answer",
@@ -135,7 +135,7 @@ class Ranks:
         return "rank 0"
 
     def agree(self, what: str, text: str) -> None:
-        """Make sure that all processes were told the same.
+        """Make sure that all processes have the same.
 
         Raises:
             UsageError: they were not.
@@ -165,7 +165,7 @@ def joined(device: str) -> Iterator[Ranks]:
     Raises:
         DeviceError: there is no such device.
     """
-    count, local = (int(os.environ.get(name, default)) for name, default in _TOLD)
+    count, local = (int(os.environ.get(name, default)) for name, default in _ENVIRONMENT)
     place = device_of(device, local)
     if count == 1:
         yield Ranks(0, 1, place)
@@ -180,10 +180,10 @@ def joined(device: str) -> Iterator[Ranks]:
     distributed.init_process_group(
         backend, store=store, rank=rank, world_size=world, timeout=PATIENCE
     )
-    talk = distributed.new_group(backend="gloo", timeout=LONG)
-    assert isinstance(talk, distributed.ProcessGroup)
+    gloo_group = distributed.new_group(backend="gloo", timeout=LONG)
+    assert isinstance(gloo_group, distributed.ProcessGroup)
     try:
-        yield Ranks(rank, world, place, talk, store)
+        yield Ranks(rank, world, place, gloo_group, store)
     finally:
         distributed.destroy_process_group()
 
@@ -197,12 +197,12 @@ def _written(store: Store, key: str, until: float) -> bool:
     return False
 
 
-def _of_talking(error: RuntimeError) -> bool:
+def _is_communication_error(error: RuntimeError) -> bool:
     """Gloo raises the plainest of errors."""
     return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
 
 
-_TOLD = (("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+_ENVIRONMENT = (("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 
 def device_of(name: str, local: int = 0) -> torch.device:

@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 import docstring_parser
 
-from vis.training.parser import dataclass_of, joined
+from vis.training.parser import dataclass_of, hints_of, joined
 
 
 def settings_help(kind: type[Any], path: str = "") -> str:
     """A line for each setting of a dataclass, nested ones included, by dotted name."""
     page = docstring_parser.parse_from_object(kind)
     sentences = {entry.arg_name: entry.description or "" for entry in page.params}
-    hints = typing.get_type_hints(kind)
+    hints = hints_of(kind)
     lines = []
     for field in dataclasses.fields(kind):
         name, hint = joined(path, field.name), hints[field.name]
@@ -25,7 +25,7 @@ def settings_help(kind: type[Any], path: str = "") -> str:
         if inner is not None and inner is hint:
             lines.append(settings_help(inner, name))
             continue
-        parts = [sentences.get(field.name, ""), _choices(hint), _default(field)]
+        parts = [sentences.get(field.name, ""), _options(hint), _default(field)]
         text = " ".join(" ".join(parts).split())
         lines.append(f"  --{name}\n{textwrap.indent(textwrap.fill(text, 88), ' ' * 8)}\n")
         if inner is not None:
@@ -33,7 +33,7 @@ def settings_help(kind: type[Any], path: str = "") -> str:
     return "".join(lines)
 
 
-def _choices(hint: Any) -> str:
+def _options(hint: Any) -> str:
     if typing.get_origin(hint) is not Literal:
         return ""
     return f"One of {', '.join(map(str, typing.get_args(hint)))}."

@@ -120,17 +120,17 @@ def read_shards(
     Raises:
         ValueError: a tensor has another shape than its place.
     """
-    found = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
-    taken: dict[str, Any] = {}
-    for name, entry in found.items():
+    entries = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
+    tensors: dict[str, Any] = {}
+    for name, entry in entries.items():
         assert isinstance(entry, TensorStorageMetadata)
         if (tensor := place(name, entry.size)) is not None:
-            taken[name] = tensor
+            tensors[name] = tensor
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is disabled")
         reader = HuggingFaceStorageReader(str(folder))
         try:
-            load(taken, storage_reader=reader, no_dist=True)
+            load(tensors, storage_reader=reader, no_dist=True)
         except CheckpointException as error:
             raise ValueError(str(error)) from error
-    return taken
+    return tensors

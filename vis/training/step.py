@@ -1,4 +1,4 @@
-"""One step: batches in, losses and gradients, parameters changed or, told why, left as they are."""
+"""One step: batches in, losses and gradients, parameters changed or, for a reason, left alone."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Report:
     """Why the parameters were left as they are; "" where they were not."""
 
 
-class Held:
+class ReplayedBatches:
     """The batches of one step, which may be taken again from the first.
 
     Args:
@@ -80,14 +80,14 @@ class Held:
 
     def __init__(self, batches: Iterator[Batch], *, keep: bool) -> None:
         self._batches, self._keep = batches, keep
-        self._drawn: list[Batch] = []
+        self._replay: list[Batch] = []
 
     def again(self) -> Iterator[Batch]:
         """From the first on, as far as anybody asks."""
-        yield from list(self._drawn)
+        yield from list(self._replay)
         for batch in self._batches:
             if self._keep:
-                self._drawn.append(batch)
+                self._replay.append(batch)
             yield batch
 
 
@@ -102,11 +102,11 @@ def take_step(
     ranks: Ranks,
     parts: int = 1,
 ) -> None:
-    """Learn from `training.accumulate` batches; a gradient that is not finite changes nothing.
+    """Learn from `training.grad_accum_steps` batches; one gradient not finite changes nothing.
 
     Args:
         state: what learns.
-        network: of clips and targets makes losses, as a `Learner` or its wrapper that exchanges
+        network: of clips and targets makes losses, as a `LossModule` or its wrapper that exchanges
             gradients.
         batches: of this process, in their order.
         report: is filled on the way, so that it tells of a step that an error ended, too.
@@ -117,26 +117,28 @@ def take_step(
     """
     state.optimiser.zero_grad(set_to_none=True)
     sums: dict[str, Tensor] = {}
-    for turn in range(training.accumulate):
-        begun = time.perf_counter()
+    for micro_step in range(training.grad_accum_steps):
+        start_time = time.perf_counter()
         batch = next(batches)
-        report.wait += time.perf_counter() - begun
+        report.wait += time.perf_counter() - start_time
         report.names += batch.names
         report.lost += len(batch.lost)
         report.shape = tuple(batch.clip.frames.shape)
         pieces = _cut(batch, parts)
         for number, (clip, targets, share) in enumerate(pieces):
-            torch.manual_seed(_seed(training.seed, state.step, turn * parts + number, ranks.rank))
-            last = (turn, number) == (training.accumulate - 1, len(pieces) - 1)
+            torch.manual_seed(
+                _seed(training.seed, state.step, micro_step * parts + number, ranks.rank)
+            )
+            last = (micro_step, number) == (training.grad_accum_steps - 1, len(pieces) - 1)
             with _synchronised(network, last):
                 terms = network(*_moved(clip, targets, ranks.device))
-                weight = share / training.accumulate
+                weight = share / training.grad_accum_steps
                 total = torch.stack(list(terms.values())).sum() * weight
                 state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
             for name, value in terms.items():
                 weighted = value.detach() * weight
                 sums[name] = sums[name] + weighted if name in sums else weighted
-    _change(state, report, sums, clip=optimisation.clip, ranks=ranks)
+    _change(state, report, sums, max_grad_norm=optimisation.max_grad_norm, ranks=ranks)
 
 
 def _cut(batch: Batch, parts: int) -> list[tuple[Clip, Sequence[ClipTargets], float]]:
@@ -164,11 +166,11 @@ def _target_moved(target: ClipTargets, device: torch.device) -> ClipTargets:
 
 
 def _change(
-    state: State, report: Report, sums: dict[str, Tensor], *, clip: float, ranks: Ranks
+    state: State, report: Report, sums: dict[str, Tensor], *, max_grad_norm: float, ranks: Ranks
 ) -> None:
     state.scaler.unscale_(state.optimiser)
     parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
-    norm = clip_gradients(parameters, clip, ranks)
+    norm = clip_gradients(parameters, max_grad_norm, ranks)
     numbers = torch.stack([norm.float(), *(value.float() for value in sums.values())]).tolist()
     report.norm, *values = numbers
     report.terms = dict(zip(sums, values, strict=True))
@@ -182,8 +184,8 @@ def _change(
     report.changing = True
     state.scaler.step(state.optimiser)
     state.scaler.update()
-    if state.average is not None:
-        state.average.update_parameters(state.model)
+    if state.ema is not None:
+        state.ema.update_parameters(state.model)
 
 
 def _bad_gradient(state: State) -> str:

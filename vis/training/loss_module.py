@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Learner(nn.Module):
+class LossModule(nn.Module):
     """Clips and their truth become losses.
 
     Args:
-        model: what learns.
+        model: whose parameters are trained.
         precision: of what its `forward` computes; losses are single precision.
     """
 
