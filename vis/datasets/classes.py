@@ -57,6 +57,7 @@ def classes_of(
     renamed = renamed or {}
     called = {id_: _called(categories[id_], key) for id_ in sorted(categories)}
     own = {id_: renamed.get(name, name) for id_, name in called.items() if name is not None}
+    # a name that maps nothing is a slip of the pen, and would silently leave a class out
     unknown = sorted(set(renamed) - set(called.values()))
     if unknown:
         raise UsageError(

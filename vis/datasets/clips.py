@@ -112,5 +112,6 @@ class VideoClips:
                 {t: track.masks[frame] for t, frame in enumerate(frames) if frame in track.masks},
             )
             for track in self.annotations.tracks[video.id]
+            # a crowd region is one mask of many objects: as a target it would teach to join them
             if not track.crowd and track.label in self.classes.indices
         ]

@@ -72,6 +72,7 @@ def _warped(
     image: Image.Image, origin: tuple[int, int], to_image: Map, where: Slices
 ) -> npt.NDArray[np.uint8]:
     rows, columns = where
+    # Pillow maps pixels of the part, which begins at 0, to pixels of the image
     corner = np.array([columns.start, rows.start])
     offset = to_image[:, :2] @ corner + to_image[:, 2] - np.array(origin)
     numbers = tuple(np.hstack([to_image[:, :2], offset[:, None]]).ravel().tolist())

@@ -59,6 +59,7 @@ class Mixture:
         """
         number, item = self._find(index)
         whole = self.shares[number] // len(self.sources[number]) * len(self.sources[number])
+        # the rest after whole rounds is drawn anew: fixed, the first items would come more often
         if item >= whole:
             item = int(random.integers(len(self.sources[number])))
         return self.sources[number].sample(item % len(self.sources[number]), random)

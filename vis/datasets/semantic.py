@@ -50,6 +50,7 @@ class ScaledCrop:
         return cropped(clip, top, left, height=height, width=width)
 
     def _mixed(self, window: npt.NDArray[np.int64]) -> bool:
+        # shifted by one, so that -1, pixels of no class, is counted and dropped
         counts = np.bincount(window.ravel() + 1)[1:]
         return bool((counts > 0).sum() > 1 and counts.max() < self.share * counts.sum())
 

@@ -79,6 +79,7 @@ class UnreadableSamples:
         """
         most = max(1, int(BUDGET * self.items))
         for fault in lost:
+            # a file is met once an epoch; only new ones use up the budget
             if fault in self.faults:
                 continue
             self.faults.add(fault)

@@ -28,16 +28,20 @@ def assemble(
 ) -> State:
     """The state of a run that begins with this model, which is moved to its device."""
     shared = training.parallel == "fsdp" and ranks.world > 1
+    # copied before anything is sharded or wrapped: a sharded model has no whole parameters to fill
     template = deepcopy(model).eval() if shared else None
     loss_module = LossModule(model.to(ranks.device), training.precision)
     ema = averaged(model, training.ema_decay)
     if shared:
+        # sharded like the model, as a step of the average needs both values in one place
         if ema is not None:
             shard(ema, ranks)
         shard(loss_module, ranks, half=training.precision == "bf16")
+    # after the copies: a copied layer would go on calling the original's replaced `forward`
     if training.activation_checkpointing:
         checkpoint_activations(model)
     optimiser = optimiser_of(model, optimisation)
+    # of one process there is nothing to agree on, and a hook would cost a copy a step
     if ranks.world > 1:
         agree_on_norms(model, optimiser, ranks)
     return State(
@@ -82,6 +86,7 @@ def agree_on_norms(model: nn.Module, optimiser: torch.optim.Optimizer, ranks: Ra
             if statistic is not None
         ]
         if statistics:
+            # one exchange for all norms: each costs a round trip, whatever its size
             means = torch.split(
                 ranks.mean(torch.cat(statistics)), [len(statistic) for statistic in statistics]
             )
@@ -105,4 +110,5 @@ def checkpoint_activations(model: nn.Module) -> None:
             if bare or isinstance(layer, nn.ModuleList) or layer in done:
                 continue
             done |= set(layer.modules())
+            # without reentry: the reentrant form gives no gradient to layers whose inputs need none
             layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)

@@ -51,6 +51,7 @@ class Evaluator:
         """
         settings, passing = self.settings, self.team.folder
         if passing is not None:
+            # every process makes it: whoever comes first must not wait for the first process
             passing.mkdir(exist_ok=True)
         try:
             return evaluate_model(
@@ -106,6 +107,7 @@ def evaluator_of(
     part = chosen(data.annotations, _videos(settings))
     truth = shared_classes(part, model, **_same(settings)).truth
     _check_frames(data, truth)
+    # nothing found: costs little, and gives every name that a real evaluation will have
     empty = evaluate(truth, {video: [] for video in truth.videos}, metrics=settings.metrics)
     numbers = [*empty.precision.numbers, *(n for other in empty.others.values() for n in other)]
     if settings.best not in numbers:

@@ -69,6 +69,7 @@ class Line:
         return "  ".join(parts)
 
 
+# zeros on every line would hide the one that is none
 _RARE = ("skipped", "replaced")
 
 
@@ -145,6 +146,7 @@ class Log:
     def say(self, words: str) -> None:
         """A line for people alone."""
         if self._folder is not None:
+            # stderr: stdout is for what a program may want to read
             sys.stderr.write(f"{words}\n")
             sys.stderr.flush()
 
@@ -162,6 +164,7 @@ def peak_memory(device: torch.device) -> int:
         import resource
     except ImportError:  # Windows
         return _peak_of_windows()
+    # ru_maxrss is in bytes on macOS and in KiB elsewhere
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -250,4 +253,5 @@ def _board(folder: Path, step: int) -> Any:
             "TensorBoard is not installed",
             remedy="Run `pip install tensorboard`, or set training.tensorboard to false.",
         ) from error
+    # purge_step hides what a killed run logged after its last checkpoint
     return SummaryWriter(str(folder), purge_step=step or None)

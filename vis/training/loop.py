@@ -86,11 +86,14 @@ class Loop:
                 report = self._step(batches)
                 meter.add(report)
                 self._judge(report, meter.bad)
+                # a signal reaches the processes at different steps: all leave at the same one, or
+                # they would wait for each other for ever
                 leaving, last = self.ranks.any(bool(stop)), state.step == training.steps
                 evaluating = not leaving and self._due(training.evaluate_every, last)
                 if leaving or self._due(training.log_every, last):
                     log.write(meter.line(state))
                 if leaving or evaluating or self._due(training.save_every, last):
+                    # neither evaluation nor saving is counted as time of a step
                     start_time = time.perf_counter()
                     score = self._evaluate(log) if evaluating else None
                     self._show(log)
@@ -113,11 +116,10 @@ class Loop:
         )
 
     def _step(self, batches: Iterator[Batch]) -> Report:
-        state, replayed = (
-            self.state,
-            ReplayedBatches(batches, keep=self.training.on_oom == "microbatch"),
-        )
+        state = self.state
+        replayed = ReplayedBatches(batches, keep=self.training.on_oom == "microbatch")
         share = factor(self.optimisation.schedule, state.step, self.training.steps)
+        # a function of the step alone, set anew: nothing of it is kept in a checkpoint
         set_rates(state.optimiser, share)
         while True:
             report = Report()
@@ -136,6 +138,7 @@ class Loop:
             except DeviceError as error:
                 if not self._halved(report):
                     raise
+                # `continue` ends the `except`, and with it the traceback that holds the activations
                 words = f"{error.what}: from now on, batches are cut into {self._parts}"
                 warnings.warn(VisWarning(words), stacklevel=3)
                 continue
@@ -149,6 +152,7 @@ class Loop:
         """
         parts = min(2 * self._parts, self.training.batch)
         may_retry = self.training.on_oom == "microbatch" and self.ranks.world == 1
+        # once the parameters began to change, a repeated step would change them twice
         if not may_retry or report.changing or parts == self._parts:
             return False
         self._parts = parts
@@ -161,6 +165,7 @@ class Loop:
         step, names = self.state.step, ", ".join(report.names)
         record = {"step": step, "rank": self.ranks.rank, "bad": report.bad, "names": report.names}
         note_bad_batch(self.folder, {**record, "terms": report.terms, "norm": report.norm})
+        # a few in a row are bad luck of a batch; more are a model that has diverged
         if self.training.non_finite == "skip" and bad < PATIENCE:
             words = f"step {step}, {names}: {report.bad} is not finite. The step was left out."
             warnings.warn(VisWarning(words), stacklevel=3)
@@ -196,6 +201,7 @@ class Loop:
             )
         except OutputError as error:
             self._failed += 1
+            # the end of a run must not pass without its result on the disk
             if final or self._failed == PATIENCE:
                 raise
             if self.ranks.first:
@@ -210,6 +216,7 @@ class Loop:
         model = self.state.whole(self.ranks.device)
         if not self.ranks.first:
             return
+        # read once: the same clip at every checkpoint
         if self._preview is None:
             self._preview = next(self.feed(0, 1)).clip
         log.show(picture(model, self._preview, self.ranks.device), self.state.step)

@@ -34,6 +34,7 @@ class LossModule(nn.Module):
     def forward(self, clip: Clip, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised."""
         kind = clip.frames.device.type
+        # autocast covers the model alone: sums over many cells lose too much in half precision
         with torch.autocast(kind, dtype=self._dtype, enabled=self._dtype is not None):
             output = self.model(clip)
         return self.model.losses(output, targets)

@@ -52,6 +52,7 @@ class Meter:
         """Means over steps and processes; every process asks at the same step."""
         names = sorted({name for report in self._good for name in report.terms})
         rows = [[*(report.terms[name] for name in names), report.norm] for report in self._good]
+        # float64: sums over thousands of steps in float32 would drift; without a good step, NaN
         means = torch.tensor(rows or [[float("nan")]], dtype=torch.float64).mean(0)
         *values, norm = self._ranks.mean(means.to(self._ranks.device)).tolist()
         line = Line(
@@ -59,6 +60,7 @@ class Meter:
             loss=sum(values) if values else float("nan"),
             terms=dict(zip(names, values, strict=True)),
             norm=norm,
+            # the backbone's is the lower one by custom, so the largest is that of the rest
             lr=max(group["lr"] for group in state.optimiser.param_groups),
             seconds=(time.perf_counter() - self._start_time) / max(1, self._steps),
             wait=self._wait / max(1, self._steps),
@@ -71,5 +73,6 @@ class Meter:
 
     def score(self) -> float | None:
         """Minus the mean loss since it was last asked, of this process; None without a step."""
+        # of this process alone: only the first one's is written
         losses, self._losses = self._losses, []
         return -sum(losses) / len(losses) if losses else None

@@ -47,8 +47,10 @@ def parameter_groups(model: nn.Module, settings: Optimisation) -> list[dict[str,
     groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         lr = settings.backbone_lr if name.startswith(BACKBONE) else settings.lr
+        # a product, so that the order in which the factors are written does not matter
         lr *= math.prod(factor for part, factor in settings.lr_factors.items() if _fits(part, name))
         if not lr:
+            # frozen, not stepped by 0: no gradient, no memory of the optimiser, no weight decay
             parameter.requires_grad_(False)
         if not parameter.requires_grad:
             continue
@@ -118,6 +120,7 @@ def clip_gradients(parameters: Sequence[Tensor], most: float, ranks: Ranks) -> T
     if shared:
         for grad in whole:
             grad.copy_(ranks.mean(grad))
+        # norms of shares add up as squares
         squares = ranks.sum(get_total_norm(shared).square())
         norm = (squares + get_total_norm(whole).square()).sqrt()
     if most:

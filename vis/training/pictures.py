@@ -43,6 +43,7 @@ def picture(model: Model[Any], clip: Clip, device: torch.device) -> Pixels:
     names = dict(enumerate(model.class_names))
     panels = []
     for t in positions:
+        # padding is cut off: the picture is what the file shows
         pixels = (clip.frames[0, t, :, :height, :width] * 255).round().clamp(0, 255)
         frame = Frame(t, Fraction(0), pixels.permute(1, 2, 0).byte().contiguous().numpy())
         panels.append(draw(frame, _tracks(predictions, t), names=names).pixels)

@@ -56,6 +56,7 @@ class Ranks:
         if self.world == 1:
             return flag
         any_set = torch.tensor(float(flag), device=self.device)
+        # on the device of the run: nccl moves nothing that lies on the CPU
         distributed.all_reduce(any_set, distributed.ReduceOp.MAX)
         return bool(any_set.item())
 
@@ -76,6 +77,7 @@ class Ranks:
             yield
         except OutputError as error:
             failed = error
+        # over gloo, with a day's patience: one process may write long while the others wait
         flag = torch.tensor(float(failed is not None))
         if self.world > 1:
             distributed.all_reduce(flag, distributed.ReduceOp.MAX, group=self.gloo_group)
@@ -142,6 +144,7 @@ class Ranks:
         """
         if self.world == 1:
             return
+        # 56 bits of the digest, which an int64 of the exchange holds without its sign
         number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
         least, most = (torch.tensor(number, device=self.device) for _ in range(2))
         distributed.all_reduce(least, distributed.ReduceOp.MIN)
@@ -180,6 +183,7 @@ def joined(device: str) -> Iterator[Ranks]:
     distributed.init_process_group(
         backend, store=store, rank=rank, world_size=world, timeout=PATIENCE
     )
+    # beside the group of the steps, whose patience of minutes would end a long save
     gloo_group = distributed.new_group(backend="gloo", timeout=LONG)
     assert isinstance(gloo_group, distributed.ProcessGroup)
     try:
@@ -191,6 +195,7 @@ def joined(device: str) -> Iterator[Ranks]:
 def _written(store: Store, key: str, until: float) -> bool:
     """Whether the key is there by then."""
     with suppress(RuntimeError):
+        # asked again and again: a blocking wait would raise after the store's own timeout
         while not (there := store.check([key])) and time.monotonic() < until:
             time.sleep(0.05)
         return there

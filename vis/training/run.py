@@ -59,6 +59,7 @@ def begin(experiment: Experiment, folder: str | Path) -> None:
     with joined(experiment.training.device) as ranks:
         if ranks.first:
             folder.mkdir(parents=True, exist_ok=True)
+        # the lock before the file: of two runs that begin at once, one is refused
         with _owned(folder, ranks):
             if ranks.first:
                 _write_config(folder, text)
@@ -154,6 +155,7 @@ def dry_run(experiment: Experiment) -> DryRun:
 
 
 def _train(experiment: Experiment, folder: Path, ranks: Ranks, text: str) -> None:
+    # machines with other files would train without a word, or fail at the shape of a gradient
     ranks.agree("configurations", text)
     source = open_dataset(experiment.data)
     ranks.agree("data sets", repr((len(source), source.names)))
@@ -194,6 +196,7 @@ def _model(
     experiment: Experiment, source: ClipSource, *, initialise_weights: bool = True
 ) -> Model[Any]:
     choice = experiment.model
+    # fresh weights are the same in every process, and in a run that begins again
     torch.manual_seed(experiment.training.seed)
     model = models.build(choice.name, classes=len(source.names), **choice.settings)
     model.class_names, model.size = source.names, experiment.data.augmentation.short

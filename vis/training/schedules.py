@@ -59,6 +59,7 @@ def _falling(schedule: Schedule, step: int, steps: int) -> float:
         return 1.0
     if schedule.kind == "step":
         return float(schedule.drop ** sum(step >= drop for drop in schedule.drops))
+    # the fall begins where the rise ends, also in a run shorter than its warm-up
     begin = min(schedule.warmup, steps - 1)
     done = max(0, step - begin) / max(1, steps - begin)
     if schedule.kind == "cosine":

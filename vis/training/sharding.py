@@ -51,6 +51,7 @@ def shard(network: nn.Module, ranks: Ranks, *, half: bool = False) -> None:
         half: send the matrices of the transformers' layers as bf16, as which `forward` uses them.
             Parameters are kept, and gradients are exchanged, in fp32 all the same.
     """
+    # before sharding, as afterwards no process could tell that another began with other numbers
     for tensor in network.state_dict().values():
         distributed.broadcast(tensor, 0)
     mesh = init_device_mesh(ranks.device.type, (ranks.world,))
@@ -59,6 +60,7 @@ def shard(network: nn.Module, ranks: Ranks, *, half: bool = False) -> None:
     policy = MixedPrecisionPolicy(
         param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False
     )
+    # innermost first: what is sharded by an inner call is left alone by the outer one
     for module in network.modules():
         if half and isinstance(module, PRODUCTS):
             fully_shard(module, mp_policy=policy, **common)

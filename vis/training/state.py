@@ -70,6 +70,7 @@ class State:
         """
         if self.template is None:
             return self.best
+        # every process collects, also those that do not write: `full_tensor` waits for all
         self.template.to(device)
         tensors = self.best.state_dict()
         for name, place in self.template.state_dict().items():
@@ -122,6 +123,7 @@ class State:
                 self._take_files(path)
             if self.ema is not None:
                 self.ema.n_averaged.fill_(int(numbers["averaged"]))
+            # begun anew, its scale would overflow, and cost steps until it is found again
             if self.scaler.is_enabled():
                 self.scaler.load_state_dict(numbers["scaler"])
             self.step = int(numbers["step"])
@@ -200,6 +202,7 @@ def averaged(model: nn.Module, ema_decay: float) -> AveragedModel | None:
         move([local(x) for x in averages], [local(x) for x in values], count)
 
     ema = AveragedModel(model, multi_avg_fn=moving)
+    # it only follows: no gradients, and nothing for an optimiser
     ema.module.requires_grad_(False)
     return ema
 
@@ -209,6 +212,7 @@ def _put_under(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    # safetensors writes memory as it lies, so it has to be contiguous and here
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     path.write_bytes(save(whole))
 

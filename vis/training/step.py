@@ -126,6 +126,7 @@ def take_step(
         report.shape = tuple(batch.clip.frames.shape)
         pieces = _cut(batch, parts)
         for number, (clip, targets, share) in enumerate(pieces):
+            # of dropout: a resumed run draws what it would have drawn
             torch.manual_seed(
                 _seed(training.seed, state.step, micro_step * parts + number, ranks.rank)
             )
@@ -168,15 +169,18 @@ def _target_moved(target: ClipTargets, device: torch.device) -> ClipTargets:
 def _change(
     state: State, report: Report, sums: dict[str, Tensor], *, max_grad_norm: float, ranks: Ranks
 ) -> None:
+    # clipping compares with a limit in true units, so the scale goes first
     state.scaler.unscale_(state.optimiser)
     parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
     norm = clip_gradients(parameters, max_grad_norm, ranks)
+    # one copy to the host for all numbers: each waits for the GPU to finish the step
     numbers = torch.stack([norm.float(), *(value.float() for value in sums.values())]).tolist()
     report.norm, *values = numbers
     report.terms = dict(zip(sums, values, strict=True))
     wrong = [name for name, value in report.terms.items() if not math.isfinite(value)]
     # fp16 finds the scale of its loss by trying: there, an infinite gradient is no fault
     faulty = bool(wrong) or not (state.scaler.is_enabled() or math.isfinite(report.norm))
+    # all or none: a process that skips alone would have other parameters from here on
     if ranks.any(faulty):
         report.bad = f"the loss {', '.join(wrong)}" if wrong else _bad_gradient(state)
         state.optimiser.zero_grad(set_to_none=True)
@@ -207,4 +211,5 @@ def _synchronised(network: nn.Module, last: bool) -> AbstractContextManager[None
 
 def _seed(*numbers: int) -> int:
     digest = hashlib.sha256(repr(numbers).encode()).digest()
+    # mixed, so that neighbouring steps draw unlike numbers; manual_seed takes 64 bits at most
     return int.from_bytes(digest[:7], "big")

@@ -31,6 +31,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     The signal is sent again at the end, so that whoever handled it before does so now.
     """
     request = StopRequest()
+    # Python lets only the main thread set handlers; elsewhere a signal keeps its old meaning
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
@@ -41,6 +42,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
     def note(number: int, _frame: FrameType | None) -> None:
+        # the second one: whoever asks twice does not want to wait for the step
         if request:
             restore()
             signal.raise_signal(number)
