@@ -119,6 +119,7 @@ def test_the_model_may_be_chosen_by_its_dotted_name(tmp_path: Path):
         (["--training.steps.x=1"], "training.steps has no settings"),
         (["--data.sources.x=1"], "x"),
         (["--training=3"], "training is 3, not a table"),
+        (["--model={name: detr}"], "--model.NAME VALUE"),
         (["--zzz=3"], "no setting zzz"),
         (["--optimisation.lr=.inf"], "optimisation.lr"),
         (["--optimisation.lr=-1"], "optimisation.lr is -1, not a finite number"),

@@ -63,12 +63,9 @@ def read_experiment(path: str | Path, changes: Sequence[str] = ()) -> Experiment
     options = [current_option(kind, option, text) for option, text in overrides]
     try:
         settings = parse(kind, table, options)
-        # only what is set: defaults of a model may be those of other weights in the next release
-        names_set = {
-            *table.get("model", {}),
-            *re.findall(r"^--model\.(\w+)", "\n".join(options), re.M),
-        }
-        model = _choice(settings.model, config, names_set - {"name", "init_from"})
+        # what nobody set stays out, also of the run's `config.yaml`: it is the model's own affair
+        chosen = re.findall(r"^--model\.(\w+)", "\n".join(options), re.MULTILINE)
+        model = _choice(settings.model, config, {*table.get("model", {}), *chosen})
     except UsageError as error:
         raise error.at(str(path)) from None
     sections = {one.name: getattr(settings, one.name) for one in fields(Experiment)}
@@ -115,12 +112,10 @@ def _fields_of(kind: type[Any], left_out: str) -> list[tuple[str, Any, Any]]:
     return [(one.name, hints[one.name], copy(one)) for one in fields(kind) if one.name != left_out]
 
 
-def _choice(model: Any, config: type[Any], names_set: set[str]) -> ModelChoice:
-    if "classes" in names_set:
+def _choice(model: Any, config: type[Any], chosen: set[str]) -> ModelChoice:
+    if "classes" in chosen:
         raise UsageError("model.classes is not to be set", remedy="The data set states them.")
-    settings = {
-        one.name: getattr(model, one.name) for one in fields(config) if one.name in names_set
-    }
+    settings = {one.name: getattr(model, one.name) for one in fields(config) if one.name in chosen}
     config(classes=1, **settings)  # refuses what does not go together
     return ModelChoice(name=model.name, init_from=model.init_from, settings=settings)
 
@@ -132,6 +127,8 @@ def _pairs(changes: Sequence[str]) -> list[tuple[str, str]]:
         name, equals, text = word.removeprefix("--").partition("=")
         if not word.startswith("--") or not name:
             raise UsageError(f"{word!r} is no setting", remedy="Write --section.name VALUE.")
+        if name == "model":  # whose name tells which settings there are
+            raise UsageError("model is not set as a whole", remedy="Write --model.NAME VALUE.")
         if not equals and (text := next(words, "")) == "":
             raise UsageError(f"{word} needs a value")
         pairs.append((name, text))
