@@ -226,6 +226,28 @@ def test_sigterm_saves_and_exits_143(config: Path, tmp_path: Path):
     assert (tmp_path / "run" / "model.safetensors").exists()
 
 
+OLD = {"sources": "parts", "clip_length": "length", "init_from": "start", "lr": "rate"}
+OLD |= {"ema_decay": "average", "grad_accum_steps": "accumulate", "weight_decay": "decay"}
+
+
+@pytest.mark.filterwarnings("ignore::vis.errors.VisWarning")
+def test_a_run_of_the_release_before_goes_on_to_the_same_weights(config: Path, tmp_path: Path):
+    """Its settings have their old names; its checkpoints hold the same files."""
+    changes = ["--training.ema_decay=0.5", "--training.grad_accum_steps=2"]
+    begin(read_experiment(config, [*changes, "--training.save_every=2"]), tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "step-00000004")
+    text = (tmp_path / "whole" / "config.yaml").read_text()
+    for new, old in OLD.items():
+        text = re.sub(rf"^( *){new}:", rf"\1{old}:", text, flags=re.MULTILINE)
+    (tmp_path / "run" / "config.yaml").write_text(text)
+    with pytest.warns(VisWarning, match="'average' is called 'ema_decay' today"):
+        go_on(tmp_path / "run")
+    assert_equal(tmp_path / "run/model.safetensors", tmp_path / "whole/model.safetensors")
+    files = {path.name for path in (tmp_path / "run/checkpoints/step-00000004").iterdir()}
+    assert {"model.safetensors", "average.safetensors", "optimiser.safetensors"} < files
+
+
 def test_the_text_of_an_experiment_reads_the_same(config: Path, tmp_path: Path):
     experiment = read_experiment(config, ["--model.dropout", "0.25", "--data.stride=[1,3]"])
     (tmp_path / "again.yaml").write_text(text_of(experiment))

@@ -171,5 +171,5 @@ def _readable(message: str) -> str:
     if not what.startswith("Does not validate"):  # against any type of several
         kinds = kinds[:1]
     words = [_WORDS.get(kind, kind).replace("tuple with", "a list of") for kind in kinds]
-    words = [re.sub(r"^Literal\[(.*)\]$", r"one of \1", word) for word in words]
+    words = [re.sub(r"^Literal\[(.*)\]$", r"one of \1", word).replace("'", "") for word in words]
     return f"{path} is {next(filter(None, value.groups())):.60}, not {' or '.join(words)}"
