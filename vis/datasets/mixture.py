@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class Mixture:
-    """A `ClipSource` in which each part has its share of the items, whatever its own length.
+    """A `ClipSource` in which each source has its share of the items, whatever its own length.
 
-    It is as long as the part that is repeated least needs to be shown whole. The other parts are
+    It is as long as the source that is repeated least needs to be shown whole. The others are
     repeated; what is left of their share after the last whole repetition is drawn at random.
 
     Args:
-        parts: at least one, all with the same classes.
-        weights: one for each part, above 0.
+        sources: at least one, all with the same classes.
+        weights: one for each source, above 0.
 
     Raises:
-        UsageError: the parts have other classes, or the weights are not as many or not above 0.
+        UsageError: the sources have other classes, or the weights are not as many or not above 0.
     """
 
     def __init__(self, sources: Sequence[ClipSource], weights: Sequence[float]) -> None:
@@ -39,7 +39,7 @@ class Mixture:
             )
         self.sources = tuple(sources)
         total = max(len(source) / weight for source, weight in zip(sources, weights, strict=True))
-        # no part is shown less than whole because of rounding
+        # no source is shown less than whole because of rounding
         self.shares = tuple(max(1, round(total * weight)) for weight in weights)
         self._ends = list(accumulate(self.shares))
 
@@ -73,6 +73,6 @@ class Mixture:
         return source.where(item % len(source))
 
     def _find(self, index: int) -> tuple[int, int]:
-        """The part of an item, and the item's number within its share."""
+        """The source of an item, and the item's number within its share."""
         number = int(np.searchsorted(self._ends, index, side="right"))
         return number, index - (self._ends[number - 1] if number else 0)

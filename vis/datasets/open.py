@@ -34,7 +34,7 @@ def open_dataset(config: DataConfig) -> ClipSource:
     """Read all annotations of a data set or mixture; frames are read when a clip is asked for.
 
     Raises:
-        UsageError: a setting is wrong, or no part has a class.
+        UsageError: a setting is wrong, or no source has a class.
         InputError: a file or folder is missing.
         DataError: an annotation file is wrong, or has none of the classes.
     """
@@ -96,7 +96,7 @@ def _with_objects(annotations: AnnotationSet, classes: Classes) -> AnnotationSet
 
 
 def _all_names(sources: tuple[Source, ...], opened: list[DataSet]) -> tuple[str, ...]:
-    """The classes of all parts, in the order in which they first come."""
+    """The classes of all sources, in the order in which they first come."""
     names: dict[str, None] = {}
     for settings, data in zip(sources, opened, strict=True):
         names |= dict.fromkeys(_classes(settings, data, None).names)

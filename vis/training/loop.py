@@ -60,7 +60,7 @@ class Loop:
     """Asked every `training.evaluate_every` steps."""
     config_text: str = ""
     """The configuration as text, kept in every checkpoint."""
-    _parts: int = field(default=1, init=False)
+    _microbatches: int = field(default=1, init=False)
     _failed: int = field(default=0, init=False)
     _preview: Clip | None = field(default=None, init=False)
 
@@ -133,13 +133,13 @@ class Loop:
                         training=self.training,
                         optimisation=self.optimisation,
                         ranks=self.ranks,
-                        parts=self._parts,
+                        microbatches=self._microbatches,
                     )
             except DeviceError as error:
                 if not self._halved(report):
                     raise
                 # `continue` ends the `except`, and with it the traceback that holds the activations
-                words = f"{error.what}: from now on, batches are cut into {self._parts}"
+                words = f"{error.what}: from now on, batches are cut into {self._microbatches}"
                 warnings.warn(VisWarning(words), stacklevel=3)
                 continue
             state.step += 1
@@ -150,12 +150,12 @@ class Loop:
 
         Processes that wait for each other's losses cannot repeat a step alone.
         """
-        parts = min(2 * self._parts, self.training.batch)
+        microbatches = min(2 * self._microbatches, self.training.batch)
         may_retry = self.training.on_oom == "microbatch" and self.ranks.world == 1
         # once the parameters began to change, a repeated step would change them twice
-        if not may_retry or report.changing or parts == self._parts:
+        if not may_retry or report.changing or microbatches == self._microbatches:
             return False
-        self._parts = parts
+        self._microbatches = microbatches
         return True
 
     def _judge(self, report: Report, bad: int) -> None:

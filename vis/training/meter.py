@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """Of one process; forgets what it has told.
+    """The sums of one process; forgets what a line has shown.
 
     Args:
         ranks: the processes whose means a line tells.

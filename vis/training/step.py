@@ -100,7 +100,7 @@ def take_step(
     training: Training,
     optimisation: Optimisation,
     ranks: Ranks,
-    parts: int = 1,
+    microbatches: int = 1,
 ) -> None:
     """Learn from `training.grad_accum_steps` batches; one gradient not finite changes nothing.
 
@@ -113,7 +113,7 @@ def take_step(
         training: settings.
         optimisation: settings.
         ranks: the processes that take the step together.
-        parts: in which each batch is looked at, one after the other.
+        microbatches: pieces in which each batch is looked at, one after the other.
     """
     state.optimiser.zero_grad(set_to_none=True)
     sums: dict[str, Tensor] = {}
@@ -124,11 +124,11 @@ def take_step(
         report.names += batch.names
         report.lost += len(batch.lost)
         report.shape = tuple(batch.clip.frames.shape)
-        pieces = _cut(batch, parts)
+        pieces = _cut(batch, microbatches)
         for number, (clip, targets, share) in enumerate(pieces):
             # of dropout: a resumed run draws what it would have drawn
             torch.manual_seed(
-                _seed(training.seed, state.step, micro_step * parts + number, ranks.rank)
+                _seed(training.seed, state.step, micro_step * microbatches + number, ranks.rank)
             )
             last = (micro_step, number) == (training.grad_accum_steps - 1, len(pieces) - 1)
             with _synchronised(network, last):
@@ -142,10 +142,10 @@ def take_step(
     _change(state, report, sums, max_grad_norm=optimisation.max_grad_norm, ranks=ranks)
 
 
-def _cut(batch: Batch, parts: int) -> list[tuple[Clip, Sequence[ClipTargets], float]]:
+def _cut(batch: Batch, pieces: int) -> list[tuple[Clip, Sequence[ClipTargets], float]]:
     """Pieces of nearly one size, each with its share of the clips."""
     clip, count = batch.clip, len(batch.targets)
-    edges = [count * part // parts for part in range(parts + 1)]
+    edges = [count * piece // pieces for piece in range(pieces + 1)]
     return [
         (Clip(clip.frames[a:b], clip.sizes[a:b]), batch.targets[a:b], (b - a) / count)
         for a, b in itertools.pairwise(edges)
