@@ -60,6 +60,7 @@ def _where(
     """The smallest part of a frame that shows all of a box that it can."""
     x, y = origin
     corners = np.array([[x, x + width, x, x + width], [y, y, y + height, y + height]])
+    # the map leads from the frame to the box; where the corners are seen is its inverse
     points = np.linalg.solve(to_box[:, :2], corners - to_box[:, 2:])
     left, top = np.floor(points.min(axis=1)).astype(int).clip(0)
     right, bottom = np.ceil(points.max(axis=1)).astype(int).clip(max=(size[1], size[0]))

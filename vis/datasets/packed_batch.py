@@ -64,6 +64,7 @@ def pack(step: int, samples: Sequence[Sample]) -> PackedBatch:
         labels=torch.cat([target.labels for target in targets]),
         boxes=torch.cat([target.boxes for target in targets]),
         visible=torch.cat([target.visible for target in targets]),
+        # their sizes differ, so they cannot be stacked; flat, they need no padding either
         masks=torch.cat([target.masks.flatten() for target in targets]),
         counts=tuple(len(target.labels) for target in targets),
         labelled=_stacked([target.labelled for target in targets]),

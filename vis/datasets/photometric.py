@@ -57,6 +57,7 @@ def drawn_map(colours: Colours, random: np.random.Generator) -> Map:
         angle = np.deg2rad(random.uniform(-colours.hue, colours.hue))
     matrix = _turned(stretch, angle) @ matrix
     if colours.channel_shuffle and random.random() < 0.5:
+        # rows of the map are the new channels: exchanging them exchanges the colours
         matrix = matrix[random.permutation(3)]
     return matrix
 

@@ -111,6 +111,7 @@ def targets_of(clip: RawClip, *, keep_unseen: bool = False) -> ClipTargets:
     for n, instance in enumerate(clip.instances):
         for t, mask in instance.masks.items():
             boxes[n, t] = _draw(mask, clip, masks[n, t])
+    # fractions of the clip's size: batches pad, and a fraction does not change with the padding
     boxes /= np.array([width, height, width, height], np.float32)
     visible = boxes[..., 2] > 0
     is_kept = visible.any(axis=1) | keep_unseen

@@ -42,6 +42,7 @@ class Cyclic:
     def frames(self, item: int, video_length: int, random: np.random.Generator) -> tuple[int, ...]:
         """Nothing is random here."""
         del random
+        # Python's remainder is never negative: the first frames' clips begin at the video's end
         return tuple((item - (self.count - 1) + k) % video_length for k in range(self.count))
 
 
