@@ -37,7 +37,7 @@ setup(
         "safetensors>=0.4.5",
         "pycocotools>=2.0.8",
         "pillow>=12.3",
-        "jsonargparse[signatures]>=4.45,<5",
+        "jsonargparse[signatures]>=4.49,<5",
         "docstring-parser>=0.16",
         "pyyaml>=6",
         "tqdm>=4.66",

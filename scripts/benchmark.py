@@ -150,13 +150,15 @@ def _clip_times(annotations: Path, frames: str, augmentation: Augmentation) -> l
     """CPU seconds of a frame, batch by batch, in this process; the first batch warms up."""
     import torch
 
-    from vis.datasets.config import DataConfig, Part
+    from vis.datasets.config import DataConfig, Source
     from vis.datasets.loader import batches
     from vis.datasets.open import open_dataset
 
     torch.set_num_threads(1)
-    part = Part(path=str(annotations), frames=frames)
-    settings = DataConfig(parts=(part,), length=12, sampling="cyclic", augmentation=augmentation)
+    source = Source(path=str(annotations), frames=frames)
+    settings = DataConfig(
+        sources=(source,), clip_length=12, sampling="cyclic", augmentation=augmentation
+    )
     seconds, start = [], time.process_time()
     for batch in batches(open_dataset(settings), size=2, seed=0, stop=13):
         count = batch.clip.frames.shape[0] * batch.clip.frames.shape[1]

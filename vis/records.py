@@ -32,8 +32,8 @@ class Clip:
     frames: Tensor
     """`[B T 3 H W]` float RGB, 0..1, not normalised; the content of the padding is undefined."""
     sizes: Tensor
-    """`[B 2]` int64, height and width of the content; the padding mask is derived from it. Always in
-    the host's memory, wherever the frames are: who asks for them never waits for a device."""
+    """`[B 2]` int64, height and width of the content; the padding mask is derived from it. They are
+    in the host's memory, wherever the frames are: who asks for them never waits for a device."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,9 @@
 """Fit an ISTR's mask codes to a data set: `fit_mask_codes.py CONFIG.yaml START.safetensors`.
 
-Writes a model to begin with (`model.start` of the YAML): fresh, or with the weights that the YAML
-starts from, but its codes are those of the masks of `data.parts`, each cut out by its box. `pca` is
-fitted in closed form in one pass; `ae` learns for some rounds, as published: Adam, dice alone.
+Writes a model to begin with (`model.init_from` of the YAML): fresh, or with the weights that the
+YAML starts from, but its codes are those of the masks of `data.sources`, each cut out by its box.
+`pca` is fitted in closed form in one pass; `ae` learns for some rounds, as published: Adam, dice
+alone.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ def fitted(options: argparse.Namespace) -> None:
     names = open_dataset(experiment.data).names
     model = models.build(experiment.model.name, classes=len(names), **experiment.model.settings)
     model.class_names = names
-    if experiment.model.start is not None:
-        print(initialise(model, experiment.model.start, download=True))
+    if experiment.model.init_from is not None:
+        print(initialise(model, experiment.model.init_from, download=True))
     codec = getattr(model, "codec", None)
     masks = drawn(experiment, options.masks)
     if isinstance(codec, PrincipalCodes):
@@ -87,7 +88,7 @@ def drawn(experiment: Experiment, most: int | None) -> list[RLE]:
     """All masks of the data set but crowds, in random order; at most so many."""
     found = [
         mask
-        for part in experiment.data.parts
+        for part in experiment.data.sources
         for tracks in open_set(part.path, part.frames).annotations.tracks.values()
         for track in tracks
         if not track.crowd

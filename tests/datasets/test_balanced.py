@@ -1,6 +1,5 @@
 """Rare classes more often: factors by LVIS's rule, and a source that keeps to them."""
 
-import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
@@ -10,10 +9,11 @@ import pytest
 from PIL import Image
 
 from vis.datasets.balanced import Balanced, repeat_factors
-from vis.datasets.config import Augmentation, DataConfig, Motion, Part
+from vis.datasets.config import Augmentation, DataConfig, Motion, Source
 from vis.datasets.open import open_dataset
 from vis.errors import UsageError
 from vis.formats.opening import open_set
+from vis.training.parser import parse
 
 COMMON, RARE, OTHER = range(3)
 
@@ -39,10 +39,14 @@ def annotated(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def config(folder: Path, **part: object) -> DataConfig:
-    parts = (Part(path=str(folder / "instances.json"), frames=str(folder / "images"), **part),)  # type: ignore[arg-type]
+def config(folder: Path, **settings: object) -> DataConfig:
+    sources = (
+        Source(path=str(folder / "instances.json"), frames=str(folder / "images"), **settings),
+    )  # type: ignore[arg-type]
     plain = Augmentation(flip=0, colours=None, last=None)
-    return DataConfig(parts=parts, classes=("common", "rare"), length=1, augmentation=plain)
+    return DataConfig(
+        sources=sources, classes=("common", "rare"), clip_length=1, augmentation=plain
+    )
 
 
 def test_factors_are_the_square_root_of_what_the_rarest_class_lacks(annotated):
@@ -69,10 +73,10 @@ def test_each_item_is_shown_as_often_as_its_factor_says(annotated):
 
 
 def test_a_part_is_balanced_and_so_are_its_guests(annotated):
-    motion = Motion(single=True, guests=2, stops=1)
+    motion = Motion(single=True, copy_paste_instances=2, keyframes=1)
     counts = []
     for balance in (0.0, 1.0):
-        source = open_dataset(config(annotated, balance=balance, motion=motion))
+        source = open_dataset(config(annotated, repeat_factor_threshold=balance, motion=motion))
         random, found = np.random.default_rng(5), Counter()
         for _ in range(20):
             for index in range(len(source)):
@@ -83,5 +87,5 @@ def test_a_part_is_balanced_and_so_are_its_guests(annotated):
 
 
 def test_a_balance_is_a_share(annotated):
-    with pytest.raises(UsageError, match="balance"):
-        dataclasses.replace(config(annotated).parts[0], balance=1.5)
+    with pytest.raises(UsageError, match="repeat_factor_threshold"):
+        parse(Source, {"path": "x", "repeat_factor_threshold": 1.5})

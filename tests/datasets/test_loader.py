@@ -51,11 +51,11 @@ def test_a_batch_depends_on_seed_and_step_alone(source):
 
 def test_ranks_share_the_samples_of_one_larger_batch(source):
     whole = next(batches(source, size=4, seed=3, start=1, stop=2))
-    parts = [
+    sources = [
         next(batches(source, size=2, seed=3, start=1, stop=2, rank=rank, world=2))
         for rank in range(2)
     ]
-    assert whole.names == [name for part in parts for name in part.names]
+    assert whole.names == [name for source in sources for name in source.names]
 
 
 def test_every_round_shows_every_item_once():

@@ -12,7 +12,7 @@ from vis.errors import UsageError
 
 
 @pytest.fixture
-def parts(make_set, tmp_path):
+def sources(make_set, tmp_path):
     """Two sets of 6 and 4 frames; a video is named by its set."""
     found = []
     for name, length in (("a", 6), ("b", 4)):
@@ -22,15 +22,15 @@ def parts(make_set, tmp_path):
     return found
 
 
-def test_parts_have_their_shares_whatever_their_length(parts):
-    mixture = Mixture(parts, [1, 3])
+def test_parts_have_their_shares_whatever_their_length(sources):
+    mixture = Mixture(sources, [1, 3])
     assert mixture.shares == (6, 18) and len(mixture) == 24
-    mixture = Mixture(parts, [0.75, 0.25])
+    mixture = Mixture(sources, [0.75, 0.25])
     assert mixture.shares == (12, 4)
 
 
-def test_every_item_is_shown_and_none_is_preferred(parts):
-    mixture = Mixture(parts, [1, 1])
+def test_every_item_is_shown_and_none_is_preferred(sources):
+    mixture = Mixture(sources, [1, 1])
     assert mixture.shares == (6, 6)
     seen = Counter()
     for number in range(12 * 12):
@@ -42,21 +42,21 @@ def test_every_item_is_shown_and_none_is_preferred(parts):
     assert min(second) >= 12 and max(second) < 30
 
 
-def test_a_mixture_is_a_function_of_item_and_random_state(parts):
-    mixture = Mixture(parts, [1, 2])
+def test_a_mixture_is_a_function_of_item_and_random_state(sources):
+    mixture = Mixture(sources, [1, 2])
     for item in range(len(mixture)):
         names = {mixture.sample(item, np.random.default_rng(3)).name for _ in range(2)}
         assert len(names) == 1
         assert mixture.where(item)
 
 
-def test_parts_of_other_classes_or_senseless_weights_are_refused(parts):
-    other = parts[1]
+def test_parts_of_other_classes_or_senseless_weights_are_refused(sources):
+    other = sources[1]
     other.classes = classes_of(other.annotations.categories, ["dog"])
     with pytest.raises(UsageError, match="different classes"):
-        Mixture(parts, [1, 1])
+        Mixture(sources, [1, 1])
     for weights in ([1], [1, 0], [1, -1]):
         with pytest.raises(UsageError):
-            Mixture([parts[0], parts[0]], weights)
+            Mixture([sources[0], sources[0]], weights)
     with pytest.raises(UsageError):
         Mixture([], [])

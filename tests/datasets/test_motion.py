@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from vis.datasets.config import Motion
-from vis.datasets.motion import camera, path, wander
+from vis.datasets.motion import camera, paste_path, path
 
-WILD = Motion(zoom=(0.3, 1.3), turn=180, shear=0.5, stops=4)
+WILD = Motion(zoom=(0.3, 1.3), rotation=180, shear=0.5, keyframes=4)
 
 
 def corners(width: float, height: float) -> np.ndarray:
@@ -49,7 +49,7 @@ def test_the_camera_never_leaves_the_picture(size):
 
 
 def test_a_camera_without_motion_shows_the_picture():
-    still = Motion(zoom=(1, 1), turn=0, shear=0, stops=1)
+    still = Motion(zoom=(1, 1), rotation=0, shear=0, keyframes=1)
     for view in camera((30, 50), 4, still, np.random.default_rng(0)):
         assert np.allclose(view, np.eye(2, 3))
 
@@ -57,7 +57,7 @@ def test_a_camera_without_motion_shows_the_picture():
 def test_guests_come_and_go_and_have_about_the_size_of_things():
     inside, sides = [], []
     for seed in range(60):
-        for place in wander((100, 200), (40, 20), 12, Motion(), np.random.default_rng(seed)):
+        for place in paste_path((100, 200), (40, 20), 12, Motion(), np.random.default_rng(seed)):
             middle = np.linalg.solve(place[:, :2], np.array([10.0, 20.0]) - place[:, 2])
             inside.append(bool((middle >= 0).all() and (middle <= [200, 100]).all()))
             sides.append(40 / np.sqrt(np.linalg.det(place[:, :2])))

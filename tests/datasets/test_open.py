@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from vis.datasets.clips import VideoClips
-from vis.datasets.config import Augmentation, DataConfig, Part, Resize, Window
+from vis.datasets.config import Augmentation, DataConfig, Resize, Source, Window
 from vis.datasets.mixture import Mixture
 from vis.datasets.open import open_dataset, transforms_of
 from vis.datasets.photometric import Photometric
 from vis.datasets.transforms import Crop, Fixed, Flip, ShortSide, Sometimes
 from vis.errors import InputError, UsageError
 from vis.formats.ytvis import write_annotations
+from vis.training.parser import parse
 
 PLAIN = Augmentation(flip=0, colours=None, last=None)
 
@@ -26,30 +27,34 @@ def path(make_set, tmp_path):
 
 
 def test_a_data_set_is_opened_by_its_path(path):
-    source = open_dataset(DataConfig(parts=(Part(path=path),), length=3, augmentation=PLAIN))
+    source = open_dataset(
+        DataConfig(sources=(Source(path=path),), clip_length=3, augmentation=PLAIN)
+    )
     assert source.names == ("cat", "dog", "cup") and len(source) == 2
     assert source.sample(1, np.random.default_rng(0)).frames.shape == (3, 3, 48, 80)
 
 
 def test_the_published_rule_is_chosen_by_its_name(path):
-    config = DataConfig(parts=(Part(path=path),), length=3, sampling="cyclic", augmentation=PLAIN)
+    config = DataConfig(
+        sources=(Source(path=path),), clip_length=3, sampling="cyclic", augmentation=PLAIN
+    )
     source = open_dataset(config)
     assert len(source) == 10
     assert source.sample(0, np.random.default_rng(0)).name == "v1, frames 4 5 0"
 
 
 def test_only_the_videos_that_are_named_are_used(path):
-    config = DataConfig(parts=(Part(path=path, videos=("v2",)),), length=2)
+    config = DataConfig(sources=(Source(path=path, videos=("v2",)),), clip_length=2)
     source = open_dataset(config)
     assert len(source) == 1 and "v2" in source.where(0)
     with pytest.raises(UsageError, match="no video 'v7'"):
-        open_dataset(DataConfig(parts=(Part(path=path, videos=("v7",)),)))
+        open_dataset(DataConfig(sources=(Source(path=path, videos=("v7",)),)))
 
 
 def test_parts_are_mixed_under_the_classes_of_all(path):
-    pets = Part(path=path, key="kind", weight=3)
-    named = Part(path=path, renamed={"cat": "pet", "dog": "hound"})
-    source = open_dataset(DataConfig(parts=(pets, named), length=2, augmentation=PLAIN))
+    pets = Source(path=path, key="kind", weight=3)
+    named = Source(path=path, renamed={"cat": "pet", "dog": "hound"})
+    source = open_dataset(DataConfig(sources=(pets, named), clip_length=2, augmentation=PLAIN))
     assert isinstance(source, Mixture) and source.names == ("pet", "hound", "cup")
     assert source.shares == (6, 2)
     first = source.sample(0, np.random.default_rng(0))
@@ -74,16 +79,16 @@ def test_the_published_recipe_is_a_chain_of_its_steps():
 
 def test_what_is_missing_is_named(path, tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.json"):
-        open_dataset(DataConfig(parts=(Part(path=str(tmp_path / "nowhere.json")),)))
+        open_dataset(DataConfig(sources=(Source(path=str(tmp_path / "nowhere.json")),)))
     (tmp_path / "set" / "JPEGImages").rename(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="folder of the frames"):
-        open_dataset(DataConfig(parts=(Part(path=path),)))
-    there = Part(path=path, frames=str(tmp_path / "elsewhere"))
-    assert isinstance(open_dataset(DataConfig(parts=(there,))), VideoClips)
+        open_dataset(DataConfig(sources=(Source(path=path),)))
+    there = Source(path=path, frames=str(tmp_path / "elsewhere"))
+    assert isinstance(open_dataset(DataConfig(sources=(there,))), VideoClips)
     with pytest.raises(UsageError, match="no data set"):
-        open_dataset(DataConfig(parts=()))
-    with pytest.raises(UsageError, match="weight 0"):
-        Part(path=path, weight=0)
+        open_dataset(DataConfig(sources=()))
+    with pytest.raises(UsageError, match="weight is 0, not a finite number above 0"):
+        parse(Source, {"path": path, "weight": 0})
 
 
 def test_settings_need_no_torch():
@@ -95,11 +100,11 @@ def test_settings_need_no_torch():
 def test_real_sets_mix_by_the_classes_that_their_categories_name(shared):
     folder = shared / "data"
     config = DataConfig(
-        parts=(
-            Part(path=str(folder / "pack_test" / "vis_tiny"), key="demo_class"),
-            Part(path=str(folder / "pack_train" / "coco_person"), key="demo_class"),
+        sources=(
+            Source(path=str(folder / "pack_test" / "vis_tiny"), key="demo_class"),
+            Source(path=str(folder / "pack_train" / "coco_person"), key="demo_class"),
         ),
-        length=4,
+        clip_length=4,
         augmentation=Augmentation(last=Resize(short=(96,), longest=160)),
     )
     source = open_dataset(config)

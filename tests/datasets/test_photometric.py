@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from vis.datasets.config import Colours
-from vis.datasets.footage import footage
 from vis.datasets.photometric import Photometric, drawn_map, recoloured
+from vis.datasets.raw_clip import raw_clip
 
-STILL = Colours(brightness=0, contrast=0, saturation=0, hue=0, exchange=False)
+STILL = Colours(brightness=0, contrast=0, saturation=0, hue=0, channel_shuffle=False)
 GREY = torch.full((1, 3, 2, 2), 100, dtype=torch.uint8)
 
 
@@ -16,7 +16,7 @@ def noise(frames=3):
 
 
 def only(**change) -> Colours:
-    values = {name: getattr(STILL, name) for name in STILL.__slots__}
+    values = {name: getattr(STILL, name) for name in vars(STILL)}
     return Colours(**(values | change))
 
 
@@ -52,7 +52,7 @@ def test_every_change_keeps_its_bounds_and_is_drawn_half_the_time():
     assert 60 < brighter.count(0) < 140
     stronger = [m[0, 0] for m in drawn(only(contrast=0.5), 200)]
     assert 0.5 <= min(stronger) < 0.6 and 1.4 < max(stronger) <= 1.5
-    exchanged = {tuple(np.argmax(m[:, :3], axis=1)) for m in drawn(only(exchange=True), 200)}
+    exchanged = {tuple(np.argmax(m[:, :3], axis=1)) for m in drawn(only(channel_shuffle=True), 200)}
     assert len(exchanged) == 6
 
 
@@ -71,7 +71,7 @@ def test_colour_changes_keep_grey_and_brightness(colours):
 
 def test_frames_of_a_clip_change_alike_unless_each_is_asked_for():
     still = noise(1).expand(4, -1, -1, -1)
-    clip = footage(still, [])
+    clip = raw_clip(still, [])
     for seed in range(6):
         done = Photometric(Colours())(clip, np.random.default_rng(seed)).frames
         assert (done == done[:1]).all()

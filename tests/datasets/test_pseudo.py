@@ -6,19 +6,19 @@ import torch
 
 from vis.datasets.classes import classes_of
 from vis.datasets.clips import VideoClips
-from vis.datasets.config import Augmentation, DataConfig, Motion, Part, Resize
+from vis.datasets.config import Augmentation, DataConfig, Motion, Resize, Source
 from vis.datasets.cutout import Cutout
-from vis.datasets.footage import Thing, footage, targets_of
 from vis.datasets.open import open_dataset
 from vis.datasets.pseudo import PseudoClips, in_motion
+from vis.datasets.raw_clip import InstanceAnnotation, raw_clip, targets_of
 from vis.datasets.sampling import Cyclic
 from vis.errors import UsageError
 from vis.formats.opening import open_set
 from vis.ops.rle import encode
 
 SIZE = (90, 120)
-LIVELY = Motion(zoom=(0.5, 1.0), turn=25, shear=0.2)
-STILL = Motion(zoom=(1, 1), turn=0, shear=0, stops=1)
+LIVELY = Motion(zoom=(0.5, 1.0), rotation=25, shear=0.2)
+STILL = Motion(zoom=(1, 1), rotation=0, shear=0, keyframes=1)
 
 
 def ellipse(y: float, x: float, tall: float, wide: float) -> np.ndarray:
@@ -32,7 +32,9 @@ def picture(*masks: np.ndarray):
     for n, mask in enumerate(masks):
         pixels[mask, n] = 200
     frames = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    return footage(frames, [Thing(7 + n, {0: encode(mask)}) for n, mask in enumerate(masks)])
+    return raw_clip(
+        frames, [InstanceAnnotation(7 + n, {0: encode(mask)}) for n, mask in enumerate(masks)]
+    )
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
@@ -71,8 +73,8 @@ def test_what_a_guest_hides_is_nobody_elses():
     hidden = seen = 0
     for seed in range(12):
         scene = picture(ellipse(45, 60, 25, 30))
-        guests = [guest_of(30), guest_of(20, label=4)]
-        clip = in_motion(scene, guests, 6, STILL, np.random.default_rng(seed))
+        copy_paste_instances = [guest_of(30), guest_of(20, label=4)]
+        clip = in_motion(scene, copy_paste_instances, 6, STILL, np.random.default_rng(seed))
         targets = targets_of(clip, keep_unseen=True)
         assert targets.labels.tolist() == [7, 3, 4]
         masks, white = targets.masks, clip.frames[:, 0] == 255
@@ -91,7 +93,7 @@ def test_what_a_guest_hides_is_nobody_elses():
 def test_guests_enter_and_leave_under_one_identity():
     changes = 0
     for seed in range(20):
-        motion = Motion(zoom=(1, 1), turn=0, shear=0, stops=4)
+        motion = Motion(zoom=(1, 1), rotation=0, shear=0, keyframes=4)
         clip = in_motion(picture(), [guest_of(40)], 30, motion, np.random.default_rng(seed))
         targets = targets_of(clip, keep_unseen=True)
         assert targets.labels.tolist() == [3]
@@ -101,7 +103,7 @@ def test_guests_enter_and_leave_under_one_identity():
 
 def test_an_object_can_leave_the_view_and_come_back():
     mask = ellipse(8, 10, 6, 8)
-    motion = Motion(zoom=(0.4, 0.5), turn=0, shear=0, stops=6)
+    motion = Motion(zoom=(0.4, 0.5), rotation=0, shear=0, keyframes=6)
     seen = [
         targets_of(
             in_motion(picture(mask), [], 40, motion, np.random.default_rng(seed)), keep_unseen=True
@@ -121,33 +123,33 @@ def pictures(shared):
 
 
 def test_real_pictures_become_clips_of_the_asked_length(pictures):
-    source = PseudoClips(pictures, 5, Motion(guests=3))
+    source = PseudoClips(pictures, 5, Motion(copy_paste_instances=3))
     assert len(source) == len(pictures) == 40 and source.names == pictures.names
-    guests = 0
+    copy_paste_instances = 0
     for index in range(0, 40, 4):
         sample = source.sample(index, np.random.default_rng(index))
         alone = pictures.sample(index, np.random.default_rng(0)).targets
         targets = sample.targets
         assert sample.frames.shape[0] == 5 and targets.visible.any(1).all()
         assert torch.equal(targets.visible, targets.masks.flatten(2).any(2))
-        guests += len(targets.labels) > len(alone.labels)
+        copy_paste_instances += len(targets.labels) > len(alone.labels)
         again = source.sample(index, np.random.default_rng(index))
         assert torch.equal(sample.frames, again.frames)
         assert torch.equal(targets.masks, again.targets.masks)
-    assert guests > 1
+    assert copy_paste_instances > 1
 
 
 def test_a_picture_is_a_still_clip_of_one_frame_or_a_moving_one_of_several(shared):
-    part = Part(path=str(shared / "data" / "pack_test" / "coco_tiny"))
+    settings = Source(path=str(shared / "data" / "pack_test" / "coco_tiny"))
     small = Augmentation(last=Resize(short=(60,), longest=None))
-    one = open_dataset(DataConfig(parts=(part,), length=1, augmentation=small))
+    one = open_dataset(DataConfig(sources=(settings,), clip_length=1, augmentation=small))
     assert isinstance(one, VideoClips)
     assert min(one.sample(0, np.random.default_rng(0)).frames.shape[2:]) == 60
-    moved = dataclasses.replace(part, motion=Motion(single=True, zoom=(0.5, 0.6)))
-    single = open_dataset(DataConfig(parts=(moved,), length=1, augmentation=small))
+    moved = dataclasses.replace(settings, motion=Motion(single=True, zoom=(0.5, 0.6)))
+    single = open_dataset(DataConfig(sources=(moved,), clip_length=1, augmentation=small))
     shown = [source.sample(0, np.random.default_rng(0)).frames for source in (one, single)]
     assert shown[0].shape == shown[1].shape and not torch.equal(*shown)
-    several = open_dataset(DataConfig(parts=(part,), length=4, augmentation=small))
+    several = open_dataset(DataConfig(sources=(settings,), clip_length=4, augmentation=small))
     assert isinstance(several, PseudoClips)
     frames = several.sample(0, np.random.default_rng(0)).frames
     assert len(frames) == 4 and min(frames.shape[2:]) == 60
@@ -163,11 +165,11 @@ def test_only_clips_of_one_frame_can_be_set_in_motion(pictures):
 
 
 def test_pictures_without_an_object_of_the_classes_may_be_left_out(shared):
-    part = Part(path=str(shared / "data" / "pack_test" / "coco_tiny"))
-    config = DataConfig(parts=(part,), length=1, classes=("person",))
+    settings = Source(path=str(shared / "data" / "pack_test" / "coco_tiny"))
+    config = DataConfig(sources=(settings,), clip_length=1, classes=("person",))
     every = open_dataset(config)
     some = open_dataset(
-        dataclasses.replace(config, parts=(dataclasses.replace(part, empty=False),))
+        dataclasses.replace(config, sources=(dataclasses.replace(settings, keep_empty=False),))
     )
     draw = [np.random.default_rng(0)] * 2
     shown = [

@@ -7,12 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
-from vis.datasets.config import Augmentation, DataConfig, Part, ScaledWindow
-from vis.datasets.footage import Thing, footage
+from vis.datasets.config import Augmentation, DataConfig, ScaledWindow, Source
 from vis.datasets.open import open_dataset
+from vis.datasets.raw_clip import InstanceAnnotation, raw_clip
 from vis.datasets.semantic import ScaledCrop
 from vis.errors import UsageError
 from vis.ops.rle import encode
+from vis.training.parser import parse
 
 
 def crop(**settings: float) -> ScaledCrop:
@@ -24,8 +25,10 @@ def halves(width: int = 60) -> object:
     """Class 0 on the far left, class 1 on the far right, nothing between."""
     left, right = np.zeros((40, width), np.bool_), np.zeros((40, width), np.bool_)
     left[:, :20], right[:, 20:24] = True, True
-    things = [Thing(label, {0: encode(mask)}) for label, mask in enumerate((left, right))]
-    return footage(torch.zeros(1, 3, 40, width, dtype=torch.uint8), things)
+    instances = [
+        InstanceAnnotation(label, {0: encode(mask)}) for label, mask in enumerate((left, right))
+    ]
+    return raw_clip(torch.zeros(1, 3, 40, width, dtype=torch.uint8), instances)
 
 
 def test_no_class_has_too_large_a_share_of_the_window():
@@ -50,10 +53,10 @@ def test_it_fits_both_sides_and_a_small_clip_stays_small():
     assert crop(side=500, lowest=0.5, highest=0.5)(halves(), random).size == (20, 30)
 
 
-@pytest.mark.parametrize("wrong", [{"lowest": 0.0}, {"share": 2.0}, {"tries": 0}])
+@pytest.mark.parametrize("wrong", [{"lowest": 0}, {"share": 2}, {"tries": 0}, {"lowest": 3}])
 def test_windows_that_cannot_be_are_refused(wrong: dict[str, float]):
     with pytest.raises(UsageError):
-        ScaledWindow(**({"short": 40, "longest": 80, "side": 16} | wrong))  # type: ignore[arg-type]
+        parse(ScaledWindow, {"short": 40, "longest": 80, "side": 16} | wrong)
 
 
 def test_a_folder_of_label_pictures_becomes_targets(tmp_path: Path):
@@ -65,7 +68,9 @@ def test_a_folder_of_label_pictures_becomes_targets(tmp_path: Path):
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
     scaled = ScaledWindow(short=20, longest=80, side=20)
     augmentation = Augmentation(flip=0.0, scaled=scaled, colours=None, last=None)
-    config = DataConfig(parts=(Part(path=str(tmp_path)),), length=1, augmentation=augmentation)
+    config = DataConfig(
+        sources=(Source(path=str(tmp_path)),), clip_length=1, augmentation=augmentation
+    )
     source = open_dataset(config)
     assert source.names == ("cat", "dog") and len(source) == 1
     sample = source.sample(0, np.random.default_rng(1))

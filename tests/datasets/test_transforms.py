@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vis.datasets.footage import Thing, footage, targets_of
+from vis.datasets.raw_clip import InstanceAnnotation, raw_clip, targets_of
 from vis.datasets.transforms import Crop, Fixed, Flip, ScaleJitter, ShortSide, Sometimes, size_for
 from vis.errors import UsageError
 from vis.ops.rle import encode
@@ -15,9 +15,9 @@ def clip():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 60, 90), np.uint8)
     mask = np.zeros((60, 90), bool)
     mask[10:30, 20:60] = True
-    things = [Thing(4, dict.fromkeys(range(3), encode(mask)))]
+    instances = [InstanceAnnotation(4, dict.fromkeys(range(3), encode(mask)))]
     still = torch.from_numpy(pixels[:1].repeat(3, 0))
-    return footage(still, things)
+    return raw_clip(still, instances)
 
 
 @pytest.mark.parametrize(

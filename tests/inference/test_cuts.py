@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.inference.reds import ground
-from vis.datasets.footage import footage, resized
+from vis.datasets.raw_clip import raw_clip, resized
 from vis.datasets.transforms import size_for
 from vis.inference.cuts import REMEMBERED, THRESHOLD, CutDetector, Memory
 from vis.inference.frame_look import FrameLook, unlikeness
@@ -135,7 +135,7 @@ def read(shared: Path) -> Callable[[str], Film]:
             for frame in reader:
                 picture = torch.from_numpy(frame.pixels.copy()).permute(2, 0, 1)[None]
                 height, width = size_for(frame.pixels.shape[:2], 192, 341)
-                frames.append(resized(footage(picture, ()), height, width).frames[0])
+                frames.append(resized(raw_clip(picture, ()), height, width).frames[0])
                 if len(frames) == 40:
                     break
         return frames

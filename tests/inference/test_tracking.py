@@ -368,7 +368,7 @@ def test_a_semantic_model_is_no_obstacle(frames: list[Path]):
 
 
 def test_the_model_sees_what_training_showed_it(frames: list[Path]):
-    from vis.datasets.footage import footage
+    from vis.datasets.raw_clip import raw_clip
     from vis.datasets.transforms import ShortSide
 
     with open_video(frames[:1]) as reader:
@@ -377,7 +377,7 @@ def test_the_model_sees_what_training_showed_it(frames: list[Path]):
     seen: list[torch.Tensor] = []
     model.register_forward_pre_hook(lambda _, given: seen.append(given[0].frames))
     list(vis.track(frames[:1], model, size=45))
-    whole = footage(torch.from_numpy(pixels).permute(2, 0, 1)[None], ())
+    whole = raw_clip(torch.from_numpy(pixels).permute(2, 0, 1)[None], ())
     shown = ShortSide((45,), 80)(whole, np.random.default_rng(0)).frames
     assert torch.equal(seen[0][0], shown.float() / 255)
 

@@ -9,8 +9,8 @@ import torch
 from torch import distributed, nn
 
 from vis import backbones, models
-from vis.training.assemble import recompute
-from vis.training.learner import Learner
+from vis.training.assemble import checkpoint_activations
+from vis.training.loss_module import LossModule
 from vis.training.ranks import ALONE
 from vis.training.sharding import gathered, shard
 
@@ -85,14 +85,14 @@ def gradients(
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Losses and gradients of one step."""
     clip = small.clip(model)
-    learner = Learner(model.train(), "bf16" if half else "fp32")
+    learner = LossModule(model.train(), "bf16" if half else "fp32")
     for part in model.modules():
         if isinstance(part, nn.Dropout) or type(part).__name__ in ("StochasticDepth", "DropPath"):
             part.eval()
     if shared:
         shard(learner, replace(ALONE, device=torch.device("cpu")), half=half)
     if again:
-        recompute(model)
+        checkpoint_activations(model)
     torch.manual_seed(0)
     losses = learner(clip, small.targets(clip))
     sum(losses.values()).backward()

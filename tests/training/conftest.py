@@ -19,10 +19,10 @@ YAML = """
 model: {{name: detr, backbone: pvt_v2_b0, instance_queries: 3, d_model: 32, num_heads: 4,
   encoder_layers: 1, decoder_layers: 1, ffn_dim: 32}}
 data:
-  parts: [{{path: {path}}}]
-  length: 1
+  sources: [{{path: {path}}}]
+  clip_length: 1
   augmentation: {{colours: null, last: null, fixed: [32, 32]}}
-optimisation: {{rate: 1e-3, schedule: {{kind: cosine, warmup: 2}}}}
+optimisation: {{lr: 1e-3, schedule: {{kind: cosine, warmup: 2}}}}
 training: {{steps: 4, batch: 2, workers: 0, save_every: 9, log_every: 1, device: cpu}}
 """
 

@@ -54,7 +54,7 @@ def fresh() -> models.Model:
 
 def main(parallel: str) -> None:
     torch.set_num_threads(1)
-    training, optimisation = Training(parallel=parallel, average=0.5), Optimisation()
+    training, optimisation = Training(parallel=parallel, ema_decay=0.5), Optimisation()
     with joined("cpu") as ranks:
         alone = fresh()
         picture = Picture(ranks.rank)

@@ -18,7 +18,7 @@ from vis.training.config import Training
 from vis.training.ranks import Ranks, joined
 
 STEPS = 3
-SHARED = Training(steps=STEPS, save_every=1, keep=9, log_every=1, average=0.9, parallel="fsdp")
+SHARED = Training(steps=STEPS, save_every=1, keep=9, log_every=1, ema_decay=0.9, parallel="fsdp")
 COPIED = replace(SHARED, parallel="ddp")
 GOING_ON = {"unbroken": SHARED, "to ddp": COPIED, "from one": SHARED}
 

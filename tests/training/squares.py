@@ -32,7 +32,7 @@ SMALL = {
     "backbone": "twins_tiny",
 }  # fmt: skip
 FAST = Optimisation(
-    rate=1e-3, backbone_rate=1e-3, clip=1.0, schedule=Schedule(kind="cosine", warmup=3)
+    lr=1e-3, backbone_lr=1e-3, max_grad_norm=1.0, schedule=Schedule(kind="cosine", warmup=3)
 )
 TWINS["twins_tiny"] = Size((16, 32, 32, 64), (1, 2, 2, 4), (1, 1, 1, 2))
 
@@ -114,7 +114,7 @@ def digest(model: torch.nn.Module) -> str:
 
 def main(folder: Path, steps: int, *fields: str) -> None:
     torch.set_num_threads(1)
-    training = Training(steps=steps, save_every=1, keep=9, log_every=1, average=0.9)
+    training = Training(steps=steps, save_every=1, keep=9, log_every=1, ema_decay=0.9)
     for name, value in (text.split("=") for text in fields):
         training = replace(training, **{name: type(getattr(training, name))(value)})
     print("ready", flush=True)

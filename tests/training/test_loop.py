@@ -11,14 +11,17 @@ import torch
 from vis.errors import DataError, DeviceError, OutputError, UsageError, VisWarning
 from vis.records import ClipPredictions
 from vis.training import checkpoint
-from vis.training.assemble import recompute
+from vis.training.assemble import checkpoint_activations
 from vis.training.config import Optimisation, Training
 from vis.training.log import duration
+from vis.training.parser import parse
 from vis.training.pictures import picture
 from vis.weights import load
 
 SHORT = Training(steps=2, log_every=1)
-PLAIN = Optimisation(kind="sgd", rate=0.1, backbone_rate=0.1, momentum=0, decay=0, clip=0)
+PLAIN = Optimisation(
+    kind="sgd", lr=0.1, backbone_lr=0.1, momentum=0, weight_decay=0, max_grad_norm=0
+)
 
 
 def lines(folder: Path, name: str = "log.jsonl") -> list[dict]:
@@ -50,7 +53,7 @@ def test_the_gradients_of_several_batches_are_averaged(squares, tmp_path: Path):
     found = []
     for accumulate in (1, 2):
         model = squares.small(dropout=0.0, sine_dropout=0.0)
-        training = replace(SHORT, accumulate=accumulate)
+        training = replace(SHORT, grad_accum_steps=accumulate)
         feed = once(squares.squares)
         run = squares.loop(
             tmp_path / str(accumulate), training, feed=feed, model=model, optimisation=PLAIN
@@ -63,7 +66,7 @@ def test_the_gradients_of_several_batches_are_averaged(squares, tmp_path: Path):
 def test_a_clipped_gradient_moves_no_further_than_told(squares, tmp_path: Path):
     model = squares.small()
     before = parameters(model)
-    optimisation = replace(PLAIN, rate=0.5, backbone_rate=0.5, clip=0.01)
+    optimisation = replace(PLAIN, lr=0.5, backbone_lr=0.5, max_grad_norm=0.01)
     squares.loop(tmp_path, replace(SHORT, steps=1), model=model, optimisation=optimisation)()
     moved = float((parameters(model) - before).norm())
     assert moved == pytest.approx(0.5 * 0.01, rel=0.01)
@@ -93,7 +96,7 @@ def test_computing_again_gives_the_same_gradients(squares):
     for again in (False, True):
         model = squares.small().train()
         if again:
-            recompute(model)
+            checkpoint_activations(model)
         torch.manual_seed(3)
         losses = model.losses(model(batch.clip), batch.targets)
         torch.stack(list(losses.values())).sum().backward()
@@ -104,7 +107,7 @@ def test_computing_again_gives_the_same_gradients(squares):
 
 
 def test_the_average_is_that_of_the_steps(squares, tmp_path: Path):
-    training = Training(steps=3, save_every=1, keep=9, average=0.5)
+    training = Training(steps=3, save_every=1, keep=9, ema_decay=0.5)
     run = squares.loop(tmp_path, training)
     run()
     expected = None
@@ -174,7 +177,7 @@ def test_used_up_memory_says_what_to_lower(squares, tmp_path: Path):
         "[2, 2, 3, 32, 32]",
         "training.batch (1)",
         "microbatch",
-        "recompute",
+        "activation_checkpointing",
     ):
         assert part in words
 
@@ -182,14 +185,14 @@ def test_used_up_memory_says_what_to_lower(squares, tmp_path: Path):
 class Narrow(torch.nn.Module):
     """Has memory for one clip alone."""
 
-    def __init__(self, learner: torch.nn.Module) -> None:
+    def __init__(self, loss_module: torch.nn.Module) -> None:
         super().__init__()
-        self.learner = learner
+        self.loss_module = loss_module
 
     def forward(self, clip, targets):
         if len(targets) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return self.learner(clip, targets)
+        return self.loss_module(clip, targets)
 
 
 def test_told_so_it_repeats_the_step_with_fewer_clips_at_once(squares, tmp_path: Path):
@@ -200,7 +203,7 @@ def test_told_so_it_repeats_the_step_with_fewer_clips_at_once(squares, tmp_path:
     with pytest.warns(VisWarning, match="used up .* batches are cut into 2") as warned:
         run()
     assert len(warned) == 1
-    alone = replace(SHORT, accumulate=2)
+    alone = replace(SHORT, grad_accum_steps=2)
     other = squares.loop(
         tmp_path / "b", alone, feed=lambda start, stop: squares.squares(start, stop, size=1)
     )
@@ -309,7 +312,7 @@ def test_durations_read_like_clocks(seconds: float, text: str):
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize("name", ["steps", "batch", "accumulate", "save_every", "workers"])
+@pytest.mark.parametrize("name", ["steps", "batch", "grad_accum_steps", "save_every", "workers"])
 def test_impossible_settings_are_refused(name: str):
     with pytest.raises(UsageError, match=name):
-        Training(**{name: -1})
+        parse(Training, {name: -1})

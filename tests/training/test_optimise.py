@@ -17,6 +17,7 @@ from vis.training.optimise import (
     restore_optimiser,
     set_rates,
 )
+from vis.training.parser import parse
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -43,11 +44,11 @@ def groups(**settings) -> dict[str, tuple[float, float]]:
 
 def test_each_trainable_parameter_is_in_one_group_with_its_rate():
     model = Small()
-    found = parameter_groups(model, Optimisation(rate=1e-3, backbone_rate=1e-4))
+    found = parameter_groups(model, Optimisation(lr=1e-3, backbone_lr=1e-4))
     names = [name for group in found for name in group["names"]]
     trained = [name for name, p in model.named_parameters() if p.requires_grad]
     assert sorted(names) == sorted(trained) and len(set(names)) == len(names)
-    rates = groups(rate=1e-3, backbone_rate=1e-4)
+    rates = groups(lr=1e-3, backbone_lr=1e-4)
     assert all(
         rate == (1e-4 if name.startswith("backbone.") else 1e-3)
         for name, (rate, _) in rates.items()
@@ -55,8 +56,10 @@ def test_each_trainable_parameter_is_in_one_group_with_its_rate():
 
 
 def test_norms_and_biases_decay_unless_told_otherwise():
-    assert {decay for _, decay in groups(decay=0.1).values()} == {0.1}
-    spared = {name for name, (_, d) in groups(decay=0.1, decay_norms=False).items() if d == 0}
+    assert {decay for _, decay in groups(weight_decay=0.1).values()} == {0.1}
+    spared = {
+        name for name, (_, d) in groups(weight_decay=0.1, decay_norms=False).items() if d == 0
+    }
     assert spared == {
         "backbone.0.bias", "backbone.1.weight", "backbone.1.bias", "head.0.bias",
         "head.1.weight", "head.1.bias", "head.2.bias",
@@ -67,7 +70,9 @@ def test_embeddings_and_biases_decay_as_told():
     """Mask2Former: norms and embeddings do not, other biases do."""
     model = Small()
     model.queries = nn.Embedding(2, 3)
-    settings = Optimisation(decay=0.1, decay_norms=False, decay_biases=True, decay_embeddings=False)
+    settings = Optimisation(
+        weight_decay=0.1, decay_norms=False, decay_biases=True, decay_embeddings=False
+    )
     found = parameter_groups(model, settings)
     spared = {name for group in found if not group["weight_decay"] for name in group["names"]}
     assert spared == {
@@ -76,37 +81,37 @@ def test_embeddings_and_biases_decay_as_told():
 
 
 def test_a_backbone_rate_of_zero_freezes_it():
-    assert all(not name.startswith("backbone") for name in groups(backbone_rate=0))
-    with pytest.raises(UsageError, match=r"optimisation\.rate"):
-        groups(backbone_rate=0, rate=0)
+    assert all(not name.startswith("backbone") for name in groups(backbone_lr=0))
+    with pytest.raises(UsageError, match=r"optimisation\.lr"):
+        groups(backbone_lr=0, lr=0)
 
 
 def test_factors_find_parameters_by_whole_words_of_their_names():
     rates = {"head.0": 0.1, "bias": 0.5, "back*.1": 0.25}
     found = {
-        name: rate for name, (rate, _) in groups(rate=1.0, backbone_rate=1.0, rates=rates).items()
+        name: rate for name, (rate, _) in groups(lr=1.0, backbone_lr=1.0, lr_factors=rates).items()
     }
     assert found == {
         "backbone.0.weight": 1.0, "backbone.0.bias": 0.5, "backbone.1.weight": 0.25,
         "backbone.1.bias": 0.125, "head.0.weight": 0.1, "head.0.bias": 0.05,
         "head.1.weight": 1.0, "head.1.bias": 0.5, "head.2.weight": 1.0, "head.2.bias": 0.5,
     }  # fmt: skip
-    assert "head.0.weight" not in groups(rates={"head.0": 0.0})
+    assert "head.0.weight" not in groups(lr_factors={"head.0": 0.0})
 
 
 @pytest.mark.parametrize(
     ("part", "words"),
-    [("hed", "mean head"), ("ead", "rates.ead: no parameter"), ("head.9", "head")],
+    [("hed", "mean head"), ("ead", "lr_factors.ead: no parameter"), ("head.9", "head")],
 )
 def test_a_factor_of_no_parameter_is_refused(part: str, words: str):
     with pytest.raises(UsageError, match=words):
-        groups(rates={part: 0.1})
+        groups(lr_factors={part: 0.1})
 
 
 @pytest.mark.parametrize("factor", [-0.1, float("nan"), float("inf")])
 def test_an_impossible_factor_is_refused(factor: float):
-    with pytest.raises(UsageError, match=r"rates\.head is"):
-        Optimisation(rates={"head": factor})
+    with pytest.raises(UsageError, match=r"lr_factors is .*, not a finite number"):
+        parse(Optimisation, {"lr_factors": {"head": factor}})
 
 
 def test_deformable_detr_learns_as_published_where_to_look():
@@ -123,22 +128,22 @@ def test_deformable_detr_learns_as_published_where_to_look():
 
 
 def test_runs_from_before_there_were_factors_go_on(tmp_path: Path):
-    """A run repeats its configuration from its folder; without `rates` it is as it was."""
+    """A run repeats its configuration from its folder; without `lr_factors` it is as it was."""
     path = tmp_path / "config.yaml"
     whole = text_of(read_experiment(CONFIGS / "deformable_detr_coco.yaml"))
     assert "reference: 0.1" in whole
     lines = [line for line in whole.splitlines() if "sampling_offsets" not in line]
     path.write_text(
-        "\n".join(one for one in lines if "reference" not in one and "rates:" not in one)
+        "\n".join(one for one in lines if "reference" not in one and "lr_factors:" not in one)
     )
-    assert read_experiment(path).optimisation.rates == {}
+    assert read_experiment(path).optimisation.lr_factors == {}
 
 
-@pytest.mark.parametrize("name", ["rate", "decay", "clip", "momentum", "backbone_rate"])
+@pytest.mark.parametrize("name", ["lr", "weight_decay", "max_grad_norm", "momentum", "backbone_lr"])
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
 def test_impossible_numbers_are_refused(name: str, value: float):
     with pytest.raises(UsageError, match=name):
-        Optimisation(**{name: value})
+        parse(Optimisation, {name: value})
 
 
 def step(model: nn.Module, optimiser: torch.optim.Optimizer, number: int) -> None:
@@ -151,7 +156,7 @@ def step(model: nn.Module, optimiser: torch.optim.Optimizer, number: int) -> Non
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 def test_restored_it_goes_on_bit_for_bit(kind: str):
-    settings = Optimisation(kind=kind, rate=0.1, backbone_rate=0.01)
+    settings = Optimisation(kind=kind, lr=0.1, backbone_lr=0.01)
     torch.manual_seed(0)
     model = Small()
     optimiser = optimiser_of(model, settings)

@@ -16,7 +16,7 @@ import os, signal, sys
 from datetime import timedelta
 from vis.training import ranks
 ranks.PATIENCE, ranks._ROLL_CALL = timedelta(seconds=15), timedelta(seconds=5)
-with ranks.joined("cpu") as mine, mine.named(lambda: 7):
+with ranks.joined("cpu") as mine, mine.lost_rank_errors(lambda: 7):
     for turn in range(3):
         if turn == 2 and mine.rank == 1:
             if sys.argv[1] == "killed":

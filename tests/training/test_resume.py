@@ -71,7 +71,7 @@ def test_a_signal_saves_first_and_is_then_obeyed(squares, tmp_path: Path, number
 
     before = signal.signal(number, stop)
     try:
-        training = Training(steps=5, average=0.9)
+        training = Training(steps=5, ema_decay=0.9)
         run = squares.loop(tmp_path / "run", training, feed=feed)
         with pytest.raises(Stopped):
             run()

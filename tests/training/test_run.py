@@ -25,7 +25,7 @@ from vis.errors import (
 )
 from vis.storage.lock import locked
 from vis.training.experiment import read_experiment, text_of
-from vis.training.run import LOCK, begin, go_on, rehearse
+from vis.training.run import LOCK, begin, dry_run, go_on
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,8 +64,8 @@ def test_gone_on_with_it_equals_what_never_stopped(config: Path, tmp_path: Path)
 def test_a_started_model_takes_what_fits(config: Path, tmp_path: Path):
     begin(read_experiment(config, ["--training.steps", "1"]), tmp_path / "first")
     first = tmp_path / "first" / "model.safetensors"
-    still = ["--optimisation.rate", "1e-30", "--optimisation.backbone_rate", "0"]
-    start = [*still, "--model.start", str(first), "--training.steps=1"]
+    still = ["--optimisation.lr", "1e-30", "--optimisation.backbone_lr", "0"]
+    start = [*still, "--model.init_from", str(first), "--training.steps=1"]
     begin(read_experiment(config, start), tmp_path / "second")
     taken = tensors(tmp_path / "second" / "model.safetensors")
     for name, value in tensors(first).items():
@@ -103,12 +103,12 @@ def test_a_class_that_no_data_has_is_refused(config: Path, tmp_path: Path):
 def test_sets_that_annotate_some_classes_only_train_together(
     shared: Path, tmp_path: Path, recipe: str
 ):
-    """Persons alone in one part, all eight classes in the other."""
+    """Persons alone in one set, all eight classes in the other."""
     root = shared / "data" / "pack_train"
-    parts = [
+    sources = [
         {"path": str(root / name), "key": "demo_class"} for name in ("coco_person", "coco_mini")
     ]
-    text = recipe.replace("parts: [{{path: {path}}}]", f"parts: {json.dumps(parts)}")
+    text = recipe.replace("sources: [{{path: {path}}}]", f"sources: {json.dumps(sources)}")
     (tmp_path / "mixture.yaml").write_text(text.replace("{{", "{").replace("}}", "}"))
     experiment = read_experiment(tmp_path / "mixture.yaml", ["--training.batch", "4"])
     begin(experiment, tmp_path / "run")
@@ -123,7 +123,7 @@ def test_a_picture_that_cannot_be_read_stops_or_is_counted(
     shutil.copytree(data, tmp_path / "copy")
     for name in ("00000.jpg", "00001.jpg", "00002.jpg"):
         (tmp_path / "copy" / "JPEGImages" / "v2" / name).write_bytes(b"no picture")
-    changes = ["--data.parts", json.dumps([{"path": str(tmp_path / "copy")}])]
+    changes = ["--data.sources", json.dumps([{"path": str(tmp_path / "copy")}])]
     changes += ["--data.classes=[flat, tall]", "--training.batch", "1", "--data.sampling=cyclic"]
     with pytest.raises(DataError, match=r"v2/0000\d\.jpg \(frame \d of video 2\): .* decoded"):
         begin(read_experiment(config, changes), tmp_path / "stops")
@@ -139,10 +139,10 @@ def test_a_picture_that_cannot_be_read_stops_or_is_counted(
 
 
 def test_a_rehearsal_tells_and_writes_nothing(config: Path, tmp_path: Path):
-    told = rehearse(read_experiment(config))
+    told = dry_run(read_experiment(config))
     assert told.trained <= told.parameters and told.items == 2
     assert told.shape == (2, 1, 3, 32, 32)
-    assert told.rates[0] == (0, pytest.approx(1e-5)) and told.rates[-1][0] == 3
+    assert told.lrs[0] == (0, pytest.approx(1e-5)) and told.lrs[-1][0] == 3
     assert "GiB" in str(told) and "whole run" in str(told)
     assert [path.name for path in tmp_path.iterdir()] == ["squares.yaml"]
 
@@ -161,11 +161,11 @@ def test_the_command_trains_rehearses_and_goes_on(config: Path, tmp_path: Path, 
 def test_the_command_begins_with_weights(config: Path, tmp_path: Path, capsys):
     begin(read_experiment(config, ["--training.steps", "1"]), tmp_path / "first")
     first = tmp_path / "first" / "model.safetensors"
-    still = ["--optimisation.rate=1e-30", "--optimisation.backbone_rate=0", "--training.steps=1"]
+    still = ["--optimisation.lr=1e-30", "--optimisation.backbone_lr=0", "--training.steps=1"]
     second = str(tmp_path / "second")
     assert main(["train", "-c", str(config), "-o", second, "--init", str(first), *still]) == 0
     written = read_experiment(tmp_path / "second" / "config.yaml")
-    assert written.model.start == str(first)
+    assert written.model.init_from == str(first)
     taken = tensors(tmp_path / "second" / "model.safetensors")
     moved = [n for n, v in tensors(first).items() if not torch.allclose(taken[n], v, atol=1e-20)]
     assert [name for name in moved if "class_head" not in name] == []
@@ -179,17 +179,17 @@ def test_the_command_begins_with_weights(config: Path, tmp_path: Path, capsys):
         (["--training.stps", "1"], 64, "training.stps. Did you mean steps"),
         (["--training.steps", "many"], 64, "training.steps is 'many', not a whole number"),
         (["--training.steps"], 64, "--training.steps needs a value"),
-        (["--training.steps", "[1"], 64, "not YAML"),
+        (["--training.steps", "[1"], 64, "not plain YAML"),
         (["--training.steps", "0"], 64, "training.steps is 0"),
         (
             ["--model.instance_querys", "3"],
             64,
             "model.instance_querys. Did you mean instance_queries",
         ),
-        (["--model.instance_queries", "a few"], 64, "model.instance_queries is 'a few'"),
+        (["--model.instance_queries", "a few"], 64, "model.instance_queries is a few"),
         (["--model.name", "dter"], 64, "Did you mean detr"),
         (["--model.classes", "3"], 64, "data set states them"),
-        (["--data.parts", "[{path: nowhere.json}]"], 66, "nowhere.json"),
+        (["--data.sources", "[{path: nowhere.json}]"], 66, "nowhere.json"),
         (["--training.device", "abacus"], 69, "no device 'abacus'"),
         (["--dry-run"], 64, "-o RUN"),
     ],
@@ -230,6 +230,28 @@ def test_sigterm_saves_and_exits_143(config: Path, tmp_path: Path):
     assert (tmp_path / "run" / "model.safetensors").exists()
 
 
+OLD = {"sources": "parts", "clip_length": "length", "init_from": "start", "lr": "rate"}
+OLD |= {"ema_decay": "average", "grad_accum_steps": "accumulate", "weight_decay": "decay"}
+
+
+@pytest.mark.filterwarnings("ignore::vis.errors.VisWarning")
+def test_a_run_of_the_release_before_goes_on_to_the_same_weights(config: Path, tmp_path: Path):
+    """Its settings have their old names; its checkpoints hold the same files."""
+    changes = ["--training.ema_decay=0.5", "--training.grad_accum_steps=2"]
+    begin(read_experiment(config, [*changes, "--training.save_every=2"]), tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "step-00000004")
+    text = (tmp_path / "whole" / "config.yaml").read_text()
+    for new, old in OLD.items():
+        text = re.sub(rf"^( *){new}:", rf"\1{old}:", text, flags=re.MULTILINE)
+    (tmp_path / "run" / "config.yaml").write_text(text)
+    with pytest.warns(VisWarning, match="'average' is called 'ema_decay' today"):
+        go_on(tmp_path / "run")
+    assert_equal(tmp_path / "run/model.safetensors", tmp_path / "whole/model.safetensors")
+    files = {path.name for path in (tmp_path / "run/checkpoints/step-00000004").iterdir()}
+    assert {"model.safetensors", "average.safetensors", "optimiser.safetensors"} < files
+
+
 def test_the_text_of_an_experiment_reads_the_same(config: Path, tmp_path: Path):
     experiment = read_experiment(config, ["--model.dropout", "0.25", "--data.stride=[1,3]"])
     (tmp_path / "again.yaml").write_text(text_of(experiment))
@@ -242,14 +264,14 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_configurations_that_ship_can_be_read(path: Path):
     experiment = read_experiment(path)
-    assert experiment.data.parts
+    assert experiment.data.sources
 
 
 def test_the_page_of_settings_has_a_sentence_for_nearly_each():
     from vis.training.config import Optimisation, Training
-    from vis.training.sheet import sheet
+    from vis.training.settings_help import settings_help
 
-    page = sheet(Training, "training") + sheet(Optimisation, "optimisation")
+    page = settings_help(Training, "training") + settings_help(Optimisation, "optimisation")
     assert "--optimisation.schedule.warmup\n        Steps over which" in page
     assert "(default: 42)" in page and "One of fp32, bf16, fp16." in page
     bare = re.findall(r"--(\S+)\n +\(default", page)

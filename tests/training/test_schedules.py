@@ -6,6 +6,7 @@ import math
 import pytest
 
 from vis.errors import UsageError
+from vis.training.parser import parse
 from vis.training.schedules import Schedule, factor
 
 
@@ -63,7 +64,7 @@ def test_a_warm_up_longer_than_the_run_is_a_rise():
 )
 def test_what_is_no_schedule_is_refused(settings: dict, word: str):
     with pytest.raises(UsageError, match=word):
-        Schedule(**settings)
+        parse(Schedule, settings)
 
 
 def test_a_constant_warm_up_stays_low_and_jumps():

@@ -158,7 +158,7 @@ def test_another_model_is_refused_and_a_pickle_is_not_opened(
 ):
     """Even one whose manifest was made to fit."""
     shutil.copytree(runs.folder / "unbroken", tmp_path / "run")
-    training = Training(steps=9, average=0.9)
+    training = Training(steps=9, ema_decay=0.9)
     with pytest.raises(DataError, match=r"does not fit this run .*size mismatch"):
         squares.loop(tmp_path / "run", training, model=squares.small(instance_queries=4))
     folder = tmp_path / "run" / "checkpoints"

@@ -23,7 +23,7 @@ def test_where_a_process_is_lost_all_begin_again_and_go_on(
             sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
             "--max-restarts", "1", "--standalone",
             "-m", "vis", "train", "-c", config, "-o", run, "--training.parallel", "fsdp",
-            "--training.average", "0.5", "--training.save_every", "1",
+            "--training.ema_decay", "0.5", "--training.save_every", "1",
             "--training.evaluate_every", "2", "--evaluation.data", data / "instances.json",
             "--evaluation.size", "32",
         ],

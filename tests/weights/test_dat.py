@@ -107,7 +107,7 @@ def test_the_command_line_tells_what_it_is(source: Path, capsys: pytest.CaptureF
     assert f"family    dat: vis weights convert dat {source} OUT.safetensors" in said
     out = source.with_name("dat.safetensors")
     assert main(["weights", "convert", "dat", str(source), str(out)]) == 0
-    start = f"a backbone: vis train ... --model.backbone dat_smallest --model.start {out}"
+    start = f"a backbone: vis train ... --model.backbone dat_smallest --model.init_from {out}"
     assert start in capsys.readouterr().out
     assert main(["weights", "inspect", str(out)]) == 0
     said = capsys.readouterr().out

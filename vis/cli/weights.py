@@ -210,7 +210,7 @@ def _agreed() -> bool:
 
 def _start_with(settings: dict[str, object], file: str) -> str:
     name = settings.get("name")
-    return f"a backbone: vis train ... --model.backbone {name} --model.start {file}"
+    return f"a backbone: vis train ... --model.backbone {name} --model.init_from {file}"
 
 
 def _types(summary: Summary) -> str:

@@ -43,6 +43,7 @@ class Balanced:
         Raises:
             VisError: a file is missing or wrong; names it.
         """
+        # a factor of 1.5 spans one place and a half, and is hit so often in a round on average
         return self.source.sample(self._item(index + random.random()), random)
 
     def where(self, index: int) -> str:
@@ -50,6 +51,7 @@ class Balanced:
         return self.source.where(self._item(index + 0.5))
 
     def _item(self, place: float) -> int:
+        # the factors' sum is stretched to a whole number of items, less than one more
         item = np.searchsorted(self._ends, place * self._ends[-1] / self._count, side="right")
         return min(int(item), len(self.source) - 1)
 
@@ -66,12 +68,13 @@ def repeat_factors(
         indices: category id -> class; others do not count.
         threshold: the share from which a class is common enough.
     """
-    shown = [
+    labels_of = [
         {indices[track.label] for track in annotations.tracks[id_] if track.label in indices}
         for id_ in annotations.videos
     ]
-    counts = Counter(label for labels in shown for label in labels)
+    counts = Counter(label for labels in labels_of for label in labels)
     factor: dict[int, float] = {
-        label: max(1.0, (threshold * len(shown) / count) ** 0.5) for label, count in counts.items()
+        label: max(1.0, (threshold * len(labels_of) / count) ** 0.5)
+        for label, count in counts.items()
     }
-    return tuple(max((factor[label] for label in labels), default=1.0) for labels in shown)
+    return tuple(max((factor[label] for label in labels), default=1.0) for labels in labels_of)

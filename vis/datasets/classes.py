@@ -29,10 +29,10 @@ class Classes:
     @property
     def labelled(self) -> Tensor | None:
         """`[K]` bool: whether any category of the data set is this class; None where all are."""
-        known = set(self.indices.values())
-        if len(known) == len(self.names):
+        annotated = set(self.indices.values())
+        if len(annotated) == len(self.names):
             return None
-        return torch.tensor([index in known for index in range(len(self.names))])
+        return torch.tensor([index in annotated for index in range(len(self.names))])
 
 
 def classes_of(
@@ -57,22 +57,23 @@ def classes_of(
     renamed = renamed or {}
     called = {id_: _called(categories[id_], key) for id_ in sorted(categories)}
     own = {id_: renamed.get(name, name) for id_, name in called.items() if name is not None}
+    # a name that maps nothing is a slip of the pen, and would silently leave a class out
     unknown = sorted(set(renamed) - set(called.values()))
     if unknown:
         raise UsageError(
             f"no category is called {unknown[0]!r}",
             remedy=f"There are: {_listed(name for name in called.values() if name)}.",
         )
-    wanted = tuple(dict.fromkeys(own.values())) if names is None else tuple(names)
-    if len(set(wanted)) < len(wanted):
+    class_names = tuple(dict.fromkeys(own.values())) if names is None else tuple(names)
+    if len(set(class_names)) < len(class_names):
         raise UsageError("a class is named twice", remedy="Name each class once.")
-    indices = {id_: wanted.index(name) for id_, name in own.items() if name in wanted}
+    indices = {id_: class_names.index(name) for id_, name in own.items() if name in class_names}
     if not indices:
         raise DataError(
-            f"no category of the data set has {key!r} among the classes ({_listed(wanted)})",
+            f"no category of the data set has {key!r} among the classes ({_listed(class_names)})",
             remedy=f"The data set has: {_listed(own.values())}. Map them by `renamed`.",
         )
-    return Classes(wanted, indices)
+    return Classes(class_names, indices)
 
 
 def _called(category: Category, key: str) -> str | None:

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from vis.datasets.files import read_frames
-from vis.datasets.footage import Footage, Thing, footage, targets_of
+from vis.datasets.raw_clip import InstanceAnnotation, RawClip, raw_clip, targets_of
 from vis.datasets.sample import Sample
 from vis.errors import DataError
 
@@ -77,7 +77,7 @@ class VideoClips:
 
     def raw(
         self, index: int, random: np.random.Generator
-    ) -> tuple[VideoEntry, tuple[int, ...], Footage]:
+    ) -> tuple[VideoEntry, tuple[int, ...], RawClip]:
         """The video of item `index`, the frames that were drawn, and the clip as its files say.
 
         Raises:
@@ -85,10 +85,10 @@ class VideoClips:
         """
         video, item = self._find(index)
         frames = self.sampling.frames(item, video.length, random)
-        clip = footage(read_frames(self.folder, video, frames), self._things(video, frames))
+        clip = raw_clip(read_frames(self.folder, video, frames), self._things(video, frames))
         return video, frames, clip
 
-    def finished(self, clip: Footage, name: str, random: np.random.Generator) -> Sample:
+    def finished(self, clip: RawClip, name: str, random: np.random.Generator) -> Sample:
         """A raw clip after all transforms, with its targets."""
         for transform in self.transforms:
             clip = transform(clip, random)
@@ -105,12 +105,13 @@ class VideoClips:
         place = bisect_right(self._ends, index)
         return self._videos[place], index - (self._ends[place - 1] if place else 0)
 
-    def _things(self, video: VideoEntry, frames: tuple[int, ...]) -> list[Thing]:
+    def _things(self, video: VideoEntry, frames: tuple[int, ...]) -> list[InstanceAnnotation]:
         return [
-            Thing(
+            InstanceAnnotation(
                 self.classes.indices[track.label],
                 {t: track.masks[frame] for t, frame in enumerate(frames) if frame in track.masks},
             )
             for track in self.annotations.tracks[video.id]
+            # a crowd region is one mask of many objects: as a target it would teach to join them
             if not track.crowd and track.label in self.classes.indices
         ]

@@ -41,6 +41,7 @@ def stack_frames(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         )
     sizes = torch.tensor([clip.shape[2:] for clip in clips])
     height, width = sizes.amax(dim=0).tolist()
+    # models zero the padding once more after they normalise: here it is only defined
     frames = torch.zeros((len(clips), lengths[0], 3, height, width), dtype=torch.uint8)
     for place, clip in zip(frames, clips, strict=True):
         place[..., : clip.shape[2], : clip.shape[3]] = clip

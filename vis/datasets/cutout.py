@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vis.records import Pixels
 
 Mask = npt.NDArray[np.bool_]
-Part = tuple[slice, slice]
+Slices = tuple[slice, slice]
 """Rows and columns of a frame."""
 
 
@@ -32,7 +32,7 @@ class Cutout:
 
 def warped_mask(
     mask: Mask, origin: tuple[int, int], to_mask: Map, size: tuple[int, int]
-) -> tuple[Mask, Part] | None:
+) -> tuple[Mask, Slices] | None:
     """What a frame shows of a mask `[h w]`, and where; None if nothing.
 
     Args:
@@ -49,29 +49,31 @@ def warped_mask(
     return _warped(image, origin, to_mask, where) >= 128, where
 
 
-def warped_pixels(pixels: Pixels, origin: tuple[int, int], to_pixels: Map, where: Part) -> Pixels:
+def warped_pixels(pixels: Pixels, origin: tuple[int, int], to_pixels: Map, where: Slices) -> Pixels:
     """What the part `where` of a frame shows of pixels `[h w 3]`; black outside of them."""
     return _warped(Image.fromarray(pixels), origin, to_pixels, where)
 
 
 def _where(
     height: int, width: int, origin: tuple[int, int], to_box: Map, size: tuple[int, int]
-) -> Part | None:
+) -> Slices | None:
     """The smallest part of a frame that shows all of a box that it can."""
     x, y = origin
     corners = np.array([[x, x + width, x, x + width], [y, y, y + height, y + height]])
-    found = np.linalg.solve(to_box[:, :2], corners - to_box[:, 2:])
-    left, top = np.floor(found.min(axis=1)).astype(int).clip(0)
-    right, bottom = np.ceil(found.max(axis=1)).astype(int).clip(max=(size[1], size[0]))
+    # the map leads from the frame to the box; where the corners are seen is its inverse
+    points = np.linalg.solve(to_box[:, :2], corners - to_box[:, 2:])
+    left, top = np.floor(points.min(axis=1)).astype(int).clip(0)
+    right, bottom = np.ceil(points.max(axis=1)).astype(int).clip(max=(size[1], size[0]))
     if left >= right or top >= bottom:
         return None
     return slice(int(top), int(bottom)), slice(int(left), int(right))
 
 
 def _warped(
-    image: Image.Image, origin: tuple[int, int], to_image: Map, where: Part
+    image: Image.Image, origin: tuple[int, int], to_image: Map, where: Slices
 ) -> npt.NDArray[np.uint8]:
     rows, columns = where
+    # Pillow maps pixels of the part, which begins at 0, to pixels of the image
     corner = np.array([columns.start, rows.start])
     offset = to_image[:, :2] @ corner + to_image[:, 2] - np.array(origin)
     numbers = tuple(np.hstack([to_image[:, :2], offset[:, None]]).ravel().tolist())

@@ -34,27 +34,28 @@ def read_frames(folder: Path, video: VideoEntry, indices: Sequence[int]) -> Tens
         DataError: a file cannot be decoded, has another size than the entry states, or is reached
             through a link that leads out of `folder`.
     """
-    wanted = sorted(set(indices))
+    # decoding is the slow part, and cyclic clips of short videos repeat frames
+    unique = sorted(set(indices))
     film = video_file_of(folder, video)
     if film is None:
-        found = torch.stack([_picture(folder, video, index) for index in wanted])
+        frames = torch.stack([_picture(folder, video, index) for index in unique])
     else:
-        found = _from_film(film, video, wanted)
-    places = {index: place for place, index in enumerate(wanted)}
-    if list(indices) != wanted:
-        found = found[[places[index] for index in indices]]
-    return found.permute(0, 3, 1, 2)
+        frames = _from_film(film, video, unique)
+    rows = {index: row for row, index in enumerate(unique)}
+    if list(indices) != unique:
+        frames = frames[[rows[index] for index in indices]]
+    return frames.permute(0, 3, 1, 2)
 
 
 def _picture(folder: Path, video: VideoEntry, index: int) -> Tensor:
     """`[H W 3]`."""
     path = inside(folder, video.file_names[index])
-    place = f"{path} (frame {index} of video {video.id})"
+    where = f"{path} (frame {index} of video {video.id})"
     if not path.is_file():
-        raise InputError("the frame is missing", where=place, remedy="Check the folder of frames.")
+        raise InputError("the frame is missing", where=where, remedy="Check the folder of frames.")
     try:
         with Image.open(path, formats=FORMATS) as picture:
-            _check_size((picture.height, picture.width), video, place)
+            _check_size((picture.height, picture.width), video, where)
             # a turn in the EXIF data is left alone: annotations speak of the picture as stored
             return torch.from_numpy(np.array(picture.convert("RGB")))
     except DataError:
@@ -65,33 +66,33 @@ def _picture(folder: Path, video: VideoEntry, index: int) -> Tensor:
         cause = str(error)
     raise DataError(
         f"the frame cannot be decoded ({cause})",
-        where=place,
+        where=where,
         remedy="Fetch the file again, or take its record out.",
     )
 
 
 def _from_film(film: Path, video: VideoEntry, indices: Sequence[int]) -> Tensor:
     """`[T H W 3]`."""
-    place = f"{film} (video {video.id})"
+    where = f"{film} (video {video.id})"
     with open_video(film) as reader:
-        held = len(reader.times)
-        if held != video.length:
+        count = len(reader.times)
+        if count != video.length:
             raise DataError(
-                f"the video has {held} frames but its record says {video.length}",
-                where=place,
+                f"the video has {count} frames but its record says {video.length}",
+                where=where,
                 remedy="Correct the record, or fetch the video again.",
             )
         frames = reader.clip(indices)
-    _check_size((frames.shape[1], frames.shape[2]), video, place)
+    _check_size((frames.shape[1], frames.shape[2]), video, where)
     return torch.from_numpy(frames)
 
 
-def _check_size(found: tuple[int, int], video: VideoEntry, place: str) -> None:
-    height, width = found
-    if found != (video.height, video.width):
+def _check_size(size: tuple[int, int], video: VideoEntry, where: str) -> None:
+    height, width = size
+    if size != (video.height, video.width):
         raise DataError(
             f"the frame is {height} x {width} (height x width) but its record says "
             f"{video.height} x {video.width}",
-            where=place,
+            where=where,
             remedy="Correct the record, or fetch the file again.",
         )

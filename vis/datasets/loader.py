@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vis.datasets.collate import as_fractions
 from vis.datasets.order import item_of, random_of
-from vis.datasets.parcel import Parcel, pack, unpack
-from vis.datasets.spare import Losses
+from vis.datasets.packed_batch import PackedBatch, pack, unpack
+from vis.datasets.unreadable import UnreadableSamples
 from vis.errors import DataError, UsageError, VisError
 from vis.records import Clip, ClipTargets
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0
 """Seconds that a batch may take before its workers count as hung."""
-_LOOK = 1.0
+_POLL = 1.0
 """Seconds between two looks at whether the workers live."""
-_IDLE = -1
+_NO_ITEM = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,14 +91,15 @@ def batches(
             f"size {size}, seed {seed}, workers {workers}, rank {rank} of {world}",
             remedy="Sizes are 1 or more, seeds and workers 0 or more, ranks below their number.",
         )
-    in_work = torch.full((max(1, workers),), _IDLE, dtype=torch.int64)
+    in_work = torch.full((max(1, workers),), _NO_ITEM, dtype=torch.int64)
+    # written by the workers and read here without a lock: one word each, and only for a message
     in_work.share_memory_()  # type: ignore[no-untyped-call]
     steps = _Steps(source, size, seed, rank, world, in_work)
     return _batches(_loader(steps, range(start, stop), workers), steps, patience)
 
 
 @dataclass(frozen=True, eq=False)
-class _Steps(Dataset[Parcel | Exception]):
+class _Steps(Dataset[PackedBatch | Exception]):
     """Step -> its batch, or the error that kept it from being made."""
 
     source: ClipSource
@@ -109,11 +110,11 @@ class _Steps(Dataset[Parcel | Exception]):
     in_work: Tensor
     """Each worker's item, shared between processes, so that one that dies is known by it."""
 
-    def __getitem__(self, step: int) -> Parcel | Exception:
+    def __getitem__(self, step: int) -> PackedBatch | Exception:
         # errors travel as values: torch would turn them into the text of their traceback, and
         # all that it raises itself would look the same
         try:
-            return self._parcel(step)
+            return self._packed(step)
         except VisError as error:
             return error
         except Exception:
@@ -122,7 +123,7 @@ class _Steps(Dataset[Parcel | Exception]):
             # as text, which can always be sent
             return RuntimeError(f"in a worker of the data:\n{traceback.format_exc()}")
 
-    def _parcel(self, step: int) -> Parcel:
+    def _packed(self, step: int) -> PackedBatch:
         worker = get_worker_info()
         place = 0 if worker is None else worker.id
         samples = []
@@ -131,19 +132,21 @@ class _Steps(Dataset[Parcel | Exception]):
             item = item_of(self.seed, number, len(self.source))
             self.in_work[place] = item
             samples.append(self.source.sample(item, random_of(self.seed, number)))
-        parcel = pack(step, samples)
-        self.in_work[place] = _IDLE
-        return parcel
+        packed = pack(step, samples)
+        self.in_work[place] = _NO_ITEM
+        return packed
 
 
-def _loader(steps: _Steps, numbers: range, workers: int) -> DataLoader[Parcel | Exception]:
+def _loader(steps: _Steps, numbers: range, workers: int) -> DataLoader[PackedBatch | Exception]:
     return DataLoader(
         steps,
+        # a step is one item: the worker makes the whole batch, and sends it in few tensors
         batch_size=None,
         sampler=numbers,
         collate_fn=_as_it_is,
         num_workers=workers,
-        timeout=_LOOK if workers else 0,
+        # short, so that a dead worker is seen within a second; patience is counted here
+        timeout=_POLL if workers else 0,
         multiprocessing_context=_processes() if workers else None,
         worker_init_fn=_begin_work,
         # torch draws a seed for its workers; not from the one that dropout draws from
@@ -181,54 +184,56 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _batches(
-    loader: DataLoader[Parcel | Exception], steps: _Steps, patience: float
+    loader: DataLoader[PackedBatch | Exception], steps: _Steps, patience: float
 ) -> Iterator[Batch]:
-    parcels, workers = _started(loader)
-    losses = Losses(len(steps.source))
+    prepared, workers = _started(loader)
+    unreadable = UnreadableSamples(len(steps.source))
     for _ in range(len(loader)):
-        begun = time.monotonic()
-        parcel = _next(parcels, workers, steps, begun + patience)
-        if isinstance(parcel, Exception):
-            raise parcel
-        losses.add(parcel.lost)
-        clip = Clip(as_fractions(parcel.frames), parcel.sizes)
+        start_time = time.monotonic()
+        packed = _next(prepared, workers, steps, start_time + patience)
+        if isinstance(packed, Exception):
+            raise packed
+        unreadable.add(packed.lost)
+        clip = Clip(as_fractions(packed.frames), packed.sizes)
         yield Batch(
-            step=parcel.step,
+            step=packed.step,
             clip=clip,
-            targets=unpack(parcel),
-            names=parcel.names,
-            lost=parcel.lost,
-            wait=time.monotonic() - begun,
+            targets=unpack(packed),
+            names=packed.names,
+            lost=packed.lost,
+            wait=time.monotonic() - start_time,
         )
 
 
 def _started(
-    loader: DataLoader[Parcel | Exception],
-) -> tuple[Iterator[Parcel | Exception], list[BaseProcess]]:
+    loader: DataLoader[PackedBatch | Exception],
+) -> tuple[Iterator[PackedBatch | Exception], list[BaseProcess]]:
     """The loader at work, and its workers, which it does not tell itself."""
     before = set(multiprocessing.active_children())
-    parcels = iter(loader)
-    return parcels, [one for one in multiprocessing.active_children() if one not in before]
+    prepared = iter(loader)
+    return prepared, [one for one in multiprocessing.active_children() if one not in before]
 
 
 def _next(
-    parcels: Iterator[Parcel | Exception],
+    prepared: Iterator[PackedBatch | Exception],
     workers: list[BaseProcess],
     steps: _Steps,
     deadline: float,
-) -> Parcel | Exception:
+) -> PackedBatch | Exception:
     while True:
-        begun = time.monotonic()
+        start_time = time.monotonic()
         try:
-            return next(parcels)
+            return next(prepared)
         except RuntimeError as error:
             # torch has one kind of error for all; what a worker itself raised is none of them
             if not workers:
                 raise
-            gone = [one.exitcode for one in workers if not one.is_alive()]
-            if gone:
-                raise _lost(f"a worker exited unexpectedly (exit code {gone[0]})", steps) from None
-            if time.monotonic() - begun < _LOOK / 2:
+            exit_codes = [one.exitcode for one in workers if not one.is_alive()]
+            if exit_codes:
+                raise _lost(
+                    f"a worker exited unexpectedly (exit code {exit_codes[0]})", steps
+                ) from None
+            if time.monotonic() - start_time < _POLL / 2:
                 # no look ends so soon: what came could not be taken over from the shared memory
                 raise _lost(str(error).splitlines()[0], steps) from error
             if time.monotonic() >= deadline:
@@ -238,7 +243,7 @@ def _next(
 
 def _lost(what: str, steps: _Steps) -> DataError:
     """Why a batch did not come, with what the workers were at."""
-    items = [item for item in steps.in_work.tolist() if item != _IDLE]
+    items = [item for item in steps.in_work.tolist() if item != _NO_ITEM]
     return DataError(
         what,
         where="in work: " + ("; ".join(map(steps.source.where, items)) or "nothing"),

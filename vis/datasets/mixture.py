@@ -16,37 +16,37 @@ if TYPE_CHECKING:
 
 
 class Mixture:
-    """A `ClipSource` in which each part has its share of the items, whatever its own length.
+    """A `ClipSource` in which each source has its share of the items, whatever its own length.
 
-    It is as long as the part that is repeated least needs to be shown whole. The other parts are
+    It is as long as the source that is repeated least needs to be shown whole. The others are
     repeated; what is left of their share after the last whole repetition is drawn at random.
 
     Args:
-        parts: at least one, all with the same classes.
-        weights: one for each part, above 0.
+        sources: at least one, all with the same classes.
+        weights: one for each source, above 0.
 
     Raises:
-        UsageError: the parts have other classes, or the weights are not as many or not above 0.
+        UsageError: the sources have other classes, or the weights are not as many or not above 0.
     """
 
-    def __init__(self, parts: Sequence[ClipSource], weights: Sequence[float]) -> None:
-        if len(parts) != len(weights) or not parts or not min(weights) > 0:
-            raise UsageError(f"{len(parts)} data sets with weights {list(weights)}")
-        if len({part.names for part in parts}) > 1:
+    def __init__(self, sources: Sequence[ClipSource], weights: Sequence[float]) -> None:
+        if len(sources) != len(weights) or not sources or not min(weights) > 0:
+            raise UsageError(f"{len(sources)} data sets with weights {list(weights)}")
+        if len({source.names for source in sources}) > 1:
             raise UsageError(
                 "the data sets of a mixture have different classes",
                 remedy="Name the classes, so that each data set is matched with all of them.",
             )
-        self.parts = tuple(parts)
-        total = max(len(part) / weight for part, weight in zip(parts, weights, strict=True))
-        # no part is shown less than whole because of rounding
+        self.sources = tuple(sources)
+        total = max(len(source) / weight for source, weight in zip(sources, weights, strict=True))
+        # no source is shown less than whole because of rounding
         self.shares = tuple(max(1, round(total * weight)) for weight in weights)
         self._ends = list(accumulate(self.shares))
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the classes `0..K - 1`."""
-        return self.parts[0].names
+        return self.sources[0].names
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -57,21 +57,22 @@ class Mixture:
         Raises:
             VisError: a file is missing or wrong; names it.
         """
-        part, item = self._find(index)
-        whole = self.shares[part] // len(self.parts[part]) * len(self.parts[part])
+        number, item = self._find(index)
+        whole = self.shares[number] // len(self.sources[number]) * len(self.sources[number])
+        # the rest after whole rounds is drawn anew: fixed, the first items would come more often
         if item >= whole:
-            item = int(random.integers(len(self.parts[part])))
-        return self.parts[part].sample(item % len(self.parts[part]), random)
+            item = int(random.integers(len(self.sources[number])))
+        return self.sources[number].sample(item % len(self.sources[number]), random)
 
     def where(self, index: int) -> str:
         """What item `index` is, for messages; of a randomly drawn one, only its data set."""
-        part, item = self._find(index)
-        source = self.parts[part]
-        if item >= self.shares[part] // len(source) * len(source):
-            return f"some item of data set {part} of the mixture"
+        number, item = self._find(index)
+        source = self.sources[number]
+        if item >= self.shares[number] // len(source) * len(source):
+            return f"some item of data set {number} of the mixture"
         return source.where(item % len(source))
 
     def _find(self, index: int) -> tuple[int, int]:
-        """The part of an item, and the item's number within its share."""
-        part = int(np.searchsorted(self._ends, index, side="right"))
-        return part, index - (self._ends[part - 1] if part else 0)
+        """The source of an item, and the item's number within its share."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        return number, index - (self._ends[number - 1] if number else 0)

@@ -19,11 +19,11 @@ Numbers = npt.NDArray[np.float64]
 Map = npt.NDArray[np.float64]
 """`[2 3]`: a matrix and, in the last column, what is added."""
 
-GUEST_SIDES = (0.15, 0.6)
-"""Longer side of a guest, as a share of the frame's shorter one."""
-GUEST_GROWTH = (0.8, 1.25)
+PASTED_SIDES = (0.15, 0.6)
+"""Longer side of a pasted instance, as a share of the frame's shorter one."""
+PASTED_GROWTH = (0.8, 1.25)
 OUTSIDE = 0.2
-"""How far a guest's middle may leave the frame, as a share of its side."""
+"""How far a pasted instance's middle may leave the frame, as a share of its side."""
 
 
 def camera(
@@ -34,20 +34,21 @@ def camera(
     Frames have the picture's size, so a view of a part is enlarged.
     """
     half = np.array([size[1], size[0]]) / 2
-    low = [motion.zoom[0], -motion.turn, -motion.shear, 0, 0]
-    high = [motion.zoom[1], motion.turn, motion.shear, 1, 1]
+    low = [motion.zoom[0], -motion.rotation, -motion.shear, 0, 0]
+    high = [motion.zoom[1], motion.rotation, motion.shear, 1, 1]
     maps = []
-    for zoom, turn, shear, x, y in path(low, high, count, motion.stops, random):
-        matrix = zoom * _turned(turn) @ np.array([[1, shear], [0, 1]])
-        reach = np.abs(matrix) @ half
-        matrix = matrix * min(1.0, *(half / reach))
+    for zoom, angle, shear, x, y in path(low, high, count, motion.keyframes, random):
+        matrix = zoom * _turned(angle) @ np.array([[1, shear], [0, 1]])
+        extent = np.abs(matrix) @ half
+        # a turned view reaches further; it is made smaller rather than show what is not there
+        matrix = matrix * min(1.0, *(half / extent))
         room = half - np.abs(matrix) @ half
         centre = half + room * (2 * np.array([x, y]) - 1)
         maps.append(_about(matrix, half, centre))
     return maps
 
 
-def wander(
+def paste_path(
     size: tuple[int, int],
     box: tuple[int, int],
     count: int,
@@ -58,13 +59,13 @@ def wander(
 
     The cutout may come in, leave, turn and grow.
     """
-    share = random.uniform(*GUEST_SIDES) * min(size) / max(box)
-    low = [GUEST_GROWTH[0], -motion.turn, -OUTSIDE, -OUTSIDE]
-    high = [GUEST_GROWTH[1], motion.turn, 1 + OUTSIDE, 1 + OUTSIDE]
+    share = random.uniform(*PASTED_SIDES) * min(size) / max(box)
+    low = [PASTED_GROWTH[0], -motion.rotation, -OUTSIDE, -OUTSIDE]
+    high = [PASTED_GROWTH[1], motion.rotation, 1 + OUTSIDE, 1 + OUTSIDE]
     sides, middle = np.array([size[1], size[0]]), np.array([box[1], box[0]]) / 2
     return [
-        _about(_turned(-turn) / (share * growth), np.array([x, y]) * sides, middle)
-        for growth, turn, x, y in path(low, high, count, motion.stops, random)
+        _about(_turned(-angle) / (share * growth), np.array([x, y]) * sides, middle)
+        for growth, angle, x, y in path(low, high, count, motion.keyframes, random)
     ]
 
 
@@ -72,22 +73,23 @@ def path(
     low: Sequence[float],
     high: Sequence[float],
     count: int,
-    stops: int,
+    keyframes: int,
     random: np.random.Generator,
 ) -> Numbers:
     """`[count D]`: from one random place within the bounds `[D]` to the next, without a jerk."""
-    places = random.uniform(low, high, (max(1, stops), len(low)))
-    at = np.linspace(0, len(places) - 1, count) if count > 1 else np.zeros(1)
-    before = np.minimum(at.astype(int), len(places) - 1)
-    after = np.minimum(before + 1, len(places) - 1)
+    points = random.uniform(low, high, (max(1, keyframes), len(low)))
+    at = np.linspace(0, len(points) - 1, count) if count > 1 else np.zeros(1)
+    before = np.minimum(at.astype(int), len(points) - 1)
+    after = np.minimum(before + 1, len(points) - 1)
+    # half a cosine: the speed is 0 at each point, so that nothing jerks
     share = (0.5 - 0.5 * np.cos(np.pi * (at - before)))[:, None]
-    found: Numbers = places[before] * (1 - share) + places[after] * share
-    return found
+    values: Numbers = points[before] * (1 - share) + points[after] * share
+    return values
 
 
-def _about(matrix: Numbers, seen: Numbers, shown: Numbers) -> Map:
-    """The map by `matrix` that brings the point `seen` of the frame to the point `shown`."""
-    return np.hstack([matrix, (shown - matrix @ seen)[:, None]])
+def _about(matrix: Numbers, source: Numbers, target: Numbers) -> Map:
+    """The map by `matrix` that brings the point `source` of the frame to the point `target`."""
+    return np.hstack([matrix, (target - matrix @ source)[:, None]])
 
 
 def _turned(degrees: float) -> Numbers:

@@ -13,8 +13,8 @@ from vis.datasets.photometric import Photometric
 from vis.datasets.pseudo import PseudoClips
 from vis.datasets.sampling import Cyclic, Nearby, Strided
 from vis.datasets.semantic import ScaledCrop
-from vis.datasets.spare import Spared
 from vis.datasets.transforms import Crop, Fixed, Flip, ScaleJitter, ShortSide, Sometimes
+from vis.datasets.unreadable import ReplaceUnreadable
 from vis.errors import InputError, UsageError, VisError
 from vis.formats.opening import open_set
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vis.datasets.classes import Classes
-    from vis.datasets.config import Augmentation, DataConfig, Part, Resize
+    from vis.datasets.config import Augmentation, DataConfig, Resize, Source
     from vis.datasets.sample import ClipSource
     from vis.datasets.sampling import Sampling
     from vis.datasets.transforms import Transform
@@ -34,22 +34,23 @@ def open_dataset(config: DataConfig) -> ClipSource:
     """Read all annotations of a data set or mixture; frames are read when a clip is asked for.
 
     Raises:
-        UsageError: a setting is wrong, or no part has a class.
+        UsageError: a setting is wrong, or no source has a class.
         InputError: a file or folder is missing.
         DataError: an annotation file is wrong, or has none of the classes.
     """
-    if not config.parts:
+    if not config.sources:
         raise UsageError("there is no data set", remedy="Give the path of one.")
-    opened = [_opened(part) for part in config.parts]
-    names = config.classes or _all_names(config.parts, opened)
-    _check_known(names, config.parts, opened)
+    opened = [_opened(settings) for settings in config.sources]
+    names = config.classes or _all_names(config.sources, opened)
+    _check_known(names, config.sources, opened)
     sources = [
-        _source(part, data, names, config) for part, data in zip(config.parts, opened, strict=True)
+        _source(settings, data, names, config)
+        for settings, data in zip(config.sources, opened, strict=True)
     ]
     whole: ClipSource = sources[0]
     if len(sources) > 1:
-        whole = Mixture(sources, [part.weight for part in config.parts])
-    return Spared(whole) if config.on_bad_sample == "skip" else whole
+        whole = Mixture(sources, [settings.weight for settings in config.sources])
+    return ReplaceUnreadable(whole) if config.on_bad_sample == "skip" else whole
 
 
 def transforms_of(augmentation: Augmentation) -> tuple[Transform, ...]:
@@ -61,27 +62,31 @@ def transforms_of(augmentation: Augmentation) -> tuple[Transform, ...]:
     return tuple(_transforms(augmentation))
 
 
-def _opened(part: Part) -> DataSet:
-    data = open_set(part.path, part.frames)
+def _opened(settings: Source) -> DataSet:
+    data = open_set(settings.path, settings.frames)
     if data.frames is None:
         raise InputError(
             "the folder of the frames was not found",
-            where=part.path,
+            where=settings.path,
             remedy="Name it as `frames`.",
         )
-    return replace(data, annotations=_chosen(data.annotations, part)) if part.videos else data
+    return (
+        replace(data, annotations=_of_videos(data.annotations, settings))
+        if settings.videos
+        else data
+    )
 
 
-def _chosen(annotations: AnnotationSet, part: Part) -> AnnotationSet:
+def _of_videos(annotations: AnnotationSet, settings: Source) -> AnnotationSet:
     """The videos that are named, in the order of the file."""
-    named = {video.name for video in annotations.videos.values()}
-    missing = [name for name in part.videos if name not in named]
+    present = {video.name for video in annotations.videos.values()}
+    missing = [name for name in settings.videos if name not in present]
     if missing:
-        raise UsageError(f"there is no video {missing[0]!r}", where=part.path)
-    return annotations.of(id_ for id_, v in annotations.videos.items() if v.name in part.videos)
+        raise UsageError(f"there is no video {missing[0]!r}", where=settings.path)
+    return annotations.of(id_ for id_, v in annotations.videos.items() if v.name in settings.videos)
 
 
-def _shown(annotations: AnnotationSet, classes: Classes) -> AnnotationSet:
+def _with_objects(annotations: AnnotationSet, classes: Classes) -> AnnotationSet:
     """The videos with an object of the classes."""
     return annotations.of(
         id_
@@ -90,18 +95,20 @@ def _shown(annotations: AnnotationSet, classes: Classes) -> AnnotationSet:
     )
 
 
-def _all_names(parts: tuple[Part, ...], opened: list[DataSet]) -> tuple[str, ...]:
-    """The classes of all parts, in the order in which they first come."""
+def _all_names(sources: tuple[Source, ...], opened: list[DataSet]) -> tuple[str, ...]:
+    """The classes of all sources, in the order in which they first come."""
     names: dict[str, None] = {}
-    for part, data in zip(parts, opened, strict=True):
-        names |= dict.fromkeys(_classes(part, data, None).names)
+    for settings, data in zip(sources, opened, strict=True):
+        names |= dict.fromkeys(_classes(settings, data, None).names)
     return tuple(names)
 
 
-def _check_known(names: tuple[str, ...], parts: tuple[Part, ...], opened: list[DataSet]) -> None:
+def _check_known(
+    names: tuple[str, ...], sources: tuple[Source, ...], opened: list[DataSet]
+) -> None:
     """Refuse a class that nothing would ever be said of."""
-    known = set(_all_names(parts, opened))
-    unknown = [name for name in names if name not in known]
+    present = set(_all_names(sources, opened))
+    unknown = [name for name in names if name not in present]
     if unknown:
         raise UsageError(
             f"class {unknown[0]!r} is in none of the data sets",
@@ -109,18 +116,25 @@ def _check_known(names: tuple[str, ...], parts: tuple[Part, ...], opened: list[D
         )
 
 
-def _classes(part: Part, data: DataSet, names: tuple[str, ...] | None) -> Classes:
+def _classes(settings: Source, data: DataSet, names: tuple[str, ...] | None) -> Classes:
     try:
-        return classes_of(data.annotations.categories, names, key=part.key, renamed=part.renamed)
+        return classes_of(
+            data.annotations.categories, names, key=settings.key, renamed=settings.renamed
+        )
     except VisError as error:
-        raise error.at(part.path) from None
+        raise error.at(settings.path) from None
 
 
-def _source(part: Part, data: DataSet, names: tuple[str, ...], config: DataConfig) -> ClipSource:
+def _source(
+    settings: Source, data: DataSet, names: tuple[str, ...], config: DataConfig
+) -> ClipSource:
     assert data.frames is not None
-    moving = data.kind == "coco" and (config.length > 1 or part.motion.single)
-    classes = _classes(part, data, names)
-    annotations = data.annotations if part.empty else _shown(data.annotations, classes)
+    # a picture shown as a clip of several frames needs a motion, a video brings its own
+    moving = data.kind == "coco" and (config.clip_length > 1 or settings.motion.single)
+    classes = _classes(settings, data, names)
+    annotations = (
+        data.annotations if settings.keep_empty else _with_objects(data.annotations, classes)
+    )
     sampling = Cyclic(1) if moving else _sampling(config)
     clips = VideoClips(
         annotations,
@@ -131,25 +145,26 @@ def _source(part: Part, data: DataSet, names: tuple[str, ...], config: DataConfi
         keep_unseen=config.keep_unseen,
     )
     factors = None
-    if part.balance:
-        each = repeat_factors(annotations, classes.indices, part.balance)
+    if settings.repeat_factor_threshold:
+        each = repeat_factors(annotations, classes.indices, settings.repeat_factor_threshold)
         lengths = [sampling.items(video.length) for video in annotations.videos.values()]
         factors = [factor for factor, n in zip(each, lengths, strict=True) for _ in range(n)]
     source: ClipSource = clips
     if moving:
-        source = PseudoClips(clips, config.length, part.motion, factors=factors)
+        source = PseudoClips(clips, config.clip_length, settings.motion, factors=factors)
     return Balanced(source, factors) if factors else source
 
 
 def _sampling(config: DataConfig) -> Sampling:
     if config.sampling == "cyclic":
-        return Cyclic(config.length)
+        return Cyclic(config.clip_length)
     if config.sampling == "nearby":
-        return Nearby(config.length, config.reach)
-    return Strided(config.length, *config.stride)
+        return Nearby(config.clip_length, config.max_offset)
+    return Strided(config.clip_length, *config.stride)
 
 
 def _transforms(augmentation: Augmentation) -> Iterator[Transform]:
+    # cheap changes of the axes first, colours before anything makes the frames larger
     yield Flip(augmentation.flip)
     if augmentation.first:
         yield _resize(augmentation.first)
@@ -172,7 +187,7 @@ def _transforms(augmentation: Augmentation) -> Iterator[Transform]:
         yield Sometimes(cut, window.probability)
     if augmentation.jitter:
         jitter = augmentation.jitter
-        yield ScaleJitter(jitter.lowest, jitter.highest, *jitter.sides, jitter.filling)
+        yield ScaleJitter(jitter.lowest, jitter.highest, *jitter.sides, jitter.pad_value)
     if augmentation.last:
         yield _resize(augmentation.last)
     if augmentation.fixed:

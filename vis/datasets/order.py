@@ -16,15 +16,16 @@ _ORDER = 1 << 63
 
 def random_of(seed: int, number: int) -> np.random.Generator:
     """The random numbers of one sample: the `number`-th of the training, from 0."""
+    # Philox is a function of a counter: any sample's numbers come at once, without those before
     return np.random.Generator(np.random.Philox(key=np.array([seed, number], np.uint64)))
 
 
-def item_of(seed: int, number: int, length: int) -> int:
-    """Which of `length` items sample `number` shows: each round shows every item once."""
-    order = _order(seed, number // length, length)
-    return int(order[number % length])
+def item_of(seed: int, number: int, items: int) -> int:
+    """Which item of so many sample `number` shows: each round shows every item once."""
+    order = _order(seed, number // items, items)
+    return int(order[number % items])
 
 
-@lru_cache(maxsize=2)  # a batch may span two rounds
-def _order(seed: int, turn: int, length: int) -> npt.NDArray[np.int64]:
-    return random_of(seed, _ORDER | turn).permutation(length)
+@lru_cache(maxsize=2)  # a batch may span two epochs
+def _order(seed: int, epoch: int, items: int) -> npt.NDArray[np.int64]:
+    return random_of(seed, _ORDER | epoch).permutation(items)

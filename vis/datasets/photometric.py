@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vis.datasets.config import Colours
-    from vis.datasets.footage import Footage
+    from vis.datasets.raw_clip import RawClip
 
 Map = npt.NDArray[np.float64]
 """`[3 4]`: a matrix and, in the last column, what is added to it, in pixels of 0..255."""
@@ -34,7 +34,7 @@ class Photometric:
 
     colours: Colours
 
-    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+    def __call__(self, clip: RawClip, random: np.random.Generator) -> RawClip:
         """One draw for all frames, or one for each where the settings say so."""
         if self.colours.each_frame:
             maps = [drawn_map(self.colours, random) for _ in clip.frames]
@@ -45,20 +45,21 @@ class Photometric:
 
 def drawn_map(colours: Colours, random: np.random.Generator) -> Map:
     """A random map; each change is part of it with probability 1/2."""
-    found = np.eye(3, 4)
+    matrix = np.eye(3, 4)
     if random.random() < 0.5:
-        found[:, 3] += random.uniform(-colours.brightness, colours.brightness)
+        matrix[:, 3] += random.uniform(-colours.brightness, colours.brightness)
     if random.random() < 0.5:
-        found *= 1 + random.uniform(-colours.contrast, colours.contrast)
+        matrix *= 1 + random.uniform(-colours.contrast, colours.contrast)
     stretch, angle = 1.0, 0.0
     if random.random() < 0.5:
         stretch += random.uniform(-colours.saturation, colours.saturation)
     if random.random() < 0.5:
         angle = np.deg2rad(random.uniform(-colours.hue, colours.hue))
-    found = _turned(stretch, angle) @ found
-    if colours.exchange and random.random() < 0.5:
-        found = found[random.permutation(3)]
-    return found
+    matrix = _turned(stretch, angle) @ matrix
+    if colours.channel_shuffle and random.random() < 0.5:
+        # rows of the map are the new channels: exchanging them exchanges the colours
+        matrix = matrix[random.permutation(3)]
+    return matrix
 
 
 def recoloured(frames: Tensor, maps: list[Map]) -> Tensor:
@@ -67,6 +68,7 @@ def recoloured(frames: Tensor, maps: list[Map]) -> Tensor:
     done = np.empty_like(pixels)
     for place, picture, colour_map in zip(done, pixels, maps, strict=True):
         numbers = tuple(colour_map.ravel().tolist())
+        # Pillow rounds and clips once, at the end; sums of bytes would overflow, as SSD's did
         place[...] = Image.fromarray(picture).convert("RGB", numbers)
     return torch.from_numpy(done).permute(0, 3, 1, 2)
 

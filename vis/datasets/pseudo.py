@@ -1,4 +1,4 @@
-"""Clips from single pictures: a camera that moves over each, and guests that wander through."""
+"""Clips from single pictures: a camera that moves over each, and instances pasted over it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from vis.datasets.cutout import Cutout, warped_mask, warped_pixels
-from vis.datasets.footage import Footage, Thing, footage
-from vis.datasets.motion import camera, wander
+from vis.datasets.motion import camera, paste_path
+from vis.datasets.raw_clip import InstanceAnnotation, RawClip, raw_clip
 from vis.errors import UsageError
 from vis.ops.rle import decode_box, encode
 
@@ -23,21 +23,23 @@ if TYPE_CHECKING:
     from vis.datasets.sample import Sample
     from vis.records import RLE, Pixels
 
-SMALLEST_GUEST = 16
-"""Pixels of the shorter side of an object that may be a guest: less would be a blot."""
+MIN_CUTOUT_SIDE = 16
+"""Pixels of the shorter side of an object that may be pasted: less would be a blot."""
 
 
 class PseudoClips:
     """A `ClipSource` of moving clips, with one item for each picture.
 
-    Objects keep their identity while they are seen, hidden by a guest, or outside the view.
-    Guests are objects of other pictures of the set (Ghiasi et al., 2021), in front of all else.
+    Objects keep their identity while they are visible, hidden by a pasted instance, or outside the
+    view. Pasted instances are objects of other pictures of the set (Ghiasi et al., 2021), in front
+    of all else.
 
     Args:
         pictures: clips of one frame; their transforms are done after the motion.
         count: frames of a clip.
-        motion: how camera and guests move.
-        factors: how often each picture lends a guest, beside the others; none for equally often.
+        motion: how the camera and pasted instances move.
+        factors: how often each picture gives an instance to paste, beside the others; none for
+            equally often.
 
     Raises:
         UsageError: there is no frame to make, or a clip of `pictures` has several.
@@ -54,7 +56,7 @@ class PseudoClips:
         if count < 1 or len(pictures.sampling.frames(0, 1, np.random.default_rng(0))) != 1:
             raise UsageError(f"a clip of {count} frames from clips that are none of one frame")
         self.pictures, self.count, self.motion = pictures, count, motion
-        self._chances = None if factors is None else np.asarray(factors) / np.sum(factors)
+        self._donor_probs = None if factors is None else np.asarray(factors) / np.sum(factors)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,29 +73,33 @@ class PseudoClips:
             VisError: a file is missing or wrong; names it.
         """
         video, _, clip = self.pictures.raw(index, random)
-        found = [self._guest(random) for _ in range(random.integers(self.motion.guests + 1))]
-        guests = [guest for guest in found if guest is not None]
-        clip = in_motion(clip, guests, self.count, self.motion, random)
+        # the number is drawn first, so that instances too small to paste leave it as it was
+        picked = [
+            self._cutout(random)
+            for _ in range(random.integers(self.motion.copy_paste_instances + 1))
+        ]
+        cutouts = [cutout for cutout in picked if cutout is not None]
+        clip = in_motion(clip, cutouts, self.count, self.motion, random)
         return self.pictures.finished(clip, f"{video.name}, in motion", random)
 
     def where(self, index: int) -> str:
         """What item `index` is, for messages; touches no file."""
         return self.pictures.where(index)
 
-    def _lender(self, random: np.random.Generator) -> int:
-        if self._chances is None:
+    def _donor(self, random: np.random.Generator) -> int:
+        if self._donor_probs is None:
             return int(random.integers(len(self.pictures)))
-        return int(random.choice(len(self.pictures), p=self._chances))
+        return int(random.choice(len(self.pictures), p=self._donor_probs))
 
-    def _guest(self, random: np.random.Generator) -> Cutout | None:
+    def _cutout(self, random: np.random.Generator) -> Cutout | None:
         """A random object of a random picture, where that has any that is large enough."""
-        _, _, clip = self.pictures.raw(self._lender(random), random)
+        _, _, clip = self.pictures.raw(self._donor(random), random)
         large = []
-        for thing in clip.things:
-            if 0 in thing.masks:
-                mask, box = decode_box(thing.masks[0])
-                if min(mask.shape) >= SMALLEST_GUEST:
-                    large.append((thing.label, mask, box))
+        for instance in clip.instances:
+            if 0 in instance.masks:
+                mask, box = decode_box(instance.masks[0])
+                if min(mask.shape) >= MIN_CUTOUT_SIDE:
+                    large.append((instance.label, mask, box))
         if not large:
             return None
         label, mask, (x0, y0, x1, y1) = large[int(random.integers(len(large)))]
@@ -102,51 +108,57 @@ class PseudoClips:
 
 
 def in_motion(
-    clip: Footage,
-    guests: Sequence[Cutout],
+    clip: RawClip,
+    cutouts: Sequence[Cutout],
     count: int,
     motion: Motion,
     random: np.random.Generator,
-) -> Footage:
+) -> RawClip:
     """A clip of one frame, untransformed, as one of `count` frames of the same size."""
     size = clip.size
     picture = clip.frames[0].permute(1, 2, 0).contiguous().numpy()
+    # drawn in this order, on which the clips of a seed depend: the camera, then each instance
     views = camera(size, count, motion, random)
-    walks = [wander(size, guest.mask.shape, count, motion, random) for guest in guests]
-    parts = [decode_box(thing.masks[0]) for thing in clip.things if 0 in thing.masks]
-    seen: list[dict[int, RLE]] = [{} for _ in (*parts, *guests)]
+    paths = [paste_path(size, cutout.mask.shape, count, motion, random) for cutout in cutouts]
+    object_masks = [
+        decode_box(instance.masks[0]) for instance in clip.instances if 0 in instance.masks
+    ]
+    masks_of: list[dict[int, RLE]] = [{} for _ in (*object_masks, *cutouts)]
     frames = np.empty((count, *picture.shape), np.uint8)
     for t, view in enumerate(views):
-        pages = [_page(mask, box[:2], view, size) for mask, box in parts]
+        pages = [_page(mask, box[:2], view, size) for mask, box in object_masks]
         frames[t] = warped_pixels(picture, (0, 0), view, (slice(0, size[0]), slice(0, size[1])))
-        for guest, walk in zip(guests, walks, strict=True):
-            pages.append(_enter(guest, walk[t], frames[t], pages))
-        for masks, page in zip(seen, pages, strict=True):
+        # later ones lie in front: each takes what it hides from all that is behind it
+        for cutout, path in zip(cutouts, paths, strict=True):
+            pages.append(_paste(cutout, path[t], frames[t], pages))
+        for masks, page in zip(masks_of, pages, strict=True):
             if page is not None and page.any():
                 masks[t] = encode(page)
-    labels = [thing.label for thing in clip.things if 0 in thing.masks]
-    labels += [guest.label for guest in guests]
-    things = [Thing(label, masks) for label, masks in zip(labels, seen, strict=True)]
-    return footage(torch.from_numpy(frames).permute(0, 3, 1, 2), things)
+    labels = [instance.label for instance in clip.instances if 0 in instance.masks]
+    labels += [cutout.label for cutout in cutouts]
+    instances = [
+        InstanceAnnotation(label, masks) for label, masks in zip(labels, masks_of, strict=True)
+    ]
+    return raw_clip(torch.from_numpy(frames).permute(0, 3, 1, 2), instances)
 
 
 def _page(mask: Mask, origin: tuple[int, int], to_mask: Map, size: tuple[int, int]) -> Mask | None:
     """The mask `[H W]` of an object in one frame, None where the frame does not show it."""
-    found = warped_mask(mask, origin, to_mask, size)
-    if found is None:
+    warped = warped_mask(mask, origin, to_mask, size)
+    if warped is None:
         return None
     page = np.zeros(size, np.bool_)
-    page[found[1]] = found[0]
+    page[warped[1]] = warped[0]
     return page
 
 
-def _enter(guest: Cutout, place: Map, frame: Pixels, pages: Sequence[Mask | None]) -> Mask | None:
-    """Draw a guest over a frame and take what it hides from the pages; returns its own page."""
-    found = warped_mask(guest.mask, (0, 0), place, frame.shape[:2])
-    if found is None:
+def _paste(cutout: Cutout, place: Map, frame: Pixels, pages: Sequence[Mask | None]) -> Mask | None:
+    """Draw a cutout over a frame and take what it hides from the pages; returns its own page."""
+    warped = warped_mask(cutout.mask, (0, 0), place, frame.shape[:2])
+    if warped is None:
         return None
-    mask, where = found
-    frame[where][mask] = warped_pixels(guest.pixels, (0, 0), place, where)[mask]
+    mask, where = warped
+    frame[where][mask] = warped_pixels(cutout.pixels, (0, 0), place, where)[mask]
     for page in pages:
         if page is not None:
             page[where] &= ~mask

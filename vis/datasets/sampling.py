@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 class Sampling(Protocol):
     """A rule for the frames of a clip."""
 
-    def items(self, length: int) -> int:
-        """How many items a video of `length` frames makes."""
+    def items(self, video_length: int) -> int:
+        """How many items a video of `video_length` frames makes."""
 
-    def frames(self, item: int, length: int, random: np.random.Generator) -> tuple[int, ...]:
-        """The frames, from 0, of a clip of one item of a video of `length` frames."""
+    def frames(self, item: int, video_length: int, random: np.random.Generator) -> tuple[int, ...]:
+        """The frames, from 0, of a clip of one item of a video of `video_length` frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,15 @@ class Cyclic:
     def __post_init__(self) -> None:
         _check_count(self.count)
 
-    def items(self, length: int) -> int:
+    def items(self, video_length: int) -> int:
         """One for each frame."""
-        return length
+        return video_length
 
-    def frames(self, item: int, length: int, random: np.random.Generator) -> tuple[int, ...]:
+    def frames(self, item: int, video_length: int, random: np.random.Generator) -> tuple[int, ...]:
         """Nothing is random here."""
         del random
-        return tuple((item - (self.count - 1) + k) % length for k in range(self.count))
+        # Python's remainder is never negative: the first frames' clips begin at the video's end
+        return tuple((item - (self.count - 1) + k) % video_length for k in range(self.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +68,21 @@ class Strided:
                 remedy="Write 1 or more first, then as much or more.",
             )
 
-    def items(self, length: int) -> int:
+    def items(self, video_length: int) -> int:
         """One, so that a long video counts no more than a short one."""
-        del length
+        del video_length
         return 1
 
-    def frames(self, item: int, length: int, random: np.random.Generator) -> tuple[int, ...]:
+    def frames(self, item: int, video_length: int, random: np.random.Generator) -> tuple[int, ...]:
         """The stride and the first frame are random."""
         del item
         steps = self.count - 1
         stride = int(random.integers(self.lowest, self.highest + 1))
-        stride = min(stride, max(1, (length - 1) // max(1, steps)))
-        room = length - steps * stride
-        start = int(random.integers(room if room > 0 else length))
-        return tuple(_there_and_back(start + k * stride, length) for k in range(self.count))
+        # a shorter stride rather than a frame that repeats
+        stride = min(stride, max(1, (video_length - 1) // max(1, steps)))
+        room = video_length - steps * stride
+        start = int(random.integers(room if room > 0 else video_length))
+        return tuple(_there_and_back(start + k * stride, video_length) for k in range(self.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,34 +94,40 @@ class Nearby:
 
     count: int
     """T."""
-    reach: int = 20
+    max_offset: int = 20
     """The others are at most so many frames away."""
 
     def __post_init__(self) -> None:
         _check_count(self.count)
-        if self.reach < 1:
-            raise UsageError(f"frames from at most {self.reach} around", remedy="Write 1 or more.")
+        if self.max_offset < 1:
+            raise UsageError(
+                f"frames from at most {self.max_offset} around", remedy="Write 1 or more."
+            )
 
-    def items(self, length: int) -> int:
+    def items(self, video_length: int) -> int:
         """One, so that a long video counts no more than a short one."""
-        del length
+        del video_length
         return 1
 
-    def frames(self, item: int, length: int, random: np.random.Generator) -> tuple[int, ...]:
+    def frames(self, item: int, video_length: int, random: np.random.Generator) -> tuple[int, ...]:
         """All frames but for their order are random."""
         del item
-        middle = int(random.integers(length))
-        first, last = max(0, middle - self.reach), min(length - 1, middle + self.reach)
+        middle = int(random.integers(video_length))
+        first, last = (
+            max(0, middle - self.max_offset),
+            min(video_length - 1, middle + self.max_offset),
+        )
         others = [frame for frame in range(first, last + 1) if frame != middle]
-        drawn = [middle, *(others[i] for i in random.permutation(len(others)))]
-        return tuple(sorted(drawn[k % len(drawn)] for k in range(self.count)))
+        # the middle first: it is there even where the clip has one frame
+        candidates = [middle, *(others[i] for i in random.permutation(len(others)))]
+        return tuple(sorted(candidates[k % len(candidates)] for k in range(self.count)))
 
 
-def _there_and_back(place: int, length: int) -> int:
+def _there_and_back(position: int, video_length: int) -> int:
     """0 1 2 1 0 1 ... of 3 frames."""
-    turn = max(1, 2 * (length - 1))
-    place %= turn
-    return min(place, turn - place) if length > 1 else 0
+    period = max(1, 2 * (video_length - 1))
+    position %= period
+    return min(position, period - position) if video_length > 1 else 0
 
 
 def _check_count(count: int) -> None:

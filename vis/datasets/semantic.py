@@ -1,4 +1,4 @@
-"""the crop of training on classes of pixels: any scale, and not all of one class."""
+"""The crop of training on classes of pixels: any scale, and not all of one class."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vis.datasets.footage import NOWHERE, Footage, cropped, resized
+from vis.datasets.raw_clip import NOWHERE, RawClip, cropped, resized
 from vis.ops.rle import decode
 
 if TYPE_CHECKING:
@@ -34,13 +34,14 @@ class ScaledCrop:
     tries: int
     """Windows that are drawn; the last one is taken whatever it shows."""
 
-    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+    def __call__(self, clip: RawClip, random: np.random.Generator) -> RawClip:
         """One scale and one window for all frames."""
         scale = random.uniform(self.lowest, self.highest)
         fit = min(self.longest / max(clip.size), self.short / min(clip.size))
         clip = resized(clip, *(max(1, int(side * scale * fit + 0.5)) for side in clip.size))
         classes = _classes(clip)
         height, width = (min(self.side, side) for side in clip.size)
+        # mmsegmentation's rule (`cat_max_ratio`): windows of road alone teach little
         for _ in range(self.tries):
             top = int(random.integers(clip.size[0] - height + 1))
             left = int(random.integers(clip.size[1] - width + 1))
@@ -49,17 +50,18 @@ class ScaledCrop:
         return cropped(clip, top, left, height=height, width=width)
 
     def _mixed(self, window: npt.NDArray[np.int64]) -> bool:
+        # shifted by one, so that -1, pixels of no class, is counted and dropped
         counts = np.bincount(window.ravel() + 1)[1:]
         return bool((counts > 0).sum() > 1 and counts.max() < self.share * counts.sum())
 
 
-def _classes(clip: Footage) -> npt.NDArray[np.int64]:
+def _classes(clip: RawClip) -> npt.NDArray[np.int64]:
     """`[H W]` class of each pixel of the first frame, -1 where there is none."""
     rows, columns = (np.maximum(lines, 0) for lines in (clip.rows, clip.columns))
-    page = np.full(clip.size, -1, np.int64)
-    for thing in clip.things:
-        if 0 in thing.masks:
-            page[decode(thing.masks[0])[rows][:, columns]] = thing.label
-    page[clip.rows == NOWHERE] = -1
-    page[:, clip.columns == NOWHERE] = -1
-    return page
+    labels = np.full(clip.size, -1, np.int64)
+    for instance in clip.instances:
+        if 0 in instance.masks:
+            labels[decode(instance.masks[0])[rows][:, columns]] = instance.label
+    labels[clip.rows == NOWHERE] = -1
+    labels[:, clip.columns == NOWHERE] = -1
+    return labels

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from vis.datasets.footage import Footage, cropped, flipped, padded, resized
+from vis.datasets.raw_clip import RawClip, cropped, flipped, padded, resized
 from vis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Transform(Protocol):
     """A change of a clip."""
 
-    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+    def __call__(self, clip: RawClip, random: np.random.Generator) -> RawClip:
         """The changed clip; whatever is random in it is drawn from `random`."""
 
 
@@ -25,7 +25,7 @@ class Flip:
 
     probability: float = 0.5
 
-    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+    def __call__(self, clip: RawClip, random: np.random.Generator) -> RawClip:
         """All frames or none."""
         return flipped(clip) if random.random() < self.probability else clip
 
@@ -34,18 +34,18 @@ class Flip:
 class ShortSide:
     """The short side to one of several lengths, the long one in proportion (DETR's rule)."""
 
-    choices: tuple[int, ...]
+    lengths: tuple[int, ...]
     """Pixels."""
     longest: int | None = None
     """Pixels that the long side may have at most."""
 
     def __post_init__(self) -> None:
-        if not self.choices or min(self.choices) < 1:
+        if not self.lengths or min(self.lengths) < 1:
             raise UsageError("the short side needs at least one length", remedy="Write [360].")
 
-    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+    def __call__(self, clip: RawClip, random: np.random.Generator) -> RawClip:
         """One choice for all frames."""
-        short = self.choices[int(random.integers(len(self.choices)))]
+        short = self.lengths[int(random.integers(len(self.lengths)))]
         return resized(clip, *size_for(clip.size, short, self.longest))
 
 
@@ -56,7 +56,7 @@ class Fixed:
     height: int
     width: int
 
-    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+    def __call__(self, clip: RawClip, random: np.random.Generator) -> RawClip:
         """Nothing is random here."""
         del random
         return resized(clip, self.height, self.width)
@@ -77,7 +77,7 @@ class Crop:
                 remedy="Write 1 or more first, then as much or more.",
             )
 
-    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+    def __call__(self, clip: RawClip, random: np.random.Generator) -> RawClip:
         """One window for all frames."""
         height, width = (
             int(random.integers(min(self.lowest, side), min(self.highest, side) + 1))
@@ -97,10 +97,10 @@ class ScaleJitter:
     """The clip is brought to fit into so many times the window."""
     height: int
     width: int
-    filling: int
+    pad_value: int
     """Of the pixels that the clip does not fill."""
 
-    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+    def __call__(self, clip: RawClip, random: np.random.Generator) -> RawClip:
         """One scale and one window for all frames."""
         fits = min(self.height / clip.size[0], self.width / clip.size[1])
         scale = random.uniform(self.lowest, self.highest) * fits
@@ -108,8 +108,9 @@ class ScaleJitter:
         height, width = min(self.height, clip.size[0]), min(self.width, clip.size[1])
         top = int(random.integers(clip.size[0] - height + 1))
         left = int(random.integers(clip.size[1] - width + 1))
+        # filled up at the bottom right alone, where batches are padded too
         clip = cropped(clip, top, left, height=height, width=width)
-        return padded(clip, self.height, self.width, filling=self.filling)
+        return padded(clip, self.height, self.width, pad_value=self.pad_value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Sometimes:
     transforms: tuple[Transform, ...]
     probability: float = 0.5
 
-    def __call__(self, clip: Footage, random: np.random.Generator) -> Footage:
+    def __call__(self, clip: RawClip, random: np.random.Generator) -> RawClip:
         """In order."""
         if random.random() < self.probability:
             for transform in self.transforms:

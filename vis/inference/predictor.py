@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vis.datasets.footage import footage, resized
+from vis.datasets.raw_clip import raw_clip, resized
 from vis.datasets.transforms import size_for
 from vis.errors import DeviceError, VisWarning
 from vis.records import Clip, ClipPredictions
@@ -65,7 +65,7 @@ class Predictor:
         owned = pixels if pixels.flags.writeable else pixels.copy()
         frames = torch.from_numpy(owned).permute(2, 0, 1)[None]
         height, width = size_for((pixels.shape[0], pixels.shape[1]), self._short, self._longest)
-        small = resized(footage(frames, ()), height, width).frames[0]
+        small = resized(raw_clip(frames, ()), height, width).frames[0]
         # in memory of its own: a view of the picture would hold its pixels, or change with them
         room = torch.from_numpy(self._pool.empty((*small.shape[1:], 3))).permute(2, 0, 1)
         return room.copy_(small)

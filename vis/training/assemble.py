@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
-from vis.training.learner import Learner
+from vis.training.loss_module import LossModule
 from vis.training.optimise import optimiser_of
 from vis.training.sharding import shard
 from vis.training.state import State, averaged
@@ -28,41 +28,45 @@ def assemble(
 ) -> State:
     """The state of a run that begins with this model, which is moved to its device."""
     shared = training.parallel == "fsdp" and ranks.world > 1
-    mould = deepcopy(model).eval() if shared else None
-    learner = Learner(model.to(ranks.device), training.precision)
-    average = averaged(model, training.average)
+    # copied before anything is sharded or wrapped: a sharded model has no whole parameters to fill
+    template = deepcopy(model).eval() if shared else None
+    loss_module = LossModule(model.to(ranks.device), training.precision)
+    ema = averaged(model, training.ema_decay)
     if shared:
-        if average is not None:
-            shard(average, ranks)
-        shard(learner, ranks, half=training.precision == "bf16")
-    if training.recompute:
-        recompute(model)
+        # sharded like the model, as a step of the average needs both values in one place
+        if ema is not None:
+            shard(ema, ranks)
+        shard(loss_module, ranks, half=training.precision == "bf16")
+    # after the copies: a copied layer would go on calling the original's replaced `forward`
+    if training.activation_checkpointing:
+        checkpoint_activations(model)
     optimiser = optimiser_of(model, optimisation)
+    # of one process there is nothing to agree on, and a hook would cost a copy a step
     if ranks.world > 1:
         agree_on_norms(model, optimiser, ranks)
     return State(
-        learner,
+        loss_module,
         optimiser,
         torch.amp.GradScaler(ranks.device.type, enabled=training.precision == "fp16"),
-        average,
-        mould,
+        ema,
+        template,
     )
 
 
 def network_of(state: State, ranks: Ranks) -> nn.Module:
-    """What a step calls: the learner, or where several processes hold everything, its wrapper.
+    """What a step calls: the loss_module, or where several processes hold everything, its wrapper.
 
     The wrapper averages gradients, and makes the parameters those of the first process.
     """
-    if ranks.world == 1 or state.mould is not None:
-        return state.learner
-    return DistributedDataParallel(state.learner, gradient_as_bucket_view=True, **_STILL)
+    if ranks.world == 1 or state.template is not None:
+        return state.loss_module
+    return DistributedDataParallel(state.loss_module, gradient_as_bucket_view=True, **_NO_BUFFERS)
 
 
-_TAKES = inspect.signature(DistributedDataParallel.__init__).parameters
-_STILL: dict[str, Any] = {
+_PARAMETERS = inspect.signature(DistributedDataParallel.__init__).parameters
+_NO_BUFFERS: dict[str, Any] = {
     # since torch 2.15, and before
-    "forward_sync_buffers" if "forward_sync_buffers" in _TAKES else "broadcast_buffers": False
+    "forward_sync_buffers" if "forward_sync_buffers" in _PARAMETERS else "broadcast_buffers": False
 }
 """No forward changes a buffer but those of batch norms, for which `agree_on_norms` cares."""
 
@@ -74,21 +78,24 @@ def agree_on_norms(model: nn.Module, optimiser: torch.optim.Optimizer, ranks: Ra
     """
 
     def agree(*_: object) -> None:
-        kept = [
-            average
+        statistics = [
+            statistic
             for norm in model.modules()
             if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training
-            for average in (norm.running_mean, norm.running_var)
-            if average is not None
+            for statistic in (norm.running_mean, norm.running_var)
+            if statistic is not None
         ]
-        if kept:
-            means = torch.split(ranks.mean(torch.cat(kept)), [len(average) for average in kept])
-            torch._foreach_copy_(kept, list(means))
+        if statistics:
+            # one exchange for all norms: each costs a round trip, whatever its size
+            means = torch.split(
+                ranks.mean(torch.cat(statistics)), [len(statistic) for statistic in statistics]
+            )
+            torch._foreach_copy_(statistics, list(means))
 
     optimiser.register_step_post_hook(agree)
 
 
-def recompute(model: nn.Module) -> None:
+def checkpoint_activations(model: nn.Module) -> None:
     """Let every layer of a stack keep its inputs alone, and compute the rest again for gradients.
 
     Losses and gradients stay the same. The layers' `forward` is replaced, so copy the model before.
@@ -98,9 +105,10 @@ def recompute(model: nn.Module) -> None:
         if not isinstance(module, nn.ModuleList | nn.Sequential) or module in done:
             continue
         for layer in module:
-            # what has no parameters may work in place, on what is kept for the layer before
+            # what has no parameters may work in place, on what is statistics for the layer before
             bare = not any(True for _ in layer.parameters())
             if bare or isinstance(layer, nn.ModuleList) or layer in done:
                 continue
             done |= set(layer.modules())
+            # without reentry: the reentrant form gives no gradient to layers whose inputs need none
             layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)

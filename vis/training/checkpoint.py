@@ -85,6 +85,8 @@ def save(
     final = folder / f"step-{step:08d}"
     part = folder / f"{final.name}{_PART}"
     try:
+        # three meetings of all processes: the folder is there before anybody writes into it, and
+        # all shares are before they are listed
         with together(), _output_errors(final):
             if first:
                 _begin(folder, part)
@@ -105,15 +107,15 @@ def save(
 def newest(folder: Path) -> Checkpoint | None:
     """The newest valid checkpoint, or None; a damaged one is warned of and passed over."""
     damaged: list[str] = []
-    for step, path in reversed(_named(folder)):
+    for step, path in reversed(_checkpoints_in(folder)):
         try:
-            found = Checkpoint(path, step, verify(path))
+            newest_valid = Checkpoint(path, step, verify(path))
         except DataError as error:
             damaged.append(str(error))
             continue
         for words in damaged:
             warnings.warn(VisWarning(f"{words} Going on from step {step}."), stacklevel=2)
-        return found
+        return newest_valid
     for words in damaged:
         warnings.warn(VisWarning(f"{words} There is no older one."), stacklevel=2)
     return None
@@ -159,11 +161,13 @@ def _begin(folder: Path, part: Path) -> None:
 
 def _fill(part: Path, files: Mapping[str, Callable[[Path], None]], score: float | None) -> None:
     """Write the files and list them, and those that are there already, in the manifest."""
+    # a name with a slash would write beside the folder
     for name, write in files.items():
         assert name != MANIFEST and Path(name).name == name
         write(part / name)
     listed = {}
     for path in sorted(part.iterdir()):
+        # on the disk before the manifest says so: a power cut could keep the list, not the file
         sync_file(path)
         listed[path.name] = {"size": path.stat().st_size, "sha256": _digest(path)}
     text = json.dumps({"score": score, "files": listed}, indent=1, allow_nan=False)
@@ -173,9 +177,12 @@ def _fill(part: Path, files: Mapping[str, Callable[[Path], None]], score: float 
 
 
 def _put_in_place(part: Path, final: Path) -> None:
+    # a folder cannot be renamed onto one that holds files; a kill between the two lines leaves
+    # the older checkpoints, which are whole
     if final.exists():
         shutil.rmtree(final)  # damaged, or the same step of a run that went back
     part.rename(final)
+    # the name is an entry of the parent folder, which has to reach the disk too
     sync_folder(final.parent)
 
 
@@ -195,15 +202,15 @@ def _manifest(path: Path) -> tuple[dict[str, tuple[int, str]], float | None]:
     return listed, score
 
 
-def _named(folder: Path) -> list[tuple[int, Path]]:
-    found = folder.iterdir() if folder.is_dir() else ()
-    steps = ((_NAME.fullmatch(path.name), path) for path in found)
+def _checkpoints_in(folder: Path) -> list[tuple[int, Path]]:
+    paths = folder.iterdir() if folder.is_dir() else ()
+    steps = ((_NAME.fullmatch(path.name), path) for path in paths)
     return sorted((int(match[1]), path) for match, path in steps if match)
 
 
 def _prune(folder: Path, keep: int) -> None:
     """What cannot be removed stays: a checkpoint too many harms nobody."""
-    there = _named(folder)
+    there = _checkpoints_in(folder)
     scores = {}
     for step, path in there:
         with suppress(DataError):
@@ -211,6 +218,7 @@ def _prune(folder: Path, keep: int) -> None:
             if score is not None:
                 scores[step] = score
     spared = {step for step, _ in there[-max(1, keep) :]}
+    # at equal scores the later one: it has learnt longer
     if scores:
         spared.add(max(scores, key=lambda step: (scores[step], step)))
     for step, path in there:
@@ -219,10 +227,11 @@ def _prune(folder: Path, keep: int) -> None:
 
 
 def _check_space(folder: Path) -> None:
-    there = _named(folder)
+    there = _checkpoints_in(folder)
     if not there:
         return
     last = sum(file.stat().st_size for file in there[-1][1].iterdir())
+    # asked before the write: a disk that fills up half way would take the log with it
     free = shutil.disk_usage(folder).free
     if free < SPARE * last:
         raise OSError(errno.ENOSPC, f"{free} bytes are free, {int(SPARE * last)} are needed")

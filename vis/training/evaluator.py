@@ -51,6 +51,7 @@ class Evaluator:
         """
         settings, passing = self.settings, self.team.folder
         if passing is not None:
+            # every process makes it: whoever comes first must not wait for the first process
             passing.mkdir(exist_ok=True)
         try:
             return evaluate_model(
@@ -106,15 +107,16 @@ def evaluator_of(
     part = select_videos(data.annotations, _videos(settings))
     truth = shared_classes(part, model, **_same(settings)).truth
     _check_frames(data, truth)
+    # nothing found: costs little, and gives every name that a real evaluation will have
     empty = evaluate(truth, {video: [] for video in truth.videos}, metrics=settings.metrics)
-    known = [*empty.precision.numbers, *(n for other in empty.others.values() for n in other)]
-    if settings.best not in known:
-        near = difflib.get_close_matches(settings.best, known, n=1)
-        remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+    numbers = [*empty.precision.numbers, *(n for other in empty.others.values() for n in other)]
+    if settings.best not in numbers:
+        near = difflib.get_close_matches(settings.best, numbers, n=1)
+        remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(numbers)}."
         raise UsageError(f"evaluation.best is {settings.best!r}", remedy=remedy)
     team = DistributedContext()
     if ranks.world > 1:
-        team = DistributedContext(ranks.rank, ranks.world, folder / PASSING, ranks.meet)
+        team = DistributedContext(ranks.rank, ranks.world, folder / PASSING, ranks.barrier)
     return Evaluator(settings=settings, data=data, team=team, precision=precision)
 
 

@@ -40,7 +40,7 @@ class Line:
     """Their sum is the loss."""
     norm: float
     """Of the gradient, before it was clipped."""
-    rate: float
+    lr: float
     """Of the parameters outside the backbone."""
     seconds: float
     """Of a step."""
@@ -59,7 +59,7 @@ class Line:
         parts = [
             f"step {self.step}/{steps}",
             f"loss {self.loss:.4g} ({terms})",
-            f"rate {self.rate:.2g}",
+            f"rate {self.lr:.2g}",
             f"{self.seconds:.3g} s/step",
             f"data {100 * self.wait / max(self.seconds, 1e-9):.0f} %",
             gibibytes(self.memory),
@@ -69,6 +69,7 @@ class Line:
         return "  ".join(parts)
 
 
+# zeros on every line would hide the one that is none
 _RARE = ("skipped", "replaced")
 
 
@@ -111,11 +112,13 @@ class Log:
         """One line to each place."""
         if self._folder is None:
             return
-        _append(self._folder / LOG, {"at": round(time.time(), 3), **asdict(line)})
+        # `rate` is what the learning rate has always been called in the file that programs read
+        record = {"rate" if name == "lr" else name: value for name, value in asdict(line).items()}
+        _append(self._folder / LOG, {"at": round(time.time(), 3), **record})
         self.say(line.text(self._steps))
         if self._board is not None:
             numbers = {f"loss/{name}": value for name, value in line.terms.items()}
-            numbers |= {"loss": line.loss, "norm": line.norm, "rate": line.rate}
+            numbers |= {"loss": line.loss, "norm": line.norm, "rate": line.lr}
             numbers |= {"time/step": line.seconds, "time/data": line.wait, "memory": line.memory}
             for name, value in numbers.items():
                 self._board.add_scalar(name, value, line.step)
@@ -143,6 +146,7 @@ class Log:
     def say(self, words: str) -> None:
         """A line for people alone."""
         if self._folder is not None:
+            # stderr: stdout is for what a program may want to read
             sys.stderr.write(f"{words}\n")
             sys.stderr.flush()
 
@@ -160,6 +164,7 @@ def peak_memory(device: torch.device) -> int:
         import resource
     except ImportError:  # Windows
         return _peak_of_windows()
+    # ru_maxrss is in bytes on macOS and in KiB elsewhere
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -174,8 +179,8 @@ def _peak_of_windows() -> int:
     kernel.GetCurrentProcess.restype = ctypes.c_void_p
     kernel.K32GetProcessMemoryInfo.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
     process = kernel.GetCurrentProcess()
-    known = kernel.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.cb)
-    return int(counters.PeakWorkingSetSize) if known else 0
+    succeeded = kernel.K32GetProcessMemoryInfo(process, ctypes.byref(counters), counters.cb)
+    return int(counters.PeakWorkingSetSize) if succeeded else 0
 
 
 class _Counters(ctypes.Structure):
@@ -232,12 +237,12 @@ def _take_back(path: Path, step: int) -> None:
     """Drop lines after `step`, and one that a kill cut short."""
     if not path.exists():
         return
-    kept = []
+    lines = []
     for line in path.read_bytes().splitlines(keepends=True):
         with suppress(ValueError, KeyError, TypeError):
             if line.endswith(b"\n") and json.loads(line)["step"] <= step:
-                kept.append(line)
-    write_whole(path, b"".join(kept), overwrite=True)
+                lines.append(line)
+    write_whole(path, b"".join(lines), overwrite=True)
 
 
 def _board(folder: Path, step: int) -> Any:
@@ -248,4 +253,5 @@ def _board(folder: Path, step: int) -> Any:
             "TensorBoard is not installed",
             remedy="Run `pip install tensorboard`, or set training.tensorboard to false.",
         ) from error
+    # purge_step hides what a killed run logged after its last checkpoint
     return SummaryWriter(str(folder), purge_step=step or None)

@@ -17,8 +17,8 @@ from vis.training.meter import Meter
 from vis.training.optimise import set_rates
 from vis.training.pictures import picture
 from vis.training.schedules import factor
-from vis.training.step import Held, Report, take_step
-from vis.training.stopping import asked_to_stop
+from vis.training.step import ReplayedBatches, Report, take_step
+from vis.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,10 +47,10 @@ class Loop:
     state: State
     """What learns, on the device of `ranks`."""
     network: nn.Module
-    """Its learner, or the wrapper that exchanges gradients between processes."""
+    """Its loss module, or the wrapper that exchanges gradients between processes."""
     feed: Feed
-    """`feed(start, stop)` gives the batches of these numbers; step s sees `accumulate` of them,
-    from s * accumulate on."""
+    """`feed(first, end)` gives the batches of these numbers; step s sees `grad_accum_steps` of
+    them, from s * grad_accum_steps on."""
     folder: Path
     """Gets checkpoints, log and the list of bad batches."""
     training: Training
@@ -58,11 +58,11 @@ class Loop:
     ranks: Ranks
     evaluator: Evaluator | None = None
     """Asked every `training.evaluate_every` steps."""
-    told: str = ""
+    config_text: str = ""
     """The configuration as text, kept in every checkpoint."""
-    _parts: int = field(default=1, init=False)
+    _microbatches: int = field(default=1, init=False)
     _failed: int = field(default=0, init=False)
-    _shown: Clip | None = field(default=None, init=False)
+    _preview: Clip | None = field(default=None, init=False)
 
     def __call__(self) -> None:
         """Train.
@@ -74,25 +74,34 @@ class Loop:
         """
         state, training, meter = self.state, self.training, Meter(self.ranks)
         state.model.train()
-        with self._log() as log, asked_to_stop() as asked, self.ranks.named(lambda: state.step):
-            batches = self.feed(*(n * training.accumulate for n in (state.step, training.steps)))
+        with (
+            self._log() as log,
+            stop_on_signals() as stop,
+            self.ranks.lost_rank_errors(lambda: state.step),
+        ):
+            batches = self.feed(
+                *(n * training.grad_accum_steps for n in (state.step, training.steps))
+            )
             while state.step < training.steps:
                 report = self._step(batches)
                 meter.add(report)
                 self._judge(report, meter.bad)
-                leaving, last = self.ranks.any(bool(asked)), state.step == training.steps
+                # a signal reaches the processes at different steps: all leave at the same one, or
+                # they would wait for each other for ever
+                leaving, last = self.ranks.any(bool(stop)), state.step == training.steps
                 evaluating = not leaving and self._due(training.evaluate_every, last)
                 if leaving or self._due(training.log_every, last):
                     log.write(meter.line(state))
                 if leaving or evaluating or self._due(training.save_every, last):
-                    begun = time.perf_counter()
+                    # neither evaluation nor saving is counted as time of a step
+                    start_time = time.perf_counter()
                     score = self._evaluate(log) if evaluating else None
                     self._show(log)
                     self._save(meter.score() if self.evaluator is None else score, leaving or last)
-                    meter.leave_out(time.perf_counter() - begun)
+                    meter.leave_out(time.perf_counter() - start_time)
                 if leaving:
                     break
-            if asked:
+            if stop:
                 log.say(f"saved at step {state.step}; --resume {self.folder} goes on")
 
     def _due(self, every: int, last: bool) -> bool:
@@ -107,8 +116,10 @@ class Loop:
         )
 
     def _step(self, batches: Iterator[Batch]) -> Report:
-        state, held = self.state, Held(batches, keep=self.training.on_oom == "microbatch")
+        state = self.state
+        replayed = ReplayedBatches(batches, keep=self.training.on_oom == "microbatch")
         share = factor(self.optimisation.schedule, state.step, self.training.steps)
+        # a function of the step alone, set anew: nothing of it is kept in a checkpoint
         set_rates(state.optimiser, share)
         while True:
             report = Report()
@@ -117,17 +128,18 @@ class Loop:
                     take_step(
                         state,
                         self.network,
-                        held.again(),
+                        replayed.again(),
                         report,
                         training=self.training,
                         optimisation=self.optimisation,
                         ranks=self.ranks,
-                        parts=self._parts,
+                        microbatches=self._microbatches,
                     )
             except DeviceError as error:
                 if not self._halved(report):
                     raise
-                words = f"{error.what}: from now on, batches are cut into {self._parts}"
+                # `continue` ends the `except`, and with it the traceback that holds the activations
+                words = f"{error.what}: from now on, batches are cut into {self._microbatches}"
                 warnings.warn(VisWarning(words), stacklevel=3)
                 continue
             state.step += 1
@@ -138,20 +150,22 @@ class Loop:
 
         Processes that wait for each other's losses cannot repeat a step alone.
         """
-        parts = min(2 * self._parts, self.training.batch)
-        told = self.training.on_oom == "microbatch" and self.ranks.world == 1
-        if not told or report.changing or parts == self._parts:
+        microbatches = min(2 * self._microbatches, self.training.batch)
+        may_retry = self.training.on_oom == "microbatch" and self.ranks.world == 1
+        # once the parameters began to change, a repeated step would change them twice
+        if not may_retry or report.changing or microbatches == self._microbatches:
             return False
-        self._parts = parts
+        self._microbatches = microbatches
         return True
 
     def _judge(self, report: Report, bad: int) -> None:
-        """Note a step that was left out; stop where told, or when there are too many in a row."""
+        """Note a step that was left out; stop as the settings say, or at too many in a row."""
         if not report.bad:
             return
         step, names = self.state.step, ", ".join(report.names)
         record = {"step": step, "rank": self.ranks.rank, "bad": report.bad, "names": report.names}
         note_bad_batch(self.folder, {**record, "terms": report.terms, "norm": report.norm})
+        # a few in a row are bad luck of a batch; more are a model that has diverged
         if self.training.non_finite == "skip" and bad < PATIENCE:
             words = f"step {step}, {names}: {report.bad} is not finite. The step was left out."
             warnings.warn(VisWarning(words), stacklevel=3)
@@ -160,15 +174,15 @@ class Loop:
             f"{report.bad} is not finite",
             where=f"step {step}, {names}",
             done=f"The batch is noted in {self.folder}; the last checkpoint is whole.",
-            remedy="Lower optimisation.rate, add a warm-up, look at these videos, or take fp32.",
+            remedy="Lower optimisation.lr, add a warm-up, look at these videos, or take fp32.",
         )
 
     def _evaluate(self, log: Log) -> float | None:
         if self.evaluator is None:
             return None
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         numbers = self.evaluator(self.state.whole(self.ranks.device))
-        log.measured(self.state.step, numbers, time.perf_counter() - begun)
+        log.measured(self.state.step, numbers, time.perf_counter() - start_time)
         return self.evaluator.score(numbers)
 
     def _save(self, score: float | None, final: bool) -> None:
@@ -178,15 +192,16 @@ class Loop:
             checkpoint.save(
                 self.folder / CHECKPOINTS,
                 state.step,
-                state.files(self.told),
+                state.files(self.config_text),
                 score=score,
                 keep=self.training.keep,
                 first=self.ranks.first,
                 together=self.ranks.together,
-                shares=None if state.mould is None else state.write_shards,
+                shares=None if state.template is None else state.write_shards,
             )
         except OutputError as error:
             self._failed += 1
+            # the end of a run must not pass without its result on the disk
             if final or self._failed == PATIENCE:
                 raise
             if self.ranks.first:
@@ -201,9 +216,10 @@ class Loop:
         model = self.state.whole(self.ranks.device)
         if not self.ranks.first:
             return
-        if self._shown is None:
-            self._shown = next(self.feed(0, 1)).clip
-        log.show(picture(model, self._shown, self.ranks.device), self.state.step)
+        # read once: the same clip at every checkpoint
+        if self._preview is None:
+            self._preview = next(self.feed(0, 1)).clip
+        log.show(picture(model, self._preview, self.ranks.device), self.state.step)
 
 
 @contextmanager
@@ -221,8 +237,8 @@ def memory_errors(step: int, report: Report, training: Training) -> Iterator[Non
             f"the memory is used up at frames {list(report.shape)} ({peak:.1f} GiB at the peak)",
             where=f"step {step + 1}, {', '.join(report.names)}",
             remedy=(
-                f"Lower training.batch ({training.batch}) and raise training.accumulate, or set"
-                " training.on_oom to microbatch; lower the clips' size or length, set"
-                " training.recompute, or take bf16."
+                f"Lower training.batch ({training.batch}) and raise training.grad_accum_steps, or"
+                " set training.on_oom to microbatch; lower the clips' size or length, set"
+                " training.activation_checkpointing, or take bf16."
             ),
         ) from error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """Of one process; forgets what it has told.
+    """The sums of one process; forgets what a line has shown.
 
     Args:
         ranks: the processes whose means a line tells.
@@ -32,7 +32,7 @@ class Meter:
     def _restart(self) -> None:
         self._good: list[Report] = []
         self._steps, self._lost, self._wait = 0, 0, 0.0
-        self._begun = time.perf_counter()
+        self._start_time = time.perf_counter()
 
     def add(self, report: Report) -> None:
         """One more step."""
@@ -46,12 +46,13 @@ class Meter:
 
     def leave_out(self, seconds: float) -> None:
         """So much time went by beside the steps."""
-        self._begun += seconds
+        self._start_time += seconds
 
     def line(self, state: State) -> Line:
         """Means over steps and processes; every process asks at the same step."""
         names = sorted({name for report in self._good for name in report.terms})
         rows = [[*(report.terms[name] for name in names), report.norm] for report in self._good]
+        # float64: sums over thousands of steps in float32 would drift; without a good step, NaN
         means = torch.tensor(rows or [[float("nan")]], dtype=torch.float64).mean(0)
         *values, norm = self._ranks.mean(means.to(self._ranks.device)).tolist()
         line = Line(
@@ -59,8 +60,9 @@ class Meter:
             loss=sum(values) if values else float("nan"),
             terms=dict(zip(names, values, strict=True)),
             norm=norm,
-            rate=max(group["lr"] for group in state.optimiser.param_groups),
-            seconds=(time.perf_counter() - self._begun) / max(1, self._steps),
+            # the backbone's is the lower one by custom, so the largest is that of the rest
+            lr=max(group["lr"] for group in state.optimiser.param_groups),
+            seconds=(time.perf_counter() - self._start_time) / max(1, self._steps),
             wait=self._wait / max(1, self._steps),
             memory=peak_memory(self._ranks.device),
             skipped=self._steps - len(self._good),
@@ -71,5 +73,6 @@ class Meter:
 
     def score(self) -> float | None:
         """Minus the mean loss since it was last asked, of this process; None without a step."""
+        # of this process alone: only the first one's is written
         losses, self._losses = self._losses, []
         return -sum(losses) / len(losses) if losses else None

@@ -40,26 +40,28 @@ def parameter_groups(model: nn.Module, settings: Optimisation) -> list[dict[str,
     tables of relative positions do not. A rate or factor of 0 freezes.
 
     Raises:
-        UsageError: nothing would be trained, or a part of names in `rates` is no parameter's.
+        UsageError: nothing would be trained, or a part of names in `lr_factors` is no parameter's.
     """
     _check_parts(model, settings)
     sparing = _undecayed(model, settings)
     groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
-        rate = settings.backbone_rate if name.startswith(BACKBONE) else settings.rate
-        rate *= math.prod(factor for part, factor in settings.rates.items() if _fits(part, name))
-        if not rate:
+        lr = settings.backbone_lr if name.startswith(BACKBONE) else settings.lr
+        # a product, so that the order in which the factors are written does not matter
+        lr *= math.prod(factor for part, factor in settings.lr_factors.items() if _fits(part, name))
+        if not lr:
+            # frozen, not stepped by 0: no gradient, no memory of the optimiser, no weight decay
             parameter.requires_grad_(False)
         if not parameter.requires_grad:
             continue
-        decay = 0.0 if name in sparing else settings.decay
-        fresh = {"params": [], "names": [], "lr": rate, "base": rate, "weight_decay": decay}
+        weight_decay = 0.0 if name in sparing else settings.weight_decay
+        fresh = {"params": [], "names": [], "lr": lr, "base": lr, "weight_decay": weight_decay}
         # the optimiser works on a group at once, and cannot where one is shared and another not
-        group = groups.setdefault((rate, decay, local(parameter) is parameter), fresh)
+        group = groups.setdefault((lr, weight_decay, local(parameter) is parameter), fresh)
         group["params"].append(parameter)
         group["names"].append(name)
     if not groups:
-        raise UsageError("no parameter would be trained", remedy="Set optimisation.rate above 0.")
+        raise UsageError("no parameter would be trained", remedy="Set optimisation.lr above 0.")
     return list(groups.values())
 
 
@@ -118,6 +120,7 @@ def clip_gradients(parameters: Sequence[Tensor], most: float, ranks: Ranks) -> T
     if shared:
         for grad in whole:
             grad.copy_(ranks.mean(grad))
+        # norms of shares add up as squares
         squares = ranks.sum(get_total_norm(shared).square())
         norm = (squares + get_total_norm(whole).square()).sqrt()
     if most:
@@ -147,12 +150,12 @@ def _parameters(optimiser: torch.optim.Optimizer) -> dict[str, nn.Parameter]:
 
 def _check_parts(model: nn.Module, settings: Optimisation) -> None:
     names = [name for name, _ in model.named_parameters()]
-    for part in settings.rates:
+    for part in settings.lr_factors:
         if not any(_fits(part, name) for name in names):
             words = sorted({word for name in names for word in name.split(".")})
             near = difflib.get_close_matches(part, words)
             raise UsageError(
-                f"optimisation.rates.{part}: no parameter of the model has such a name",
+                f"optimisation.lr_factors.{part}: no parameter of the model has such a name",
                 remedy=f"Did you mean {' or '.join(near)}?" if near else f"One is {names[-1]}.",
             )
 
@@ -166,13 +169,13 @@ def _undecayed(model: nn.Module, settings: Optimisation) -> set[str]:
     kinds: tuple[type[nn.Module], ...] = () if settings.decay_norms else NORMS
     if not settings.decay_embeddings:
         kinds += (nn.Embedding,)
-    found: set[str] = set()
-    for place, module in model.named_modules():
+    undecayed: set[str] = set()
+    for prefix, module in model.named_modules():
         if isinstance(module, kinds):
-            found |= {f"{place}.{name}" for name, _ in module.named_parameters(recurse=False)}
+            undecayed |= {f"{prefix}.{name}" for name, _ in module.named_parameters(recurse=False)}
     biases = settings.decay_norms if settings.decay_biases is None else settings.decay_biases
     names = [name for name, _ in model.named_parameters()]
-    found |= {name for name in names if not biases and name.endswith("bias")}
+    undecayed |= {name for name in names if not biases and name.endswith("bias")}
     if not settings.decay_embeddings:
-        found |= {name for name in names if name.endswith(RELATIVE)}
-    return found
+        undecayed |= {name for name in names if name.endswith(RELATIVE)}
+    return undecayed

@@ -34,24 +34,25 @@ def picture(model: Model[Any], clip: Clip, device: torch.device) -> Pixels:
     model.eval()
     try:
         one = Clip(clip.frames[:1].to(device), clip.sizes[:1])
-        (found,) = model.predictions(model(one), one)
+        (predictions,) = model.predictions(model(one), one)
     finally:
         model.train(was)
     height, width = clip.sizes[0].tolist()
     T = clip.frames.shape[1]
-    places = sorted({round(n * (T - 1) / (FRAMES - 1)) for n in range(FRAMES)})
+    positions = sorted({round(n * (T - 1) / (FRAMES - 1)) for n in range(FRAMES)})
     names = dict(enumerate(model.class_names))
-    drawn = []
-    for t in places:
+    panels = []
+    for t in positions:
+        # padding is cut off: the picture is what the file shows
         pixels = (clip.frames[0, t, :, :height, :width] * 255).round().clamp(0, 255)
         frame = Frame(t, Fraction(0), pixels.permute(1, 2, 0).byte().contiguous().numpy())
-        drawn.append(draw(frame, _tracks(found, t), names=names).pixels)
-    return np.concatenate(drawn, axis=1)
+        panels.append(draw(frame, _tracks(predictions, t), names=names).pixels)
+    return np.concatenate(panels, axis=1)
 
 
-def _tracks(found: ClipPredictions, t: int) -> FrameTracks:
-    order = found.scores.argsort(descending=True)[:SUREST]
-    order = order[found.scores[order] >= SURE]
+def _tracks(predictions: ClipPredictions, t: int) -> FrameTracks:
+    order = predictions.scores.argsort(descending=True)[:SUREST]
+    order = order[predictions.scores[order] >= SURE]
 
     def numbers(values: Tensor) -> Any:
         return values[order].float().cpu().numpy()
@@ -60,8 +61,8 @@ def _tracks(found: ClipPredictions, t: int) -> FrameTracks:
         index=t,
         time=Fraction(0),
         ids=order.cpu().numpy(),
-        labels=found.labels[order].cpu().numpy(),
-        scores=numbers(found.scores),
-        boxes=numbers(found.boxes[:, t]),
-        masks=numbers(found.masks[:, t]),
+        labels=predictions.labels[order].cpu().numpy(),
+        scores=numbers(predictions.scores),
+        boxes=numbers(predictions.boxes[:, t]),
+        masks=numbers(predictions.masks[:, t]),
     )

@@ -41,7 +41,7 @@ class Ranks:
     rank: int
     world: int
     device: torch.device
-    talk: distributed.ProcessGroup | None = None
+    gloo_group: distributed.ProcessGroup | None = None
     """Of all processes, on their CPUs, for what may take long; None alone."""
     store: Store | None = None
     """What works still when the processes no longer hear each other; None alone."""
@@ -55,14 +55,15 @@ class Ranks:
         """Whether the flag is set in any process."""
         if self.world == 1:
             return flag
-        told = torch.tensor(float(flag), device=self.device)
-        distributed.all_reduce(told, distributed.ReduceOp.MAX)
-        return bool(told.item())
+        any_set = torch.tensor(float(flag), device=self.device)
+        # on the device of the run: nccl moves nothing that lies on the CPU
+        distributed.all_reduce(any_set, distributed.ReduceOp.MAX)
+        return bool(any_set.item())
 
-    def meet(self, _place: str = "") -> None:
+    def barrier(self, _place: str = "") -> None:
         """Wait, long if need be, until all processes have come here."""
         if self.world > 1:
-            distributed.barrier(self.talk)
+            distributed.barrier(self.gloo_group)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -76,9 +77,10 @@ class Ranks:
             yield
         except OutputError as error:
             failed = error
+        # over gloo, with a day's patience: one process may write long while the others wait
         flag = torch.tensor(float(failed is not None))
         if self.world > 1:
-            distributed.all_reduce(flag, distributed.ReduceOp.MAX, group=self.talk)
+            distributed.all_reduce(flag, distributed.ReduceOp.MAX, group=self.gloo_group)
         if failed is not None:
             raise failed
         if flag:
@@ -88,16 +90,16 @@ class Ranks:
         """The sum of a number over the processes."""
         if self.world == 1:
             return value
-        told = value.clone()
-        distributed.all_reduce(told)
-        return told
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean of each number over the processes."""
         return values if self.world == 1 else self.sum(values) / self.world
 
     @contextmanager
-    def named(self, step: Callable[[], int]) -> Iterator[None]:
+    def lost_rank_errors(self, step: Callable[[], int]) -> Iterator[None]:
         """Within, a process that is lost or hangs becomes an error that names it.
 
         Args:
@@ -109,7 +111,7 @@ class Ranks:
         try:
             yield
         except RuntimeError as error:
-            if self.world == 1 or not _of_talking(error):
+            if self.world == 1 or not _is_communication_error(error):
                 raise
             raise DeviceError(
                 f"{self._missing()} does not answer",
@@ -135,13 +137,14 @@ class Ranks:
         return "rank 0"
 
     def agree(self, what: str, text: str) -> None:
-        """Make sure that all processes were told the same.
+        """Make sure that all processes have the same.
 
         Raises:
             UsageError: they were not.
         """
         if self.world == 1:
             return
+        # 56 bits of the digest, which an int64 of the exchange holds without its sign
         number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
         least, most = (torch.tensor(number, device=self.device) for _ in range(2))
         distributed.all_reduce(least, distributed.ReduceOp.MIN)
@@ -165,7 +168,7 @@ def joined(device: str) -> Iterator[Ranks]:
     Raises:
         DeviceError: there is no such device.
     """
-    count, local = (int(os.environ.get(name, default)) for name, default in _TOLD)
+    count, local = (int(os.environ.get(name, default)) for name, default in _ENVIRONMENT)
     place = device_of(device, local)
     if count == 1:
         yield Ranks(0, 1, place)
@@ -180,10 +183,11 @@ def joined(device: str) -> Iterator[Ranks]:
     distributed.init_process_group(
         backend, store=store, rank=rank, world_size=world, timeout=PATIENCE
     )
-    talk = distributed.new_group(backend="gloo", timeout=LONG)
-    assert isinstance(talk, distributed.ProcessGroup)
+    # beside the group of the steps, whose patience of minutes would end a long save
+    gloo_group = distributed.new_group(backend="gloo", timeout=LONG)
+    assert isinstance(gloo_group, distributed.ProcessGroup)
     try:
-        yield Ranks(rank, world, place, talk, store)
+        yield Ranks(rank, world, place, gloo_group, store)
     finally:
         distributed.destroy_process_group()
 
@@ -191,18 +195,19 @@ def joined(device: str) -> Iterator[Ranks]:
 def _written(store: Store, key: str, until: float) -> bool:
     """Whether the key is there by then."""
     with suppress(RuntimeError):
+        # asked again and again: a blocking wait would raise after the store's own timeout
         while not (there := store.check([key])) and time.monotonic() < until:
             time.sleep(0.05)
         return there
     return False
 
 
-def _of_talking(error: RuntimeError) -> bool:
+def _is_communication_error(error: RuntimeError) -> bool:
     """Gloo raises the plainest of errors."""
     return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()
 
 
-_TOLD = (("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+_ENVIRONMENT = (("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 
 def device_of(name: str, local: int = 0) -> torch.device:

@@ -1,4 +1,4 @@
-"""Runs in folders: begin one, go on with one, rehearse one."""
+"""Runs in folders: begin one, go on with one, try one dry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vis.storage.whole_file import write_whole
 from vis.training import checkpoint
 from vis.training.assemble import assemble, network_of
 from vis.training.evaluator import evaluator_of
-from vis.training.experiment import Experiment, read_experiment, text_of
+from vis.training.experiment import CONFIG, Experiment, read_experiment, text_of
 from vis.training.log import duration, gibibytes, peak_memory
 from vis.training.loop import CHECKPOINTS, Loop, memory_errors
 from vis.training.ranks import RESTARTS, Ranks, joined
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from vis.models import Model
     from vis.training.evaluator import Evaluator
 
-CONFIG, RESULT, LOCK = "config.yaml", "model.safetensors", "run.lock"
-REHEARSED = 3
+RESULT, LOCK = "model.safetensors", "run.lock"
+DRY_RUN_STEPS = 3
 """Steps; the first is slower than the others."""
 
 
@@ -53,12 +53,13 @@ def begin(experiment: Experiment, folder: str | Path) -> None:
     """
     folder = Path(folder)
     text = text_of(experiment)
-    if _restarted(folder, text):
+    if _restarted(folder, experiment):
         go_on(folder)
         return
     with joined(experiment.training.device) as ranks:
         if ranks.first:
             folder.mkdir(parents=True, exist_ok=True)
+        # the lock before the file: of two runs that begin at once, one is refused
         with _owned(folder, ranks):
             if ranks.first:
                 _write_config(folder, text)
@@ -89,7 +90,7 @@ def go_on(folder: str | Path, changes: Sequence[str] = ()) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class DryRun:
     """What a run would be like."""
 
     parameters: int
@@ -104,24 +105,24 @@ class Rehearsal:
     """Of it, for data."""
     memory: int
     """Bytes at the peak."""
-    rates: tuple[tuple[int, float], ...]
+    lrs: tuple[tuple[int, float], ...]
     """Step and learning rate, at some steps."""
     steps: int
 
     def __str__(self) -> str:
         """A few lines."""
-        rates = ", ".join(f"{rate:.2g} at {step}" for step, rate in self.rates)
+        lrs = ", ".join(f"{lr:.2g} at {step}" for step, lr in self.lrs)
         return (
             f"parameters  {self.parameters:,}, of which {self.trained:,} are trained\n"
             f"data        {self.items:,} items; a batch's frames are {list(self.shape)}\n"
             f"memory      {gibibytes(self.memory)} at the peak of a step\n"
             f"time        {self.seconds:.3g} s a step, {self.wait:.2g} s of it for data\n"
-            f"schedule    {self.steps} steps, rate {rates}\n"
+            f"schedule    {self.steps} steps, rate {lrs}\n"
             f"whole run   {duration(self.seconds * self.steps)}"
         )
 
 
-def rehearse(experiment: Experiment) -> Rehearsal:
+def dry_run(experiment: Experiment) -> DryRun:
     """Take a few steps and write nothing."""
     training, optimisation = experiment.training, experiment.optimisation
     with joined(training.device) as ranks:
@@ -131,16 +132,16 @@ def rehearse(experiment: Experiment) -> Rehearsal:
         state = assemble(model, ranks=ranks, **settings)
         network = network_of(state, ranks)
         model.train()
-        feed = _feed(source, experiment, ranks, 0, REHEARSED * training.accumulate)
-        for step in range(REHEARSED):
-            report, begun = Report(), time.perf_counter()
+        feed = _feed(source, experiment, ranks, 0, DRY_RUN_STEPS * training.grad_accum_steps)
+        for step in range(DRY_RUN_STEPS):
+            report, start_time = Report(), time.perf_counter()
             with memory_errors(step, report, training):
                 take_step(state, network, feed, report, ranks=ranks, **settings)
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - start_time
         counts = [(p.numel(), p.requires_grad) for p in model.parameters()]
-        places = sorted({round(n * (training.steps - 1) / 4) for n in range(5)})
-        rates = (factor(optimisation.schedule, step, training.steps) for step in places)
-        return Rehearsal(
+        positions = sorted({round(n * (training.steps - 1) / 4) for n in range(5)})
+        factors = (factor(optimisation.schedule, step, training.steps) for step in positions)
+        return DryRun(
             parameters=sum(count for count, _ in counts),
             trained=sum(count for count, trained in counts if trained),
             items=len(source),
@@ -148,22 +149,23 @@ def rehearse(experiment: Experiment) -> Rehearsal:
             seconds=seconds,
             wait=report.wait,
             memory=peak_memory(ranks.device),
-            rates=tuple(zip(places, (optimisation.rate * rate for rate in rates), strict=True)),
+            lrs=tuple(zip(positions, (optimisation.lr * share for share in factors), strict=True)),
             steps=training.steps,
         )
 
 
 def _train(experiment: Experiment, folder: Path, ranks: Ranks, text: str) -> None:
+    # machines with other files would train without a word, or fail at the shape of a gradient
     ranks.agree("configurations", text)
     source = open_dataset(experiment.data)
     ranks.agree("data sets", repr((len(source), source.names)))
     training, optimisation = experiment.training, experiment.optimisation
-    found = checkpoint.newest(folder / CHECKPOINTS)
-    ranks.agree("checkpoints", repr(found and found.step))
-    model = _model(experiment, source, start=found is None)
+    saved = checkpoint.newest(folder / CHECKPOINTS)
+    ranks.agree("checkpoints", repr(saved and saved.step))
+    model = _model(experiment, source, initialise_weights=saved is None)
     state = assemble(model, training=training, optimisation=optimisation, ranks=ranks)
-    if found is not None:
-        state.restore(found)
+    if saved is not None:
+        state.restore(saved)
     loop = Loop(
         state=state,
         network=network_of(state, ranks),
@@ -173,7 +175,7 @@ def _train(experiment: Experiment, folder: Path, ranks: Ranks, text: str) -> Non
         optimisation=optimisation,
         ranks=ranks,
         evaluator=_evaluator(experiment, model, folder, ranks),
-        told=text,
+        config_text=text,
     )
     loop()
     whole = state.whole()
@@ -190,27 +192,30 @@ def _evaluator(
     return evaluator_of(settings, model, precision=training.precision, folder=folder, ranks=ranks)
 
 
-def _model(experiment: Experiment, source: ClipSource, *, start: bool = True) -> Model[Any]:
+def _model(
+    experiment: Experiment, source: ClipSource, *, initialise_weights: bool = True
+) -> Model[Any]:
     choice = experiment.model
+    # fresh weights are the same in every process, and in a run that begins again
     torch.manual_seed(experiment.training.seed)
     model = models.build(choice.name, classes=len(source.names), **choice.settings)
     model.class_names, model.size = source.names, experiment.data.augmentation.short
-    if start and choice.start is not None:
-        initialise(model, choice.start)
+    if initialise_weights and choice.init_from is not None:
+        initialise(model, choice.init_from)
     return model
 
 
 def _feed(
-    source: ClipSource, experiment: Experiment, ranks: Ranks, start: int, stop: int
+    source: ClipSource, experiment: Experiment, ranks: Ranks, first: int, end: int
 ) -> Iterator[Batch]:
-    """The batches of this process from number `start` to `stop - 1`."""
+    """The batches of this process from number `first` to `end - 1`."""
     training = experiment.training
     return batches(
         source,
         size=training.batch,
         seed=training.seed,
-        start=start,
-        stop=stop,
+        start=first,
+        stop=end,
         workers=training.workers,
         rank=ranks.rank,
         world=ranks.world,
@@ -223,11 +228,12 @@ def _owned(folder: Path, ranks: Ranks) -> Iterator[None]:
         yield
 
 
-def _restarted(folder: Path, text: str) -> bool:
+def _restarted(folder: Path, experiment: Experiment) -> bool:
     if os.environ.get(RESTARTS, "0") == "0":
         return False
     path = folder / CONFIG
-    return path.is_file() and path.read_text() == text
+    # compared as settings, not as texts: another release may have written the file
+    return path.is_file() and read_experiment(path) == experiment
 
 
 def _write_config(folder: Path, text: str) -> None:

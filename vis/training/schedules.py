@@ -6,40 +6,42 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+# jsonargparse reads the annotations, and checks ranges where it knows the path
+from vis.datasets.ranges import (  # noqa: TC001
+    ClosedUnitInterval,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 from vis.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """What the learning rates are multiplied with in the course of a run."""
 
     kind: Literal["constant", "step", "cosine", "poly"] = "constant"
     """How the factor falls from 1: not at all, at `drops`, along half a cosine, as a power."""
-    drops: tuple[int, ...] = ()
+    drops: tuple[PositiveInt, ...] = ()
     """Steps at which the factor is multiplied by `drop` (step)."""
-    drop: float = 0.1
-    power: float = 0.9
+    drop: ClosedUnitInterval = 0.1
+    power: PositiveFloat = 0.9
     """Of the share of the run that is left (poly)."""
-    floor: float = 0.0
+    floor: ClosedUnitInterval = 0.0
     """The factor at the end (cosine, poly)."""
-    warmup: int = 0
+    warmup: NonNegativeInt = 0
     """Steps over which the factor rises to 1, whatever the kind."""
-    warmup_from: float = 0.01
+    warmup_from: ClosedUnitInterval = 0.01
     """The factor of the first step of the warm-up."""
     warmup_kind: Literal["linear", "constant"] = "linear"
     """Whether the factor rises in a line, or stays and jumps to 1 after the last step."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are no schedule."""
+        """Refuse steps that are no schedule."""
         if self.kind == "step" and not self.drops:
             raise UsageError("schedule.kind is step, but schedule.drops names no step")
-        if list(self.drops) != sorted(set(self.drops)) or min(self.drops, default=1) < 1:
-            raise UsageError(f"schedule.drops {self.drops} are not rising steps from 1")
-        if self.warmup < 0 or self.power <= 0:
-            raise UsageError("schedule.warmup must not be below 0, and schedule.power be above 0")
-        for name in ("drop", "floor", "warmup_from"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"schedule.{name} is {getattr(self, name)}, not within 0..1")
+        if list(self.drops) != sorted(set(self.drops)):
+            raise UsageError(f"schedule.drops {self.drops} are not rising steps")
 
 
 def factor(schedule: Schedule, step: int, steps: int) -> float:
@@ -57,6 +59,7 @@ def _falling(schedule: Schedule, step: int, steps: int) -> float:
         return 1.0
     if schedule.kind == "step":
         return float(schedule.drop ** sum(step >= drop for drop in schedule.drops))
+    # the fall begins where the rise ends, also in a run shorter than its warm-up
     begin = min(schedule.warmup, steps - 1)
     done = max(0, step - begin) / max(1, steps - begin)
     if schedule.kind == "cosine":

@@ -51,6 +51,7 @@ def shard(network: nn.Module, ranks: Ranks, *, half: bool = False) -> None:
         half: send the matrices of the transformers' layers as bf16, as which `forward` uses them.
             Parameters are kept, and gradients are exchanged, in fp32 all the same.
     """
+    # before sharding, as afterwards no process could tell that another began with other numbers
     for tensor in network.state_dict().values():
         distributed.broadcast(tensor, 0)
     mesh = init_device_mesh(ranks.device.type, (ranks.world,))
@@ -59,6 +60,7 @@ def shard(network: nn.Module, ranks: Ranks, *, half: bool = False) -> None:
     policy = MixedPrecisionPolicy(
         param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False
     )
+    # innermost first: what is sharded by an inner call is left alone by the outer one
     for module in network.modules():
         if half and isinstance(module, PRODUCTS):
             fully_shard(module, mp_policy=policy, **common)
@@ -120,17 +122,17 @@ def read_shards(
     Raises:
         ValueError: a tensor has another shape than its place.
     """
-    found = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
-    taken: dict[str, Any] = {}
-    for name, entry in found.items():
+    entries = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
+    tensors: dict[str, Any] = {}
+    for name, entry in entries.items():
         assert isinstance(entry, TensorStorageMetadata)
         if (tensor := place(name, entry.size)) is not None:
-            taken[name] = tensor
+            tensors[name] = tensor
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is disabled")
         reader = HuggingFaceStorageReader(str(folder))
         try:
-            load(taken, storage_reader=reader, no_dist=True)
+            load(tensors, storage_reader=reader, no_dist=True)
         except CheckpointException as error:
             raise ValueError(str(error)) from error
-    return taken
+    return tensors

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from vis.models import Model
     from vis.training.checkpoint import Checkpoint
-    from vis.training.learner import Learner
+    from vis.training.loss_module import LossModule
 
-MODEL, AVERAGE, OPTIMISER, STATE = (
+MODEL, EMA, OPTIMISER, STATE = (
     "model.safetensors",
     "average.safetensors",
     "optimiser.safetensors",
@@ -38,12 +38,12 @@ MODEL, AVERAGE, OPTIMISER, STATE = (
 class State:
     """What a run has learnt. Random states are not here: each step's are told by its number."""
 
-    learner: Learner
+    loss_module: LossModule
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     """Of the loss, in fp16; does nothing otherwise."""
-    average: AveragedModel | None
-    mould: Model[Any] | None = None
+    ema: AveragedModel | None
+    template: Model[Any] | None = None
     """Where the processes share the parameters: a whole model to collect them in; else None."""
     step: int = 0
     """Steps that are done; the data and the rates of the next are functions of it."""
@@ -51,14 +51,14 @@ class State:
     @property
     def model(self) -> Model[Any]:
         """What learns."""
-        return self.learner.model
+        return self.loss_module.model
 
     @property
     def best(self) -> Model[Any]:
         """The model to use: the average, where there is one."""
-        if self.average is None:
+        if self.ema is None:
             return self.model
-        averaged: Model[Any] = self.average.module  # type: ignore[assignment]
+        averaged: Model[Any] = self.ema.module  # type: ignore[assignment]
         return averaged
 
     @torch.no_grad()
@@ -68,33 +68,34 @@ class State:
         Args:
             device: of what is collected from several processes; else the model is where it learns.
         """
-        if self.mould is None:
+        if self.template is None:
             return self.best
-        self.mould.to(device)
-        found = self.best.state_dict()
-        for name, place in self.mould.state_dict().items():
-            place.copy_(gathered(found[name]))
-        return self.mould
+        # every process collects, also those that do not write: `full_tensor` waits for all
+        self.template.to(device)
+        tensors = self.best.state_dict()
+        for name, place in self.template.state_dict().items():
+            place.copy_(gathered(tensors[name]))
+        return self.template
 
-    def files(self, told: str) -> dict[str, Callable[[Path], None]]:
+    def files(self, config_text: str) -> dict[str, Callable[[Path], None]]:
         """The files of a checkpoint that one process writes; every process must ask.
 
         The models are weight files that `vis.weights.load` takes. Where the processes share the
         parameters, there is only the one to use; `write_shards` adds what a run goes on from.
 
         Args:
-            told: the configuration, as text.
+            config_text: the configuration, as text.
         """
-        numbers = self._numbers(told)
+        numbers = self._numbers(config_text)
         files: dict[str, Callable[[Path], None]] = {STATE: lambda path: _write_json(path, numbers)}
-        if self.mould is not None:
+        if self.template is not None:
             whole = self.whole()
-            name = MODEL if self.average is None else AVERAGE
+            name = MODEL if self.ema is None else EMA
             return files | {name: lambda path: save_model(path, whole)}
         files[MODEL] = lambda path: save_model(path, self.model)
         files[OPTIMISER] = lambda path: _write_tensors(path, optimiser_tensors(self.optimiser))
-        if self.average is not None:
-            files[AVERAGE] = lambda path: save_model(path, self.best)
+        if self.ema is not None:
+            files[EMA] = lambda path: save_model(path, self.best)
         return files
 
     def write_shards(self, folder: Path) -> None:
@@ -120,8 +121,9 @@ class State:
                 self._take_shards(path)
             else:
                 self._take_files(path)
-            if self.average is not None:
-                self.average.n_averaged.fill_(int(numbers["averaged"]))
+            if self.ema is not None:
+                self.ema.n_averaged.fill_(int(numbers["averaged"]))
+            # begun anew, its scale would overflow, and cost steps until it is found again
             if self.scaler.is_enabled():
                 self.scaler.load_state_dict(numbers["scaler"])
             self.step = int(numbers["step"])
@@ -136,15 +138,15 @@ class State:
     def _take_files(self, path: Path) -> None:
         self._fill(self.model, load_file(path / MODEL))
         restore_optimiser(self.optimiser, load_file(path / OPTIMISER))
-        if self.average is not None:
-            self._fill(self.best, load_file(path / AVERAGE))
+        if self.ema is not None:
+            self._fill(self.best, load_file(path / EMA))
 
     @torch.no_grad()
     def _fill(self, model: Model[Any], tensors: dict[str, Tensor]) -> None:
-        if self.mould is None:
+        if self.template is None:
             model.load_state_dict(tensors)
             return
-        self.mould.load_state_dict(tensors)
+        self.template.load_state_dict(tensors)
         for name, place in model.state_dict().items():
             local(place).copy_(local(like(place, tensors[name])))
 
@@ -161,47 +163,48 @@ class State:
                 raise ValueError(f"size mismatch for {rest}: {list(shape)} in the checkpoint")
             return models[name]
 
-        taken = read_shards(path, place)
-        if missing := models.keys() - taken.keys():
+        restored = read_shards(path, place)
+        if missing := models.keys() - restored.keys():
             raise ValueError(f"{min(missing)} is missing")
-        found = {name: taken[name] for name in taken.keys() - models.keys()}
+        remembered = {name: restored[name] for name in restored.keys() - models.keys()}
         restore_optimiser(
-            self.optimiser, {name.partition("/")[2]: tensor for name, tensor in found.items()}
+            self.optimiser, {name.partition("/")[2]: tensor for name, tensor in remembered.items()}
         )
 
     def _models(self) -> dict[str, Tensor]:
         """All tensors of the models, on whose memory they are."""
         models = _put_under("model", self.model.state_dict())
-        if self.average is not None:
+        if self.ema is not None:
             models |= _put_under("average", self.best.state_dict())
         return models
 
-    def _numbers(self, told: str) -> dict[str, object]:
-        averaged = 0 if self.average is None else int(self.average.n_averaged)
+    def _numbers(self, config_text: str) -> dict[str, object]:
+        count = 0 if self.ema is None else int(self.ema.n_averaged)
         return {
             "format": 1,
             "step": self.step,
-            "averaged": averaged,
+            "averaged": count,
             "scaler": self.scaler.state_dict(),
             "rates": [group["lr"] for group in self.optimiser.param_groups],
             "random": "a function of seed, step and rank",
-            "config": told,
+            "config": config_text,
             "torch": torch.__version__,
         }
 
 
-def averaged(model: nn.Module, decay: float) -> AveragedModel | None:
+def averaged(model: nn.Module, ema_decay: float) -> AveragedModel | None:
     """A moving average of the model's parameters, beginning with the first step; None at 0."""
-    if not decay:
+    if not ema_decay:
         return None
-    move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    move = get_ema_multi_avg_fn(ema_decay)  # type: ignore[no-untyped-call]
 
     def moving(averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
         move([local(x) for x in averages], [local(x) for x in values], count)
 
-    average = AveragedModel(model, multi_avg_fn=moving)
-    average.module.requires_grad_(False)
-    return average
+    ema = AveragedModel(model, multi_avg_fn=moving)
+    # it only follows: no gradients, and nothing for an optimiser
+    ema.module.requires_grad_(False)
+    return ema
 
 
 def _put_under(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -209,8 +212,9 @@ def _put_under(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path.write_bytes(save(kept))
+    # safetensors writes memory as it lies, so it has to be contiguous and here
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    path.write_bytes(save(whole))
 
 
 def _write_json(path: Path, value: dict[str, object]) -> None:

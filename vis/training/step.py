@@ -1,4 +1,4 @@
-"""One step: batches in, losses and gradients, parameters changed or, told why, left as they are."""
+"""One step: batches in, losses and gradients, parameters changed or, for a reason, left alone."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Report:
     """Why the parameters were left as they are; "" where they were not."""
 
 
-class Held:
+class ReplayedBatches:
     """The batches of one step, which may be taken again from the first.
 
     Args:
@@ -80,14 +80,14 @@ class Held:
 
     def __init__(self, batches: Iterator[Batch], *, keep: bool) -> None:
         self._batches, self._keep = batches, keep
-        self._drawn: list[Batch] = []
+        self._replay: list[Batch] = []
 
     def again(self) -> Iterator[Batch]:
         """From the first on, as far as anybody asks."""
-        yield from list(self._drawn)
+        yield from list(self._replay)
         for batch in self._batches:
             if self._keep:
-                self._drawn.append(batch)
+                self._replay.append(batch)
             yield batch
 
 
@@ -100,49 +100,52 @@ def take_step(
     training: Training,
     optimisation: Optimisation,
     ranks: Ranks,
-    parts: int = 1,
+    microbatches: int = 1,
 ) -> None:
-    """Learn from `training.accumulate` batches; a gradient that is not finite changes nothing.
+    """Learn from `training.grad_accum_steps` batches; one gradient not finite changes nothing.
 
     Args:
         state: what learns.
-        network: of clips and targets makes losses, as a `Learner` or its wrapper that exchanges
+        network: of clips and targets makes losses, as a `LossModule` or its wrapper that exchanges
             gradients.
         batches: of this process, in their order.
         report: is filled on the way, so that it tells of a step that an error ended, too.
         training: settings.
         optimisation: settings.
         ranks: the processes that take the step together.
-        parts: in which each batch is looked at, one after the other.
+        microbatches: pieces in which each batch is looked at, one after the other.
     """
     state.optimiser.zero_grad(set_to_none=True)
     sums: dict[str, Tensor] = {}
-    for turn in range(training.accumulate):
-        begun = time.perf_counter()
+    for micro_step in range(training.grad_accum_steps):
+        start_time = time.perf_counter()
         batch = next(batches)
-        report.wait += time.perf_counter() - begun
+        report.wait += time.perf_counter() - start_time
         report.names += batch.names
         report.lost += len(batch.lost)
         report.shape = tuple(batch.clip.frames.shape)
-        pieces = _cut(batch, parts)
+        pieces = _cut(batch, microbatches)
         for number, (clip, targets, share) in enumerate(pieces):
-            torch.manual_seed(_seed(training.seed, state.step, turn * parts + number, ranks.rank))
-            last = (turn, number) == (training.accumulate - 1, len(pieces) - 1)
+            # of dropout: a resumed run draws what it would have drawn
+            torch.manual_seed(
+                _seed(training.seed, state.step, micro_step * microbatches + number, ranks.rank)
+            )
+            last = (micro_step, number) == (training.grad_accum_steps - 1, len(pieces) - 1)
             with _synchronised(network, last):
                 terms = network(*_moved(clip, targets, ranks.device))
-                weight = share / training.accumulate
+                weight = share / training.grad_accum_steps
                 total = torch.stack(list(terms.values())).sum() * weight
                 state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
             for name, value in terms.items():
                 weighted = value.detach() * weight
                 sums[name] = sums[name] + weighted if name in sums else weighted
-    _change(state, report, sums, clip=optimisation.clip, ranks=ranks)
+    _change(state, report, sums, max_grad_norm=optimisation.max_grad_norm, ranks=ranks)
 
 
-def _cut(batch: Batch, parts: int) -> list[tuple[Clip, Sequence[ClipTargets], float]]:
+def _cut(batch: Batch, pieces: int) -> list[tuple[Clip, Sequence[ClipTargets], float]]:
     """Pieces of nearly one size, each with its share of the clips."""
     clip, count = batch.clip, len(batch.targets)
-    edges = [count * part // parts for part in range(parts + 1)]
+    edges = [count * piece // pieces for piece in range(pieces + 1)]
     return [
         (Clip(clip.frames[a:b], clip.sizes[a:b]), batch.targets[a:b], (b - a) / count)
         for a, b in itertools.pairwise(edges)
@@ -153,7 +156,7 @@ def _cut(batch: Batch, parts: int) -> list[tuple[Clip, Sequence[ClipTargets], fl
 def _moved(
     clip: Clip, targets: Sequence[ClipTargets], device: torch.device
 ) -> tuple[Clip, list[ClipTargets]]:
-    there = Clip(clip.frames.to(device), clip.sizes.to(device))
+    there = Clip(clip.frames.to(device), clip.sizes)
     return there, [_target_moved(target, device) for target in targets]
 
 
@@ -164,17 +167,20 @@ def _target_moved(target: ClipTargets, device: torch.device) -> ClipTargets:
 
 
 def _change(
-    state: State, report: Report, sums: dict[str, Tensor], *, clip: float, ranks: Ranks
+    state: State, report: Report, sums: dict[str, Tensor], *, max_grad_norm: float, ranks: Ranks
 ) -> None:
+    # clipping compares with a limit in true units, so the scale goes first
     state.scaler.unscale_(state.optimiser)
     parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
-    norm = clip_gradients(parameters, clip, ranks)
+    norm = clip_gradients(parameters, max_grad_norm, ranks)
+    # one copy to the host for all numbers: each waits for the GPU to finish the step
     numbers = torch.stack([norm.float(), *(value.float() for value in sums.values())]).tolist()
     report.norm, *values = numbers
     report.terms = dict(zip(sums, values, strict=True))
     wrong = [name for name, value in report.terms.items() if not math.isfinite(value)]
     # fp16 finds the scale of its loss by trying: there, an infinite gradient is no fault
     faulty = bool(wrong) or not (state.scaler.is_enabled() or math.isfinite(report.norm))
+    # all or none: a process that skips alone would have other parameters from here on
     if ranks.any(faulty):
         report.bad = f"the loss {', '.join(wrong)}" if wrong else _bad_gradient(state)
         state.optimiser.zero_grad(set_to_none=True)
@@ -182,8 +188,8 @@ def _change(
     report.changing = True
     state.scaler.step(state.optimiser)
     state.scaler.update()
-    if state.average is not None:
-        state.average.update_parameters(state.model)
+    if state.ema is not None:
+        state.ema.update_parameters(state.model)
 
 
 def _bad_gradient(state: State) -> str:
@@ -205,4 +211,5 @@ def _synchronised(network: nn.Module, last: bool) -> AbstractContextManager[None
 
 def _seed(*numbers: int) -> int:
     digest = hashlib.sha256(repr(numbers).encode()).digest()
+    # mixed, so that neighbouring steps draw unlike numbers; manual_seed takes 64 bits at most
     return int.from_bytes(digest[:7], "big")

@@ -1,4 +1,4 @@
-"""A signal is a wish: the step is finished and saved first; a second one is obeyed at once."""
+"""A signal is a request: the step is finished and saved first; a second one is obeyed at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Wish:
+class StopRequest:
     """Whether somebody asked to stop."""
 
     def __init__(self) -> None:
@@ -25,14 +25,15 @@ class Wish:
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[Wish]:
-    """Within, SIGINT and SIGTERM only set the wish; after it they are what they were.
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Within, SIGINT and SIGTERM only set the request; after it they are what they were.
 
     The signal is sent again at the end, so that whoever handled it before does so now.
     """
-    wish = Wish()
+    request = StopRequest()
+    # Python lets only the main thread set handlers; elsewhere a signal keeps its old meaning
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield request
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
@@ -41,16 +42,17 @@ def asked_to_stop() -> Iterator[Wish]:
             signal.signal(number, handler)
 
     def note(number: int, _frame: FrameType | None) -> None:
-        if wish:
+        # the second one: whoever asks twice does not want to wait for the step
+        if request:
             restore()
             signal.raise_signal(number)
-        wish.number = number
+        request.number = number
 
     for number in SIGNALS:
         signal.signal(number, note)
     try:
-        yield wish
+        yield request
     finally:
         restore()
-    if wish.number is not None:
-        signal.raise_signal(wish.number)
+    if request.number is not None:
+        signal.raise_signal(request.number)

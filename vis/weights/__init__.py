@@ -55,7 +55,7 @@ def load(source: str | Path) -> Model[Any]:
         raise DataError(
             f"it holds no model but a backbone, {sealed.metadata.settings.get('name')}",
             where=str(path),
-            remedy="Start a model from it: model.backbone and model.start of `vis train`.",
+            remedy="Start a model from it: model.backbone and model.init_from of `vis train`.",
         )
     try:
         stated = sealed.metadata

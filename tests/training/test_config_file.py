@@ -7,24 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vis.errors import DataError, InputError
-from vis.training.yaml_file import MAX_BYTES, parsed, read_yaml, written
+from vis.training.config_file import MAX_BYTES, dump_yaml, parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
         ("1e-4", 1e-4), ("1.5e3", 1500.0), (".5", 0.5), ("3.", 3.0), ("-2", -2), ("0", 0),
-        ("on", "on"), ("yes", "yes"), ("010", "010"), ("1:30", "1:30"), ("1_000", "1_000"),
-        ("0x10", "0x10"), ("2026-01-01", "2026-01-01"), ("nan", "nan"), (".inf", ".inf"),
-        ("true", True), ("True", "True"), ("null", None), ("~", None), ("", None),
+        ("010x", "010x"), ("2026-01-01", "2026-01-01"), ("nan", "nan"), ("-1E+3", -1000.0),
+        ("true", True), ("null", None), ("~", None), ("", None),
         ("'1e-4'", "1e-4"), ('"true"', "true"), ("[1, a, [2.0]]", [1, "a", [2.0]]),
         ("{a: 1, b: {c: x}}", {"a": 1, "b": {"c": "x"}}), ("a:\n  - 1\n  - b", {"a": [1, "b"]}),
         ("# nothing", None),
     ],
 )  # fmt: skip
 def test_words_mean_what_people_mean(text: str, value: object):
-    found = parsed(text)
-    assert found == value and type(found) is type(value)
+    value_read = parse_yaml(text)
+    assert value_read == value and type(value_read) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -33,19 +32,19 @@ def test_words_mean_what_people_mean(text: str, value: object):
         ("a: 1\na: 2", "'a' is there twice"),
         ("a: &x [1]\nb: *x", "anchors"),
         ("b: *x", "anchors|alias"),
-        ("a: {<<: {b: 1}}", "not a word"),
+        ("a: {<<: {b: 1}}", "no text"),
+        ("{on: 1}", "no text"),
         ("!!python/object/apply:os.system [ls]", "tags"),
         ("a: !!str 3", "tags"),
-        ("? [1, 2]\n: 3", "not a word"),
-        ("a: [1", "not YAML"),
-        ("a: 1\n---\nb: 2", "more than one"),
-        ("a: \x00", "not YAML"),
-        ("[" * 17 + "]" * 17, "16 deep"),
+        ("? [1, 2]\n: 3", "no text"),
+        ("a: [1", "not plain YAML"),
+        ("a: 1\n---\nb: 2", "another document"),
+        ("a: \x00", "not plain YAML"),
     ],
 )
 def test_all_else_is_refused(text: str, word: str):
     with pytest.raises(DataError, match=word):
-        parsed(text)
+        parse_yaml(text)
 
 
 def test_faults_name_file_and_line(tmp_path: Path):
@@ -64,7 +63,7 @@ def test_faults_name_file_and_line(tmp_path: Path):
 def test_bombs_are_refused():
     for text in ("[" * 100_000, "{a: " * 50_000, "a: " + "[" * 1000):
         with pytest.raises(DataError):
-            parsed(text)
+            parse_yaml(text)
 
 
 PLAIN = st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"])
@@ -89,6 +88,6 @@ TABLES = st.dictionaries(
 
 @given(TABLES)
 def test_what_is_written_reads_the_same(table: dict):
-    found = parsed(written(table))
-    assert found == table
-    assert repr(found) == repr(table)
+    value_read = parse_yaml(dump_yaml(table))
+    assert value_read == table
+    assert repr(value_read) == repr(table)

@@ -5,23 +5,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from vis.datasets.footage import Thing, cropped, flipped, footage, resized, targets_of
+from vis.datasets.raw_clip import (
+    InstanceAnnotation,
+    cropped,
+    flipped,
+    raw_clip,
+    resized,
+    targets_of,
+)
 from vis.ops.rle import decode, encode
 
 
 def clip_of(masks: np.ndarray, seed: int = 0):
     """Masks `[N T H W]` over noise; an empty one has no entry."""
     frames = np.random.default_rng(seed).integers(0, 256, (masks.shape[1], 3, *masks.shape[2:]))
-    things = [
-        Thing(n, {t: encode(mask) for t, mask in enumerate(row) if mask.any()})
+    instances = [
+        InstanceAnnotation(n, {t: encode(mask) for t, mask in enumerate(row) if mask.any()})
         for n, row in enumerate(masks)
     ]
-    return footage(torch.from_numpy(frames.astype(np.uint8)), things)
+    return raw_clip(torch.from_numpy(frames.astype(np.uint8)), instances)
 
 
-def some_masks(seed: int, size=(13, 17), things=3, frames=2) -> np.ndarray:
+def some_masks(seed: int, size=(13, 17), instances=3, frames=2) -> np.ndarray:
     random = np.random.default_rng(seed)
-    masks = np.zeros((things, frames, *size), bool)
+    masks = np.zeros((instances, frames, *size), bool)
     for mask in masks.reshape(-1, *size):
         top, left = random.integers(0, size[0]), random.integers(0, size[1])
         mask[top : top + random.integers(0, 9), left : left + random.integers(0, 9)] = True
@@ -108,7 +115,7 @@ def test_pixels_and_masks_stay_together_through_crops_and_flips():
     clip = clip_of(masks)
     painted = torch.from_numpy(masks[:1].repeat(3, 0).transpose(1, 0, 2, 3) * np.uint8(255))
     clip = flipped(cropped(clip_of(masks), 2, 3, height=10, width=12))
-    same = flipped(cropped(footage(painted, clip.things), 2, 3, height=10, width=12))
+    same = flipped(cropped(raw_clip(painted, clip.instances), 2, 3, height=10, width=12))
     assert (same.frames[:, 0].bool() == targets_of(clip, keep_unseen=True).masks[0]).all()
 
 
@@ -143,7 +150,7 @@ def test_masks_stay_where_they_were_cut(random):
     masks = some_masks(4)
     clip = clip_of(masks)
     targets_of(flipped(clip)).masks.zero_()
-    first = next(iter(clip.things[0].masks.items()), None)
+    first = next(iter(clip.instances[0].masks.items()), None)
     assert first is None or (decode(first[1]) == masks[0, first[0]]).all()
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parcel:
+class PackedBatch:
     """A batch of B clips with M objects in all."""
 
     step: int
@@ -49,7 +49,7 @@ class Parcel:
     """What could not be read, of all clips."""
 
 
-def pack(step: int, samples: Sequence[Sample]) -> Parcel:
+def pack(step: int, samples: Sequence[Sample]) -> PackedBatch:
     """The batch of a step, of at least one sample.
 
     Raises:
@@ -57,13 +57,14 @@ def pack(step: int, samples: Sequence[Sample]) -> Parcel:
     """
     frames, sizes = stack_frames([sample.frames for sample in samples])
     targets = [sample.targets for sample in samples]
-    return Parcel(
+    return PackedBatch(
         step=step,
         frames=frames,
         sizes=sizes,
         labels=torch.cat([target.labels for target in targets]),
         boxes=torch.cat([target.boxes for target in targets]),
         visible=torch.cat([target.visible for target in targets]),
+        # their sizes differ, so they cannot be stacked; flat, they need no padding either
         masks=torch.cat([target.masks.flatten() for target in targets]),
         counts=tuple(len(target.labels) for target in targets),
         labelled=_stacked([target.labelled for target in targets]),
@@ -72,20 +73,19 @@ def pack(step: int, samples: Sequence[Sample]) -> Parcel:
     )
 
 
-def unpack(parcel: Parcel) -> list[ClipTargets]:
+def unpack(packed: PackedBatch) -> list[ClipTargets]:
     """The targets of each clip; they share their memory with the parcel."""
-    length = parcel.frames.shape[1]
+    T = packed.frames.shape[1]
     shapes = [
-        (count, length, *size)
-        for count, size in zip(parcel.counts, parcel.sizes.tolist(), strict=True)
+        (count, T, *size) for count, size in zip(packed.counts, packed.sizes.tolist(), strict=True)
     ]
     rows = zip(
-        _parts(parcel.labels, parcel.counts),
-        _parts(parcel.boxes, parcel.counts),
-        _parts(parcel.masks, [math.prod(shape) for shape in shapes]),
-        _parts(parcel.visible, parcel.counts),
+        _split(packed.labels, packed.counts),
+        _split(packed.boxes, packed.counts),
+        _split(packed.masks, [math.prod(shape) for shape in shapes]),
+        _split(packed.visible, packed.counts),
         shapes,
-        [None] * len(shapes) if parcel.labelled is None else parcel.labelled.unbind(),
+        [None] * len(shapes) if packed.labelled is None else packed.labelled.unbind(),
         strict=True,
     )
     return [
@@ -96,14 +96,15 @@ def unpack(parcel: Parcel) -> list[ClipTargets]:
 
 def _stacked(labelled: Sequence[Tensor | None]) -> Tensor | None:
     """One row for each clip, all True where it says nothing; None where none says anything."""
-    known = next((row for row in labelled if row is not None), None)
-    if known is None:
+    first = next((row for row in labelled if row is not None), None)
+    if first is None:
         return None
-    every = torch.ones_like(known)
+    # a data set that says nothing annotates every class
+    every = torch.ones_like(first)
     return torch.stack([every if row is None else row for row in labelled])
 
 
-def _parts(whole: Tensor, counts: Sequence[int]) -> list[Tensor]:
+def _split(whole: Tensor, counts: Sequence[int]) -> list[Tensor]:
     """Consecutive rows, as many as counted."""
     ends = list(accumulate(counts, initial=0))
     return [whole[start:end] for start, end in pairwise(ends)]

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Learner(nn.Module):
+class LossModule(nn.Module):
     """Clips and their truth become losses.
 
     Args:
-        model: what learns.
+        model: whose parameters are trained.
         precision: of what its `forward` computes; losses are single precision.
     """
 
@@ -34,6 +34,7 @@ class Learner(nn.Module):
     def forward(self, clip: Clip, targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be minimised."""
         kind = clip.frames.device.type
+        # autocast covers the model alone: sums over many cells lose too much in half precision
         with torch.autocast(kind, dtype=self._dtype, enabled=self._dtype is not None):
             output = self.model(clip)
         return self.model.losses(output, targets)

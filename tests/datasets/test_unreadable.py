@@ -7,7 +7,7 @@ from vis.datasets.classes import classes_of
 from vis.datasets.clips import VideoClips
 from vis.datasets.loader import batches
 from vis.datasets.sampling import Strided
-from vis.datasets.spare import Losses, Spared
+from vis.datasets.unreadable import ReplaceUnreadable, UnreadableSamples
 from vis.errors import DataError, InputError, VisWarning
 
 
@@ -16,7 +16,7 @@ def source(make_set):
     annotations, folder = make_set((3, 3, 3, 3))
     clips = VideoClips(annotations, folder, classes_of(annotations.categories), Strided(1))
     (folder / "v2/00001.jpg").write_bytes(b"")
-    return Spared(clips)
+    return ReplaceUnreadable(clips)
 
 
 def seen(source, **settings):
@@ -50,7 +50,7 @@ def test_where_nothing_can_be_read_the_error_is_told(source):
 
 
 def test_the_budget_counts_each_file_once():
-    losses = Losses(items=2500)
+    losses = UnreadableSamples(items=2500)
     with pytest.warns(VisWarning, match=r"a\.jpg.* place \(1 of at most 2\)"):
         losses.add(["a.jpg: bad."])
     losses.add(["a.jpg: bad."])

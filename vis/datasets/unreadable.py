@@ -1,4 +1,4 @@
-"""samples that cannot be read: another takes the place of each, as long as they are few."""
+"""Samples that cannot be read: another takes the place of each, as long as they are few."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRIES = 10
 """Bad items in a row that are too many."""
 
 
-class Spared:
+class ReplaceUnreadable:
     """A `ClipSource` that gives another item where one cannot be read.
 
     Which one is drawn from the random numbers of the sample, so it is the same in every run.
@@ -55,6 +55,7 @@ class Spared:
                 lost.append(str(error))
                 if len(lost) == TRIES:
                     raise
+                # from the sample's own numbers: the same clip in every run and for any workers
                 index = int(random.integers(len(self.source)))
 
     def where(self, index: int) -> str:
@@ -63,12 +64,12 @@ class Spared:
 
 
 @dataclass(slots=True)
-class Losses:
+class UnreadableSamples:
     """What could not be read since a run began or went on, each file counted once."""
 
     items: int
     """Of the data set."""
-    known: set[str] = field(default_factory=set)
+    faults: set[str] = field(default_factory=set)
 
     def add(self, lost: Sequence[str]) -> None:
         """Tell of what is new.
@@ -78,14 +79,15 @@ class Losses:
         """
         most = max(1, int(BUDGET * self.items))
         for fault in lost:
-            if fault in self.known:
+            # a file is met once an epoch; only new ones use up the budget
+            if fault in self.faults:
                 continue
-            self.known.add(fault)
-            if len(self.known) > most:
+            self.faults.add(fault)
+            if len(self.faults) > most:
                 raise DataError(
-                    f"{len(self.known)} samples cannot be read, more than {BUDGET:.1%} of the "
+                    f"{len(self.faults)} samples cannot be read, more than {BUDGET:.1%} of the "
                     f"{self.items} items; the last: {fault}",
                     remedy="Run vis data check, and mend what it lists.",
                 )
-            words = f"{fault} Another clip takes its place ({len(self.known)} of at most {most})."
+            words = f"{fault} Another clip takes its place ({len(self.faults)} of at most {most})."
             warnings.warn(VisWarning(words), stacklevel=2)
