@@ -37,7 +37,7 @@ class Command:
     function: Callable[..., int]
     examples: str
     """Shown at the end of the manual page."""
-    sheet: Callable[[], str] | None = None
+    settings_help: Callable[[], str] | None = None
     """Of settings `--section.name VALUE`; with it, the function gets them as `settings`."""
 
 
@@ -69,13 +69,13 @@ def parse(command: Command, prog: str, arguments: list[str]) -> inspect.BoundArg
         sys.stdout.write(parser.format_help())
         return None
     settings: list[str] = []
-    if command.sheet is not None:
+    if command.settings_help is not None:
         arguments, settings = _divided(arguments)
     try:
         values = vars(parser.parse_args(arguments))
     except ArgumentError as error:
         raise UsageError(_readable(str(error), parser), remedy=f"See {prog} --help") from error
-    if command.sheet is not None:
+    if command.settings_help is not None:
         values["settings"] = settings
     signature = inspect.signature(command.function)
     for name, group in _groups(command).items():
@@ -103,11 +103,11 @@ def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:
 def _parser(command: Command, prog: str) -> ArgumentParser:
     page = _page(command)
     sentences = {argument.arg_name: argument.description or "" for argument in page.params}
-    sheet = "" if command.sheet is None else f"settings:\n{command.sheet()}\n"
+    table = "" if command.settings_help is None else f"settings:\n{command.settings_help()}\n"
     parser = ArgumentParser(
         prog=prog,
         description=f"{page.short_description}\n\n{page.long_description or ''}".rstrip(),
-        epilog=f"{sheet}examples:\n{indent(inspect.cleandoc(command.examples), '  ')}",
+        epilog=f"{table}examples:\n{indent(inspect.cleandoc(command.examples), '  ')}",
         formatter_class=RawDescriptionHelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
@@ -115,7 +115,7 @@ def _parser(command: Command, prog: str) -> ArgumentParser:
     kinds = typing.get_type_hints(command.function)
     groups = _groups(command)
     for name, parameter in inspect.signature(command.function).parameters.items():
-        if name == "settings" and command.sheet is not None:
+        if name == "settings" and command.settings_help is not None:
             continue
         if name in groups:
             _add_group(parser, groups[name])

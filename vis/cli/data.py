@@ -216,7 +216,7 @@ def _film(path: Path) -> tuple[int, int, int]:
         return reader.info.width, reader.info.height, len(reader.times)
 
 
-def _say_statistics(found: Statistics) -> None:
+def _say_statistics(statistics: Statistics) -> None:
     head = ("id", "category", "videos", "objects", "crowds", "masks", "median area")
     rows = [
         (
@@ -228,16 +228,19 @@ def _say_statistics(found: Statistics) -> None:
             str(row.masks),
             f"{row.share:.2%}" if row.masks else "",
         )
-        for row in found.categories
+        for row in statistics.categories
     ]
     say_table([head, *rows])
-    few, middle, many = found.lengths
-    sizes = [f"{width} x {height} ({count})" for (width, height), count in found.sizes]
+    few, middle, many = statistics.lengths
+    sizes = [f"{width} x {height} ({count})" for (width, height), count in statistics.sizes]
     others = f" and {len(sizes) - 6} others" if len(sizes) > 6 else ""
-    hidden = found.occlusion
-    say(f"videos     {found.videos}, of them without an object {found.empty_videos}")
-    say(f"frames     {found.frames}; a video has {few} to {many}, half of them up to {middle:g}")
-    say(f"objects    {found.objects} with {found.masks} masks; {found.crowds} crowds")
+    hidden = statistics.occlusion
+    say(f"videos     {statistics.videos}, of them without an object {statistics.empty_videos}")
+    lengths = f"a video has {few} to {many}, half of them up to {middle:g}"
+    say(f"frames     {statistics.frames}; {lengths}")
+    say(
+        f"objects    {statistics.objects} with {statistics.masks} masks; {statistics.crowds} crowds"
+    )
     say(f"sizes      {', '.join(sizes[:6])}{others}")
     say(
         f"occlusion  {hidden.hidden:.1%} of the frames of a life hidden, "

@@ -113,5 +113,5 @@ COMMAND = Command(
     vis train --resume runs/tiny --training.steps 2000
     torchrun --nproc-per-node 8 -m vis train -c configs/detr_coco.yaml -o runs/detr
     """,
-    sheet=_settings_help,
+    settings_help=_settings_help,
 )

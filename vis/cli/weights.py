@@ -50,13 +50,8 @@ def convert(
     """
     import vis.weights
 
-    stated = {
-        "frames": frames,
-        "instance_queries": slots,
-        "num_heads": heads,
-        "backbone": backbone,
-    }
-    card, dropped = vis.weights.convert(
+    stated = {"frames": frames, "instance_queries": slots, "num_heads": heads, "backbone": backbone}
+    metadata, dropped = vis.weights.convert(
         family,
         source,
         destination,
@@ -64,10 +59,10 @@ def convert(
         overwrite=overwrite,
         **{name: value for name, value in stated.items() if value is not None},
     )
-    classes_told = f"{len(card.classes)} classes, " if card.classes else ""
-    _say(f"{destination}: {card.model}, {classes_told}{_pairs(card.settings)}")
-    if not card.classes:
-        _say(_start_with(card.settings, destination))
+    count = f"{len(metadata.classes)} classes, " if metadata.classes else ""
+    _say(f"{destination}: {metadata.model}, {count}{_pairs(metadata.settings)}")
+    if not metadata.classes:
+        _say(_start_with(metadata.settings, destination))
     for name, reason in dropped:
         _say(f"dropped {name}: {reason}")
     return EXIT_OK
@@ -139,8 +134,8 @@ def inspect(file: str, /, *, tensors: bool = False) -> int:
         _say(f"model     {summary.model_metadata.model}")
         _say(f"settings  {_pairs(summary.model_metadata.settings)}")
         if summary.model_metadata.classes:
-            named = ", ".join(name for name in summary.model_metadata.classes if name)
-            _say(f"classes   {len(summary.model_metadata.classes)}: {named}")
+            names = ", ".join(name for name in summary.model_metadata.classes if name)
+            _say(f"classes   {len(summary.model_metadata.classes)}: {names}")
         else:
             _say(_start_with(summary.model_metadata.settings, file))
     if summary.family is not None:
@@ -185,9 +180,9 @@ def init(
     names = tuple(_lines(Path(classes)))
     fresh = models.build(model, classes=len(names), **dict(map(_setting, settings or [])))
     fresh.class_names = names
-    taken = weights.initialise(fresh, source, download=download)
+    report = weights.initialise(fresh, source, download=download)
     weights.save_model(destination, fresh, overwrite=overwrite)
-    for line in str(taken).splitlines():
+    for line in str(report).splitlines():
         _say(line)
     _say(f"wrote {destination}")
     return EXIT_OK

@@ -64,8 +64,8 @@ def read_experiment(path: str | Path, changes: Sequence[str] = ()) -> Experiment
     try:
         settings = parse(kind, table, options)
         # what nobody set stays out, also of the run's `config.yaml`: it is the model's own affair
-        chosen = re.findall(r"^--model\.(\w+)", "\n".join(options), re.MULTILINE)
-        model = _choice(settings.model, config, {*table.get("model", {}), *chosen})
+        changed = re.findall(r"^--model\.(\w+)", "\n".join(options), re.MULTILINE)
+        model = _choice(settings.model, config, {*table.get("model", {}), *changed})
     except UsageError as error:
         raise error.at(str(path)) from None
     sections = {one.name: getattr(settings, one.name) for one in fields(Experiment)}
@@ -112,10 +112,10 @@ def _fields_of(kind: type[Any], left_out: str) -> list[tuple[str, Any, Any]]:
     return [(one.name, hints[one.name], copy(one)) for one in fields(kind) if one.name != left_out]
 
 
-def _choice(model: Any, config: type[Any], chosen: set[str]) -> ModelChoice:
-    if "classes" in chosen:
+def _choice(model: Any, config: type[Any], present: set[str]) -> ModelChoice:
+    if "classes" in present:
         raise UsageError("model.classes is not to be set", remedy="The data set states them.")
-    settings = {one.name: getattr(model, one.name) for one in fields(config) if one.name in chosen}
+    settings = {one.name: getattr(model, one.name) for one in fields(config) if one.name in present}
     config(classes=1, **settings)  # refuses what does not go together
     return ModelChoice(name=model.name, init_from=model.init_from, settings=settings)
 
