@@ -71,16 +71,19 @@ class CutDetector:
         look = FrameLook.of(small)
         looks, _, skipped, bright = self.memory
         flashes = bool(looks) and bright < REMEMBERED - 1 and look.flashes(looks[-1])
+        # black and white resemble every frame of a dark or bright shot: no evidence either way
         if look.is_plain or flashes:
             most = min(skipped + 1, REMEMBERED)
             self.memory = self.memory._replace(skipped=most, bright=bright + flashes)
             return False
+        # after frames that told nothing, motion has had longer to change the picture
         forgiven = _RESTLESS + _MISSED * skipped
         bound = THRESHOLD + forgiven * max(self.memory.changes, default=_USUAL)
         change = _least(look, looks, bound)
         if change > bound:
             self.memory = Memory((look,))
             return True
+        # the first frame of a shot has nothing before it, so it says nothing of the shot's motion
         changes = (*self.memory.changes, change) if looks else ()
         self.memory = Memory((*looks[1 - REMEMBERED :], look), changes[1 - REMEMBERED :])
         return False
@@ -91,6 +94,7 @@ def _least(look: FrameLook, before: tuple[FrameLook, ...], bound: float) -> floa
     if not before:
         return 0.0
     least = 1.0
+    # the newest first: in a shot without flashes one comparison suffices
     for one in reversed(before):
         least = min(least, unlikeness(look, one))
         if least <= bound:

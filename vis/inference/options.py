@@ -104,6 +104,7 @@ class TrackOptions(ModelOptions):
         if isinstance(self.classes, str) or (self.classes is not None and not self.classes):
             raise UsageError("no list of classes is given", remedy="Leave it out for all.")
         if self.classes is not None:
+            # a list would make the frozen options unhashable, and change under the run
             object.__setattr__(self, "classes", tuple(self.classes))
 
     def plain(self) -> dict[str, Any]:

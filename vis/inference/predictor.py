@@ -57,11 +57,13 @@ class Predictor:
         self._length, self._short, self._longest = length, short, longest
         self._device, self._dtype = device, PRECISIONS[precision]
         self._max_batch = sys.maxsize
+        # two windows are on the way at most: one at the model, one being gathered
         self._pool = Pool(2 * length)
         self._frames = torch.empty(0)
 
     def resize(self, pixels: Pixels) -> Tensor:
         """`[H W 3]` -> `[3 h w]` uint8 as training showed them: bilinear, antialiased."""
+        # torch warns of memory that it could write to but must not
         owned = pixels if pixels.flags.writeable else pixels.copy()
         frames = torch.from_numpy(owned).permute(2, 0, 1)[None]
         height, width = size_for((pixels.shape[0], pixels.shape[1]), self._short, self._longest)
@@ -78,6 +80,7 @@ class Predictor:
         Raises:
             DeviceError: its memory does not suffice for one window in the smallest parts.
         """
+        # a batch that was too large once is never tried again: each failure costs a whole forward
         while len(windows) <= self._max_batch:
             predictions = self._attempt(windows)
             # not in `except`: its traceback would hold all that the failed forward computed
@@ -112,6 +115,7 @@ class Predictor:
         frames = self._gathered(windows)
         sizes = torch.tensor([frames.shape[-2:]] * len(windows))
         clip = Clip(frames, sizes)
+        # weights stay in fp32: autocast rounds what each operation reads, so one model serves both
         with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
             predictions = self._model.predictions(self._model(clip), clip)
         return [_in_single_precision(one) for one in predictions]
@@ -120,17 +124,21 @@ class Predictor:
         """`[B T 3 h w]` 0..1, in memory that the next windows use again."""
         small = [one for window in windows for one in self._padded(window)]
         shape = (len(windows), self._length, *small[0].shape)
+        # kept between windows: a fresh one each time would be mapped and zeroed by the system
         if self._frames.shape[1:] != shape[1:] or len(self._frames) < len(windows):
             self._frames = torch.empty(shape, device=self._device)
         frames = self._frames[: len(windows)]
         for frame, one in zip(frames.flatten(0, 1), small, strict=True):
             # bytes cross to the device, a quarter of what floats would be
+            # bytes cross to the device and become fractions there: a quarter of the traffic of
+            # floats
             torch.div(one.to(self._device), 255, out=frame)
         return frames
 
     def _padded(self, window: Window) -> list[Tensor]:
         """`T` times `[3 h w]`."""
         small = [frame.small for frame in window.frames]
+        # the published models were trained on whole clips; a short one repeats its last frame
         return small + small[-1:] * (self._length - len(small))
 
 
@@ -144,6 +152,7 @@ def device_of(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
+        # a device may exist by name and still not answer; an empty tensor asks it
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         cause = str(error).splitlines()[0]

@@ -110,6 +110,7 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         UsageError: the model cannot do that; says what it can.
     """
     window = model.frames if options.window is None else options.window
+    # a quarter in common: enough frames to link by overlap, and a third more work
     stride = max(1, 3 * window // 4) if options.stride is None else options.stride
     check_plan(window=window, stride=stride)
     if window > model.frames:
@@ -126,6 +127,7 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         window=window,
         stride=stride,
         short=short,
+        # the proportion of training, so that a wide film does not outgrow what the model has seen
         longest=round(short * _LONGEST / _SHORT),
         precision=options.precision,
         every=options.every,
@@ -152,6 +154,7 @@ def _check_linking(options: TrackOptions, model: Model[Any]) -> None:
 def tracker_for(threshold: float, linking: Linking = "masks") -> Config:
     """The usual settings; where weaker objects are to be written, weaker ones are followed too."""
     usual = Config.by_queries() if linking == "queries" else Config()
+    # in proportion, so that the gap between beginning and going on stays what it was tuned for
     share = min(1.0, threshold / usual.threshold)
     low = usual.low_threshold * share
     return replace(usual, threshold=usual.threshold * share, low_threshold=low)

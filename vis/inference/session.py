@@ -65,6 +65,7 @@ class TrackerSession:
         Those are settled, and no object in them is still to be confirmed. At a cut all identities
         end, and the frames before it are ready.
         """
+        # before the window is taken: none of its frames may meet an identity of the old shot
         ready = self.end_shot() if window.cut else []
         frames = self._tracker.step(predictions, window.stamps, window.settled)
         assert [tracks.index for tracks in frames] == [
@@ -105,6 +106,7 @@ class TrackerSession:
         self._written = dict(state["written"])
 
     def _selected(self, tracks: FrameTracks) -> FrameTracks:
+        # the score never falls, so whoever is written once is written in all later frames
         rows = tracks.scores >= self._threshold
         if self._classes is not None:
             rows &= np.isin(tracks.labels, sorted(self._classes))

@@ -31,6 +31,7 @@ def with_options(function: _Function) -> _Function:
                 field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.type
             )
         )
+    # what `help`, editors and notebooks show; calls still go through `**settings`
     function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     before, raises, after = (function.__doc__ or "").partition(_RAISES)
     sentences = "".join(

@@ -52,9 +52,11 @@ class Stages(Iterator[Prediction]):
     ) -> None:
         self.pixels = pixels
         info = frames.info
+        # in bytes, not frames: an 8K film must not hold as many as a small one
         depth = frames_ahead(options.stride * batch, info.width, info.height)
         self._resized = Ahead(resize(frames, predictor, detector, pixels=pixels), depth=depth)
         windows = Windows(options.window, options.stride)
+        # one ahead: the model is the slowest, and each window of predictions is large
         self._predictions = Ahead(predict(self._resized, predictor, windows, batch), depth=1)
 
     def __next__(self) -> Prediction:
@@ -72,6 +74,7 @@ def resize(
     """Frames at the model's size."""
     for frame in frames:
         yield resized_frame(frame, predictor, detector, pixels=pixels)
+        # the generator would hold the pixels until the next frame is asked for
         del frame
 
 
@@ -95,6 +98,7 @@ def predict(
         pairs = deque(
             zip((window.without_inputs() for window in several), predictions, strict=True)
         )
+        # what was handed out is the caller's alone, so that at most two windows are ever in memory
         del several, predictions
         while pairs:
             yield pairs.popleft()

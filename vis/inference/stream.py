@@ -56,6 +56,7 @@ class Tracking(Iterator[FrameTracks]):
         self._session = options.session(len(self.names))
         self._emitted = self._following = self._waiting = 0
         self._memory = Memory()
+        # decoded and dropped up to there: seeking by time is not exact on damaged files
         first = 0 if state is None else self._go_on(state)
         left = None if max_frames is None else max(0, max_frames - self._emitted)
         self._sampler = FrameSampler(reader, every=options.every, first=first, max_frames=left)
@@ -157,6 +158,7 @@ class Tracking(Iterator[FrameTracks]):
                     masks[identity][tracks.index] = mask
             identities |= {one.id: one for one in self.ended()}
         identities |= {one.id: one for one in self.ended()}
+        # an object all of whose masks are empty has an end but no track
         ended = [identities[key] for key in sorted(masks) if key in identities]
         return Result(
             tracks=[Track(one.id, one.label, float(one.score), masks[one.id]) for one in ended],
@@ -209,6 +211,7 @@ class Tracking(Iterator[FrameTracks]):
             raise UsageError(
                 "frames were taken without pixels before", remedy="Begin with with_frames."
             )
+        # a window may settle no frame at all while its objects wait to be confirmed
         while not self._settled:
             self._step(self._stages)
         tracks = self._settled.popleft()
@@ -236,6 +239,7 @@ class Tracking(Iterator[FrameTracks]):
             window, predictions = next(stages)
         except StopIteration:
             self._exhausted = True
+            # no window follows: what still waits for confirmation is decided as it stands
             self._emit(self._session.end_shot())
             return
         for resized in window.frames[: window.settled]:
@@ -243,6 +247,7 @@ class Tracking(Iterator[FrameTracks]):
                 self._frames[resized.stamp.index] = resized.frame
         self._emit(self._session.step(window, predictions))
         self._following = window.following
+        # of the last settled frame, so that a resumed run compares with what this one would
         self._memory = window.memory or self._memory
 
     def _emit(self, frames: list[FrameTracks]) -> None:

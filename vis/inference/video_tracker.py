@@ -71,6 +71,7 @@ class VideoTracker:
         self._session = self.options.session(len(self.names))
         self._windows = Windows(self.options.window, self.options.stride)
         self._detector = self.options.detector()
+        # 29.97 as a float is no multiple of anything: the nearest fraction gives exact times
         self._rate = Fraction(frame_rate).limit_denominator(1_000_000)
         self._last: Stamp | None = None
         self._over = False
@@ -89,6 +90,7 @@ class VideoTracker:
         self._last = Stamp(frame.index, frame.time)
         resized = resized_frame(frame, self._predictor, self._detector, pixels=False)
         buffer = self._windows.buffer
+        # a window is one tensor; a camera that changes its size needs a tracker of its own
         if buffer and buffer[-1].small.shape != resized.small.shape:
             raise UsageError("the frame has another size than those before it")
         return self._linked(self._windows.add(resized))

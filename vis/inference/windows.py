@@ -88,11 +88,14 @@ class Windows:
 
     def add(self, frame: ResizedFrame) -> list[Window]:
         """Take a frame; the windows that are now ready: two at most, often none."""
+        # the frame of the cut itself is the first of the next window
         ready = self.finish() if frame.cut else None
+        # only now is it known that the window is not the last: its tail will be seen again
         if len(self.buffer) == self._length:
             ready = self._next()
         windows = [] if ready is None else [ready]
         self.buffer.append(frame)
+        # without overlap nothing of it is seen again, so it need not wait for another frame
         if self._stride == self._length == len(self.buffer):
             windows.append(self._next())
         return windows

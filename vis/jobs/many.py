@@ -122,6 +122,7 @@ def shard(jobs: Sequence[Job], part: str | None) -> list[Job]:
         UsageError: `part` is not of that form.
     """
     if part is None:
+        # torchrun's variables; without it this process is the only one
         index, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     else:
         first, slash, second = part.partition("/")
@@ -154,6 +155,7 @@ def _ending_and_kind(output: str) -> tuple[str, str | None]:
 def model_sha256(model: Model[Any]) -> str:
     """A number for weights, classes and settings together; equal where the model is."""
     digest = hashlib.sha256(f"{model.name} {model.config} {model.class_names}".encode())
+    # settings too: the same weights with another window are another model
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())

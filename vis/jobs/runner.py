@@ -99,6 +99,8 @@ class JobRunner:
                 length = max(tracking.length, self._last + 1)
             self._finish(length)
         except BaseException as error:
+            # a camera has no end of its own: whatever stops it is the end, and the outputs are
+            # whole
             if reader.info.live and self.frames:
                 self._finish_early(error)
             else:
@@ -139,6 +141,8 @@ class JobRunner:
         with ExitStack() as stack:
             ready = Ahead(self._frames(tracking), depth=_AHEAD)
             stack.callback(ready.close)
+            # a stage each in a thread of its own: numpy and the encoder release the interpreter's
+            # lock
             for stage in (self._encode, self._draw):
                 ready = Ahead(map(stage, ready), depth=_AHEAD)
                 stack.callback(ready.close)
@@ -264,6 +268,7 @@ class JobRunner:
 
 def _is_due(windows: int, every: int) -> bool:
     """Whether a state is saved now: after 4, 8, 16, ... windows, then after each `every`."""
+    # a short film would else have no state at all; powers of two cost little in a long one
     early = windows >= 4 and windows.bit_count() == 1
     return windows % every == 0 or (early and windows < every)
 

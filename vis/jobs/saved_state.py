@@ -43,6 +43,7 @@ def save_state(folder: Path, number: int, value: dict[str, Any]) -> None:
     content = save(tensors)
     text = json.dumps(plain, allow_nan=False)
     sealed = {"value": plain, "json": _sha(text.encode()), "tensors": _sha(content)}
+    # the numbers first: the JSON that names their digest makes the state valid
     write_whole(path.with_suffix(".safetensors"), content, overwrite=True)
     write_whole(path, json.dumps(sealed, allow_nan=False).encode(), overwrite=True)
     _forget(_states_in(folder)[:-MAX_STATES])

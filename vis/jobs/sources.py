@@ -167,6 +167,7 @@ def _plain(place: str) -> str:
     if _is_url(place):
         split = urlsplit(place)
         place = f"{split.hostname or ''}{split.path}"
+    # 120: with the longest ending still short of the 255 bytes of a file name
     return re.sub(r"[^\w.-]+", "_", place).strip("._")[-120:] or "video"
 
 

@@ -61,6 +61,7 @@ class CocoSink:
                 "image_id": self._count,
                 "video_id": self._context.video_id,
                 "instance_id": int(frame_result.tracks.ids[row]),
+                # pycocotools asks every annotation for it
                 "iscrowd": 0,
                 "score": round(float(frame_result.tracks.scores[row]), 6),
                 "bbox": [float(side) for side in (x0, y0, x1 - x0, y1 - y0)],
@@ -94,9 +95,11 @@ class CocoSink:
         try:
             head = _compact({"videos": [video], "categories": categories})
             whole.append(head[:-1] + b',\n"images":[')
+            # line by line, for a film of an hour has more objects than memory
             for number, line in enumerate(self._images.lines()):
                 whole.append((b",\n" if number else b"\n") + line)
             whole.append(b'],\n"annotations":[')
+            # ids count from 1: pycocotools takes an annotation of id 0 for unmatched
             for number, (_, label, rest) in enumerate(self._objects.labelled()):
                 head_fields = b'{"id":%d,"category_id":%d,' % (
                     number + 1,

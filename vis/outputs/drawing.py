@@ -146,6 +146,7 @@ def _unclear(names: Sequence[str], entry: str | None, results: str) -> UsageErro
 def _frames_of(entry: VideoEntry, folder: Path) -> list[Path]:
     """The files of a video's frames, in the folder of all videos or in its own."""
     names = entry.file_names
+    # names of the file are relative to the folder of all videos, or to that of one
     whole = folder / names[0]
     paths = [folder / (name if whole.is_file() else Path(name).name) for name in names]
     for path in paths:
@@ -165,6 +166,7 @@ def _check_sizes(tracks: Sequence[Track], info: VideoInfo, results: str) -> None
     """
     for track in tracks:
         index, mask = next(iter(track.masks.items()), (0, None))
+        # compared crosswise: masks at half size are fine, other proportions are another video's
         skew = 0 if mask is None else abs(mask.width * info.height - mask.height * info.width)
         if mask is not None and skew > 2 * max(info.width, info.height):
             video = f"{info.width} x {info.height}"

@@ -31,6 +31,7 @@ def run_lengths(cutouts: Iterable[Cutout | None], width: int, height: int) -> li
         if cutout is None:
             masks.append(None)
             continue
+        # COCO's run lengths go column by column over the whole frame, so the crop is set into it
         x0, y0, x1, y1 = cutout.box
         page[y0:y1, x0:x1] = cutout.inside
         masks.append(rle.encode(page))

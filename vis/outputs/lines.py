@@ -93,6 +93,7 @@ class JsonLinesSink(Lines):
             )
         ]
         value = {"index": tracks.index, "time": seconds(frame_result), "objects": objects}
+        # NaN is no JSON; whoever parses the line would fail far from here
         return json.dumps(value, allow_nan=False, separators=(",", ":")) + "\n"
 
 
@@ -120,6 +121,7 @@ class CsvSink(Lines):
             )
         )
         out = io.StringIO()
+        # one kind of line end on every system, so that files compare by bytes
         csv.writer(out, lineterminator="\n").writerows(rows)
         return out.getvalue()
 
@@ -132,6 +134,7 @@ def seconds(frame_result: FrameResult) -> float:
 def pixel_box(frame_result: FrameResult, row: int) -> list[float]:
     """[x, y, width, height] of an object in pixels, to a hundredth."""
     width, height = frame_result.size
+    # a box may leave the frame, or be NaN where a model has none: tables of others choke on it
     box = np.nan_to_num(frame_result.tracks.boxes[row]).clip(0, 1)
     x0, y0, x1, y1 = (float(side) for side in box)
     sides = (x0 * width, y0 * height, max(0.0, x1 - x0) * width, max(0.0, y1 - y0) * height)

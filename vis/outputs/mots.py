@@ -41,6 +41,7 @@ class MotsSink:
         """Keep the lines of the frame."""
         if not len(frame_result.tracks):
             return
+        # the benchmark refuses files where two masks share a pixel
         for row, mask in layers(frame_result.index_map).items():
             sides = f"{mask.height} {mask.width} ".encode()
             line = f"{frame_result.tracks.index} ".encode() + sides + mask.counts
@@ -81,6 +82,7 @@ class MotsSink:
         left_out = set()
         for identity, label, rest in self._lines.labelled():
             if identity not in numbers and identity not in left_out:
+                # a thousandth object would read as the first of the next class
                 if used.get(label, 0) == PER_CLASS - 1:
                     left_out.add(identity)
                 else:
@@ -89,6 +91,7 @@ class MotsSink:
                 continue
             frame, _, mask = rest.partition(b" ")
             category = self._context.category_id(label)
+            # ids of the benchmark are class * 1000 + number (Voigtlaender et al., 2019)
             number = category * PER_CLASS + numbers[identity]
             yield b"%s %d %d %s\n" % (frame, number, category, mask)
         if left_out:

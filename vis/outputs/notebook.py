@@ -32,6 +32,7 @@ _HEADS = ("id", "class", "score", "first", "last", "frames", "share of picture")
 
 def page(result: TrackedVideo) -> str:
     """HTML that stands alone; whatever comes from a file is escaped."""
+    # ties by id, so that the page of a result never changes
     surest = sorted(result.tracks, key=lambda track: (-track.score, track.id))[:_ROWS]
     times = result.times
     rows = "".join(_row(track, result, times) for track in surest)
@@ -86,6 +87,7 @@ def _picture(frame: Frame, result: TrackedVideo) -> str:
     picture = Image.fromarray(annotated.pixels)
     picture.thumbnail((_WIDTH, _WIDTH))
     buffer = io.BytesIO()
+    # within the page: a notebook is passed on without the files beside it
     picture.save(buffer, "JPEG", quality=80)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     return f'<img alt="{float(frame.time):.2f} s" src="data:image/jpeg;base64,{data}">'

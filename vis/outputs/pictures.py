@@ -46,8 +46,11 @@ class FramesSink:
     def write(self, frame_result: FrameResult) -> None:
         """Write the drawn frame."""
         buffer = io.BytesIO()
+        # level 1: a film has thousands of pictures, and deflate's last percents cost most of its
+        # time
         Image.fromarray(frame_result.annotated.pixels).save(buffer, "PNG", compress_level=1)
         write_picture(self.path / f"{frame_result.tracks.index:06d}.png", buffer.getvalue())
+        # a folder of pictures has no clock of its own; the exact fraction goes beside it
         time = frame_result.tracks.time
         self._times.append(f"[{time.numerator}, {time.denominator}]\n".encode())
 
@@ -94,6 +97,7 @@ class DavisSink:
         table = np.zeros(len(frame_result.tracks) + 1, np.uint16)
         for row, identity in enumerate(frame_result.tracks.ids.tolist()):
             table[row + 1] = self._number(identity)
+        # DAVIS' tools read the palette index as the object's number, not the colour
         picture = palette_png(table[frame_result.index_map])
         write_picture(self._folder / f"{frame_result.tracks.index:05d}.png", picture)
 
@@ -111,6 +115,7 @@ class DavisSink:
         """Nothing is held open."""
 
     def _number(self, identity: int) -> int:
+        # 255 says that a pixel is not judged, 0 is the background: 254 are left
         if identity not in self._numbers and len(self._numbers) < UNJUDGED - 1:
             self._numbers[identity] = len(self._numbers) + 1
         if identity not in self._numbers and not self._full:

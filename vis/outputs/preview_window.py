@@ -37,6 +37,7 @@ def open_preview() -> PreviewWindow:
     Raises:
         DeviceError: there is no screen here, or no Tk.
     """
+    # asked before Tk: without a display it ends the process on some systems
     stated = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     if sys.platform.startswith("linux") and not stated:
         raise DeviceError("there is no screen here (DISPLAY is not set)", remedy=_REMEDY)

@@ -78,6 +78,7 @@ def written(
 ) -> Iterator[Path]:
     """The output of one kind, whole, in a hidden folder that goes when the block ends."""
     with output_errors(beside / "result"):
+        # beside the target: a rename between two disks would be a copy that a kill cuts in half
         folder = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=beside))
     try:
         with _source(result, kind, source) as (frames, audio_from):
@@ -108,6 +109,7 @@ def _replayed(
                     frame, compressed.tracks, result.info, result.names, codes=compressed.rles
                 )
             )
+        # all at once at the end: sinks order by identity and frame, never by when they were told
         sink.end(list(result.identities.values()))
         sink.finish(result.length)
     finally:
@@ -131,6 +133,7 @@ def _source(
         )
     name = result.info.name if source is None else source
     with open_video(name) as reader:
+        # as the command does: the sound of a stream or camera cannot be read again
         sound = str(name) if reader.info.audio_streams and Path(name).is_file() else None
         times = result.times
         frames = (

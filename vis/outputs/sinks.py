@@ -86,6 +86,7 @@ def open_sinks(
             make = VideoSink if kind == "video" else _SINKS[kind]
             sinks[kind] = make(context, None if states is None else states[kind])
     except BaseException:
+        # half of the sinks open would keep their files locked on Windows
         for sink in sinks.values():
             sink.close()
         raise

@@ -57,6 +57,7 @@ class Summary:
             one = self.sightings.setdefault(
                 identity, Sighting(identity, label, score, first=time, last=time)
             )
+            # the last word counts until the end of the object corrects it
             one.label, one.score, one.last = label, score, time
             one.frames += 1
             one.share += area / pixels
@@ -109,6 +110,7 @@ def by_class(sightings: Iterable[Sighting], names: Mapping[int, str]) -> dict[st
 
 def clock(seconds: float) -> str:
     """`1:02:03.45`, without the hours where there are none."""
+    # as a fraction: 0.145 as a float rounds down
     hundredths = round(Fraction(seconds) * 100)
     minutes, rest = divmod(abs(hundredths), 6000)
     hours, minutes = divmod(minutes, 60)

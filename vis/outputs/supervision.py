@@ -36,6 +36,7 @@ def detections(result: TrackedVideo) -> Iterator[tuple[int, Any]]:
 
 def _detections(result: TrackedVideo, kind: Any) -> Iterator[tuple[int, Any]]:
     size = (result.info.height, result.info.width)
+    # only the index is asked of the frame; its pixels are never read
     nothing = np.zeros((*size, 3), np.uint8)
     for index, time in result.times.items():
         tracks = tracks_at(Frame(index, time, nothing), result.tracks)

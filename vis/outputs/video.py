@@ -43,6 +43,7 @@ class VideoSink:
         self._writer = VideoWriter(
             context.folder / f"video-{len(self._pieces):03d}{context.video_suffix}",
             info=context.info,
+            # later pieces have no sound: it is copied once, when all are joined
             audio_from=context.audio_from if first_piece else None,
             overwrite=True,
         )
@@ -91,6 +92,7 @@ class VideoSink:
         whole = self._context.folder / fields["name"]
         part = whole.with_name(f"{whole.stem}.part{whole.suffix}")
         first, last = (Fraction(*fields[key]) for key in ("first", "last"))
+        # a kill leaves the piece under its first name, its part name, or already renamed
         for path in (whole, part, self.path):
             piece = Piece(path, first, last)
             if path.exists() and reaches(piece):
@@ -105,5 +107,6 @@ class VideoSink:
 def _fields(piece: Piece) -> dict[str, Any]:
     spans = {"first": piece.first, "last": piece.last}
     times = {key: [time.numerator, time.denominator] for key, time in spans.items()}
+    # a state is written while the piece still has the name of a part
     name = piece.path.name.replace(f".part{piece.path.suffix}", piece.path.suffix)
     return {"name": name, **times}

@@ -41,6 +41,7 @@ class YouTubeVISSink:
         self._masks = AppendOnlyFile(context.folder / "json-masks.txt", state["masks"])
         self._entries = AppendOnlyFile(context.folder / "json-entries.txt", state["entries"])
         self._size = context.info.height, context.info.width
+        # an array of 8 bytes a frame; a list of ints would be four times that
         self._places: dict[int, array[int]] = {int(one): array("q") for one in state["live"]}
         """Identity -> places of its masks."""
         if self._places:
@@ -74,9 +75,12 @@ class YouTubeVISSink:
         whole = AppendOnlyFile(self.path)
         try:
             whole.append(b"[")
+            # in the order of identities, whenever they ended: so a resumed run writes the same
+            # bytes
             for number, identity in enumerate(sorted(places)):
                 _, frames, entry = self._entries.line_at(places[identity]).split(b" ", 2)
                 whole.append((b",\n" if number else b"\n") + entry)
+                # the reference wants as many masks as frames, so absent ones are null
                 left = length - int(frames)
                 while left > 0:
                     whole.append(b",null" * min(left, _MANY))
@@ -103,6 +107,7 @@ class YouTubeVISSink:
         pieces: list[str] = []
         for place in places:
             _, frame, counts = self._masks.line_at(place).split(b" ", 2)
+            # frames without the object, between its masks
             pieces += ["null"] * (int(frame) - len(pieces))
             pieces.append(_compact(to_coco(RLE(*self._size, counts))))
         opened = _compact(fields)[:-1]
