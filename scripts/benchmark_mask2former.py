@@ -156,7 +156,7 @@ def _attended(
     mixed, _ = multi_head_attention_forward(
         *(x.transpose(0, 1) for x in (query, key, value)),
         embed_dim_to_check=query.shape[-1],
-        num_heads=part.heads,
+        num_heads=part.num_heads,
         in_proj_weight=part.in_proj_weight,
         in_proj_bias=part.in_proj_bias,
         bias_k=None,

@@ -79,7 +79,8 @@ def test_what_to_measure_must_be_clear(arguments, capsys):
 def test_a_model_is_measured_on_a_data_set(sample, tmp_path, capsys):
     """An untrained one, which finds little; what counts is the road."""
     model = models.build(
-        "tt_srn", classes=2, frames=4, slots=2, width=128, encoders=1, decoders=1, hidden=32,
+        "tt_srn", classes=2, frames=4, instance_queries=2, d_model=128,
+        encoder_layers=1, decoder_layers=1, ffn_dim=32,
         backbone="pvt_v2_b0",
     )  # fmt: skip
     model.class_names = ("person", "bird")

@@ -18,8 +18,9 @@ FRAMES, CHUNK = 3, 8
 def build() -> models.Model:
     torch.manual_seed(0)
     return models.build(
-        "vistr", classes=3, backbone="resnet18", width=128, encoders=1, decoders=1, hidden=32,
-        instance_queries=2, frames=FRAMES, chunk=CHUNK,
+        "vistr", classes=3, backbone="resnet18", d_model=128,
+        encoder_layers=1, decoder_layers=1, ffn_dim=32, instance_queries=2,
+        frames=FRAMES, chunk=CHUNK,
     )  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def test_the_whole_backbone_learns_but_no_norm() -> None:
         ({"queries": 0}, "queries"),
         ({"keep": 0}, "keep"),
         ({"min_whole": 2.0}, "min_whole"),
-        ({"num_heads": 5}, "num_heads"),
+        ({"num_heads": 5}, "5 heads"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], word: str) -> None:
