@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,13 +16,34 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
+NOT_SHARED = "the folder of real data beside the project is not here"
+SLOW = Path(__file__).parent / "slow.txt"
+"""Tests that take long, a line each, as scripts/dev/list_slow_tests.py measured them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow: `pytest -m "not slow"` is for while one works."""
+    slow = set(SLOW.read_text().split("\n"))
+    for item in items:
+        # a line names a test, all cases of a test, or a file
+        case = item.nodeid
+        if {case, case.partition("[")[0], case.partition("::")[0]} & slow:
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say in one line how much was not tested for want of the real data."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(NOT_SHARED in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.write_line(f"{count} tests were skipped: {NOT_SHARED}")
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real clips and golden numbers beside the project; not redistributable."""
     if not SHARED.is_dir():
-        pytest.skip("the folder of real data beside the project is not here")
+        pytest.skip(NOT_SHARED)
     return SHARED
 
 

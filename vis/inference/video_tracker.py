@@ -12,6 +12,7 @@ from vis.inference.cuts import Memory
 from vis.inference.model_classes import load_model, names_of
 from vis.inference.options import TrackOptions
 from vis.inference.resolved_options import resolve
+from vis.inference.signatures import with_options
 from vis.inference.stages import resized_frame
 from vis.inference.windows import ResizedFrame, Window, Windows
 from vis.records import Frame
@@ -48,6 +49,7 @@ class VideoTracker:
         As `vis.track`.
     """
 
+    @with_options
     def __init__(
         self,
         model: Model[Any] | str | os.PathLike[str] | None = None,
