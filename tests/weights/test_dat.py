@@ -112,7 +112,7 @@ def test_the_command_line_tells_what_it_is(source: Path, capsys: pytest.CaptureF
     assert main(["weights", "inspect", str(out)]) == 0
     said = capsys.readouterr().out
     assert start in said and "classes" not in said
-    with pytest.raises(DataError, match=r"no model but a backbone, dat_smallest.*model\.start"):
+    with pytest.raises(DataError, match=r"no model but a backbone, dat_smallest.*model\.init_from"):
         weights.load(out)
 
 
