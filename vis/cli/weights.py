@@ -50,12 +50,8 @@ def convert(
     """
     import vis.weights
 
-    stated = {
-        "frames": frames,
-        "instance_queries": slots,
-        "num_heads": heads,
-        "backbone": backbone,
-    }
+    stated: dict[str, object] = {"frames": frames, "instance_queries": slots}
+    stated |= {"num_heads": heads, "backbone": backbone}
     card, dropped = vis.weights.convert(
         family,
         source,

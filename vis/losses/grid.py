@@ -72,17 +72,13 @@ class GridLoss:
             output: of M pictures.
             targets: of the M pictures, one frame each, as large as their content.
         """
-        padded_size = (
-            STRIDE * output.mask_features.shape[2],
-            STRIDE * output.mask_features.shape[3],
-        )
+        height, width = output.mask_features.shape[2:]
+        padded_size = (STRIDE * height, STRIDE * width)
         class_targets = [torch.zeros_like(level) for level in output.logits]
         counted = [torch.ones_like(level) for level in output.logits]
         # One step back to all pictures: a step back from each would fill a map with zeros for it.
-        mask_features, mask_embeddings = (
-            output.mask_features.unbind(),
-            [x.unbind() for x in output.mask_embeddings],
-        )
+        mask_features = output.mask_features.unbind()
+        mask_embeddings = [x.unbind() for x in output.mask_embeddings]
         dices = [output.mask_features.sum()[None] * 0]
         truths: list[Tensor] = []
         for m, target in enumerate(targets):
@@ -101,7 +97,20 @@ class GridLoss:
                     counted[level][m][~target.labelled] = 0
                 codes = mask_embeddings[level][m].flatten(1)[:, mask_cells.cells]
                 dices.append(_dice(codes, mask_features[m], truth[mask_cells.instances]))
-        dice = torch.cat(dices)[1:]
+        terms = self._terms(output, class_targets, counted, dices)
+        if output.pixels is not None:
+            terms["pixels"] = self.pixels * _pixel_term(output.pixels, truths, targets)
+        return terms
+
+    def _terms(
+        self,
+        output: GridOutput,
+        class_targets: Sequence[Tensor],
+        counted: Sequence[Tensor],
+        dices: Sequence[Tensor],
+    ) -> dict[str, Tensor]:
+        """The terms of classes and masks; the first of the dices is no pair's, but has a graph."""
+        dice = torch.cat(list(dices))[1:]
         cells = sum((level.amax(dim=1).sum() for level in class_targets), start=dice.new_zeros(()))
         pairs = dice.new_tensor(len(dice))
         # Released: each process divides by its own count, so the loss depends on their number.
@@ -110,14 +119,11 @@ class GridLoss:
         focal = torch.stack(
             [focal_sum(*level) for level in zip(output.logits, class_targets, counted, strict=True)]
         )
-        terms = {
+        return {
             # One more than the positive cells: pictures without objects have a loss, too.
             "class": self.classes * focal.sum() / (cells + 1),
-            "mask_dice": self.masks * (torch.cat(dices).sum() / pairs.clamp(min=1)),
+            "mask_dice": self.masks * (torch.cat(list(dices)).sum() / pairs.clamp(min=1)),
         }
-        if output.pixels is not None:
-            terms["pixels"] = self.pixels * _pixel_term(output.pixels, truths, targets)
-        return terms
 
 
 def assign(
