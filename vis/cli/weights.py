@@ -50,15 +50,14 @@ def convert(
     """
     import vis.weights
 
-    stated: dict[str, object] = {"frames": frames, "instance_queries": slots}
-    stated |= {"num_heads": heads, "backbone": backbone}
+    numbers = {"frames": frames, "instance_queries": slots, "num_heads": heads}
     card, dropped = vis.weights.convert(
         family,
         source,
         destination,
         class_names=None if classes is None else _lines(Path(classes)),
         overwrite=overwrite,
-        **{name: value for name, value in stated.items() if value is not None},
+        **{n: x for n, x in {**numbers, "backbone": backbone}.items() if x is not None},
     )
     classes_told = f"{len(card.classes)} classes, " if card.classes else ""
     _say(f"{destination}: {card.model}, {classes_told}{_pairs(card.settings)}")
