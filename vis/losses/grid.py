@@ -73,6 +73,7 @@ class GridLoss:
             targets: of the M pictures, one frame each, as large as their content.
         """
         height, width = output.mask_features.shape[2:]
+        padded_size = (STRIDE * height, STRIDE * width)
         class_targets = [torch.zeros_like(level) for level in output.logits]
         counted = [torch.ones_like(level) for level in output.logits]
         # One step back to all pictures: a step back from each would fill a map with zeros for it.
@@ -81,10 +82,12 @@ class GridLoss:
         dices = [output.mask_features.sum()[None] * 0]
         truths: list[Tensor] = []
         for m, target in enumerate(targets):
-            truths.append(shrunk_masks(target.masks[:, 0], output.mask_features.shape[2:]))
-            padded_size = (STRIDE * height, STRIDE * width)
-            sides = [x.shape[-1] for x in output.logits]
-            for level, assignment in enumerate(assign(target, padded_size, sides, self.ranges)):
+            truth = shrunk_masks(target.masks[:, 0], output.mask_features.shape[2:])
+            truths.append(truth)
+            assignments = assign(
+                target, padded_size, [x.shape[-1] for x in output.logits], self.ranges
+            )
+            for level, assignment in enumerate(assignments):
                 last = _last_of_each(assignment)
                 # Released: a cell of two objects learns both masks, which contradict each other.
                 mask_cells = assignment if self.published else last
@@ -93,23 +96,34 @@ class GridLoss:
                 if target.labelled is not None:
                     counted[level][m][~target.labelled] = 0
                 codes = mask_embeddings[level][m].flatten(1)[:, mask_cells.cells]
-                dices.append(_dice(codes, mask_features[m], truths[m][mask_cells.instances]))
-        dice = torch.cat(dices)[1:]
+                dices.append(_dice(codes, mask_features[m], truth[mask_cells.instances]))
+        terms = self._terms(output, class_targets, counted, dices)
+        if output.pixels is not None:
+            terms["pixels"] = self.pixels * _pixel_term(output.pixels, truths, targets)
+        return terms
+
+    def _terms(
+        self,
+        output: GridOutput,
+        class_targets: Sequence[Tensor],
+        counted: Sequence[Tensor],
+        dices: Sequence[Tensor],
+    ) -> dict[str, Tensor]:
+        """The terms of classes and masks; the first of the dices is no pair's, but has a graph."""
+        dice = torch.cat(list(dices))[1:]
         cells = sum((level.amax(dim=1).sum() for level in class_targets), start=dice.new_zeros(()))
         pairs = dice.new_tensor(len(dice))
         # Released: each process divides by its own count, so the loss depends on their number.
         if not self.published:
             cells, pairs = mean_over_ranks(cells + 1) - 1, mean_over_ranks(pairs)
-        levels = zip(output.logits, class_targets, counted, strict=True)
-        focal = torch.stack([focal_sum(*level) for level in levels]).sum()
-        terms = {
+        focal = torch.stack(
+            [focal_sum(*level) for level in zip(output.logits, class_targets, counted, strict=True)]
+        )
+        return {
             # One more than the positive cells: pictures without objects have a loss, too.
-            "class": self.classes * focal / (cells + 1),
-            "mask_dice": self.masks * (torch.cat(dices).sum() / pairs.clamp(min=1)),
+            "class": self.classes * focal.sum() / (cells + 1),
+            "mask_dice": self.masks * (torch.cat(list(dices)).sum() / pairs.clamp(min=1)),
         }
-        if output.pixels is not None:
-            terms["pixels"] = self.pixels * _pixel_term(output.pixels, truths, targets)
-        return terms
 
 
 def assign(

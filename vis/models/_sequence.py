@@ -23,7 +23,7 @@ from vis.models._output import Output
 from vis.models._selection import VOTES, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from vis.backbones.levels import Backbone
     from vis.layers.transformer import Memory, Transformer
@@ -39,7 +39,7 @@ MASK_WIDTH = 128
 class Settings:
     """What the configurations of the three models have in common; the defaults are VisTR's."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {
+    RENAMED: ClassVar[dict[str, str]] = {
         "slots": "instance_queries",
         "width": "d_model",
         "heads": "num_heads",

@@ -26,7 +26,7 @@ from vis.ops.boxes import coverage, to_corners
 from vis.records import ClipPredictions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -45,7 +45,7 @@ MAPS = 3
 class Config:
     """The defaults are the published model's; a clip has one frame, and a mask is its box."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {
+    RENAMED: ClassVar[dict[str, str]] = {
         "width": "d_model",
         "heads": "num_heads",
         "encoders": "encoder_layers",

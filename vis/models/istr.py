@@ -25,7 +25,7 @@ from vis.models._istr_releases import GENERATIONS
 from vis.ops.boxes import to_corners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vis.backbones.levels import Backbone
     from vis.layers.dynamic_head import Stage
@@ -40,7 +40,7 @@ LEVELS = 4
 class Config:
     """The defaults are those of the second release with learned codes."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {
+    RENAMED: ClassVar[dict[str, str]] = {
         "width": "d_model",
         "heads": "num_heads",
         "hidden": "ffn_dim",

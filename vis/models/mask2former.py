@@ -23,7 +23,7 @@ from vis.models._query_output import Output
 from vis.models._query_selection import Classes, Instances, Segments, Tracks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -43,7 +43,7 @@ TRACKS, OBJECTS = 10, 100
 class Config:
     """The defaults are those of the published models of clips."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {
+    RENAMED: ClassVar[dict[str, str]] = {
         "width": "d_model",
         "heads": "num_heads",
         "hidden": "ffn_dim",

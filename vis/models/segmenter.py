@@ -22,7 +22,7 @@ from vis.models._token_decoders import LinearDecoder, MaskTransformer
 from vis.models._windows import Tiling, Windows, averaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from vis.records import Clip, ClipPredictions, ClipTargets
 
@@ -33,7 +33,7 @@ DECODERS = ("mask", "linear")
 class Config:
     """The defaults are those of the published small model of ADE20K."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {
+    RENAMED: ClassVar[dict[str, str]] = {
         "width": "d_model",
         "heads": "num_heads",
     }

@@ -24,7 +24,7 @@ from vis.models._contract import Model
 from vis.models._grid_selection import GridSelection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vis.backbones.levels import Backbone
     from vis.records import Clip, ClipPredictions, ClipTargets
@@ -44,7 +44,7 @@ SMALLEST = (8, 8, 16, 32, 32)
 class Config:
     """The defaults are the released model's."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {
+    RENAMED: ClassVar[dict[str, str]] = {
         "width": "d_model",
         "heads": "num_heads",
         "places": "position_codes",

@@ -22,8 +22,6 @@ from vis.models._output import Output
 from vis.models._sequence import SequenceModel, Settings, check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from vis.records import Clip
 
 BACKGROUND_ROWS = 1
@@ -36,7 +34,7 @@ POSITIONS = {"concatenated": SinePositions3D, "added": AddedSinePositions3D}
 class Config(Settings):
     """The defaults are the article's; its code has 384 channels, into which VisTR's weights fit."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {
+    RENAMED: ClassVar[dict[str, str]] = {
         **Settings.RENAMED,
         "w0": "omega_0",
         "slow_start": "first_layer_init",
