@@ -1,6 +1,6 @@
-"""Write tests/slow.txt from what pytest measured: `list_slow_tests.py LOG [--seconds 0.3]`.
+"""Write tests/slow.txt from what pytest measured: `list_slow_tests.py LOG [--seconds 0.15]`.
 
-LOG is the output of `pytest --durations=0 --durations-min=0.3`. A test is slow where one of its
+LOG is the output of `pytest --durations=0 --durations-min=0.1`. A test is slow where one of its
 cases takes longer than that, its fixtures too.
 """
 
@@ -29,7 +29,7 @@ def main() -> int:
     """Write the list; print how much it saves."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", type=Path)
-    parser.add_argument("--seconds", type=float, default=0.3)
+    parser.add_argument("--seconds", type=float, default=0.15)
     asked = parser.parse_args()
     names = slow_tests(asked.log.read_text(), asked.seconds)
     SLOW.write_text("".join(f"{name}\n" for name in names))
