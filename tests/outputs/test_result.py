@@ -16,7 +16,7 @@ import pytest
 import vis
 from tests.conftest import KINDS, write_film
 from tests.inference.knowing import CELL, NAMES, Knowing, pictures, truth
-from vis.errors import DeviceError, OutputExistsError, UsageError
+from vis.errors import DeviceError, InputError, OutputExistsError, UsageError
 from vis.formats.coco import pictures_of, read_coco
 from vis.formats.davis import read_davis
 from vis.formats.mots import read_mots
@@ -151,6 +151,16 @@ def test_a_video_is_drawn_from_its_source(tmp_path: Path):
     assert (tmp_path / "again.mkv").is_file()
     with pytest.raises(UsageError, match="live"):
         replace(result, info=replace(result.info, live=True)).save(tmp_path / "live.mp4")
+
+
+def test_another_video_than_the_tracked_one_is_refused(tmp_path: Path):
+    film, short = tmp_path / "film.mp4", tmp_path / "short.mp4"
+    write_film(film, KINDS["h264"], 12)
+    write_film(short, KINDS["h264"], 6)
+    result = vis.track(film, Knowing(6), size=96).collect()
+    with pytest.raises(InputError, match="frame 6 is not there any more"):
+        result.save(tmp_path / "drawn.mp4", source=short)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "short.mp4"]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("r.xyz", None), ("folder", None), ("r", "yaml")])

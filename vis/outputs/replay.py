@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vis.errors import OutputExistsError, UsageError
+from vis.errors import InputError, OutputExistsError, UsageError
 from vis.outputs.frame_result import ReplayedFrame
 from vis.outputs.sink import SinkContext
 from vis.outputs.sinks import FOLDERS, KINDS, kind_of, open_sinks
@@ -103,7 +103,14 @@ def _replayed(
 ) -> Path:
     [sink] = open_sinks([kind], context).values()
     try:
-        for frame, compressed in zip(frames, result.frames, strict=True):
+        for compressed in result.frames:
+            frame = next(frames, None)
+            if frame is None or frame.index != compressed.tracks.index:
+                raise InputError(
+                    f"frame {compressed.tracks.index} is not there any more",
+                    where=result.info.name,
+                    remedy="Name the video that was tracked as the source.",
+                )
             sink.write(
                 ReplayedFrame(
                     frame, compressed.tracks, result.info, result.names, codes=compressed.rles
