@@ -104,13 +104,12 @@ def test_a_clock_that_the_frames_do_not_keep_is_not_used(tmp_path: Path) -> None
     assert read(tmp_path / "out.mp4")[0] == times
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".gif"])
+@pytest.mark.parametrize("suffix", FILMS)
 def test_the_last_frame_lasts_as_long_as_the_one_before(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
     write(path, [Fraction(n, 10) for n in (0, 1, 2, 7)], source(Fraction(1, 100)))
     with av.open(os.fspath(path)) as container:
-        stream = container.streams.video[0]
-        assert stream.duration * stream.time_base == Fraction(12, 10)
+        assert container.duration == 1_200_000
 
 
 @pytest.mark.parametrize("suffix", FILMS)

@@ -89,8 +89,10 @@ class AudioCopy:
     def copy_until(self, time: Fraction) -> None:
         """Copy the packets that begin before `time`, in seconds of the source."""
         while self._next is not None and _start(self._next) < time:
-            self._copy(self._next)
+            packet = self._next
+            # in this order Ctrl-C may lose a packet; one that came twice would end the file
             self._next = self._read()
+            self._copy(packet)
 
     def close(self) -> None:
         """Close the source, and say what was lost."""

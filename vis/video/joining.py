@@ -14,7 +14,8 @@ from vis.errors import DataError
 from vis.storage.part import PartFile
 from vis.video.audio import AudioCopy
 from vis.video.decoder import FAULTS
-from vis.video.writer_file import VIDEO_FORMATS, encoding_errors
+from vis.video.picture_track import PictureTrack
+from vis.video.writer_file import VIDEO_FORMATS, encoding_errors, muxer_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,7 +69,7 @@ def join_videos(pieces: Sequence[Piece], path: Path, *, audio_from: str | None =
                 f"file:{output.part}",
                 "w",
                 format=video_format.container,
-                container_options=dict(video_format.muxer),
+                container_options=muxer_options(video_format, _tick(source), audio),
             )
         )
         stream = container.add_stream_from_template(source)
@@ -76,14 +77,12 @@ def join_videos(pieces: Sequence[Piece], path: Path, *, audio_from: str | None =
         if audio is not None:
             audio.attach(container, first=pieces[0].first, shift=pieces[0].shift)
         container.start_encoding()
-        for packet, time in _packets_and_times(pieces, source):
-            if audio is not None:
-                audio.copy_until(time)
-            duration = (packet.duration or 0) * packet.time_base
+        track = PictureTrack(container, audio, pieces[0].shift)
+        for packet in _packets_of_all(pieces, source):
+            last = (packet.duration or 0) * packet.time_base
             packet.stream = stream
-            container.mux_one(packet)
-        if audio is not None:
-            audio.copy_until(time + duration)
+            track.add((packet,))
+        track.close(last)
     output.publish()
 
 
@@ -91,7 +90,7 @@ def reaches(piece: Piece) -> bool:
     """Whether the file holds the piece's last frame whole: one after it, or a proper end."""
     try:
         with _open_piece(piece.path) as container:
-            tick = container.streams.video[0].time_base or Fraction(1, 1000)
+            tick = _tick(container.streams.video[0])
             times = [_time(packet) for packet in _packets(container)]
     except DataError:
         return False
@@ -102,25 +101,22 @@ def reaches(piece: Piece) -> bool:
     return has_frame and (is_closed or times[-1] > target + tick)
 
 
-def _packets_and_times(
-    pieces: Sequence[Piece], source: VideoStream
-) -> Iterator[tuple[Packet[VideoStream], Fraction]]:
-    """The packets with the times of the joined video, and each one's time in the source."""
+def _packets_of_all(pieces: Sequence[Piece], source: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """The packets, with the times of the joined video."""
     for piece in pieces:
         with _open_piece(piece.path) as container:
             stream = container.streams.video[0]
             _check_alike(stream, source, piece.path)
-            tick = stream.time_base or Fraction(1, 1000)
+            tick = _tick(stream)
             for packet in _packets(container):
-                time = _time(packet) - piece.shift
                 # half a tick: stored times are rounded to the container's clock
-                if time > piece.last + tick / 2:
+                if _time(packet) - piece.shift > piece.last + tick / 2:
                     break
                 assert packet.pts is not None and packet.dts is not None
                 offset = round((pieces[0].shift - piece.shift) / tick)
                 # the writer makes no B-frames: pts and dts move alike and stay in order
                 packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
-                yield packet, time
+                yield packet
 
 
 def _packets(container: InputContainer) -> Iterator[Packet[VideoStream]]:
@@ -145,6 +141,10 @@ def _open_piece(path: Path) -> InputContainer:
     for stream in container.streams:
         stream.discard = Discard.default if stream.type == "video" else Discard.all
     return container
+
+
+def _tick(stream: VideoStream) -> Fraction:
+    return stream.time_base or Fraction(1, 1000)
 
 
 def _time(packet: Packet[VideoStream]) -> Fraction:

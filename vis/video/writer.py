@@ -39,9 +39,9 @@ class VideoWriter:
     `info.time_base` (else to 0.7 microseconds), to half a millisecond in mkv and webm, and in GIF
     to half a hundredth of a second counted from the first frame. A frame closer to the last one
     than its container can tell (GIF: 20 ms, mkv and webm: 1 ms) is left out, with a warning. The
-    last frame lasts as long as the one before it (webm: as `info.frame_rate` says). Colours, pixel
-    shape and, from `audio_from`, the sound of the source are carried over; an odd side is padded by
-    one row or column where H.264 and VP9 need it.
+    last frame lasts as long as the one before it. Colours, pixel shape and, from `audio_from`, the
+    sound of the source are carried over; an odd side is padded by one row or column where H.264 and
+    VP9 need it.
 
     Until `close`, all goes to `partial`, beside the final name. An error or Ctrl-C inside the
     `with` leaves it there, playable; so does SIGKILL, up to some ten frames. The next run replaces

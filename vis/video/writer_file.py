@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from vis.errors import VisError, VisWarning
 from vis.storage.disk_errors import INCREMENTAL, output_error
+from vis.video.picture_track import PictureTrack
 from vis.video.writer_colour import Palette, Yuv420, even, stated_colour
 
 if TYPE_CHECKING:
@@ -136,10 +137,9 @@ class VideoFile:
         rate = ((info and info.frame_rate) or _USUAL_RATE).limit_denominator(10**6)
         self._step = max(1, round(1 / rate / self._tick))
         self._last: int | None = None
-        self._time = first
         self._has_warned = False
         self._audio = audio
-        options = dict(video_format.muxer) | _timescale(video_format, self._tick, audio)
+        options = muxer_options(video_format, self._tick, audio)
         # "file:" makes any name a name; Python's own files would lose a Ctrl-C inside a write
         self._container = av.open(
             f"file:{part}", "w", format=video_format.container, container_options=options
@@ -149,6 +149,7 @@ class VideoFile:
         if audio is not None:
             audio.attach(self._container, first=first, shift=self._shift)
         self._container.start_encoding()
+        self._track = PictureTrack(self._container, audio, self._shift)
         if self._shift:
             _warn(f"{part.name}: the video begins {-float(first):.3f} s before time 0; moved there")
 
@@ -157,34 +158,23 @@ class VideoFile:
         ticks = round((time + self._shift) / self._tick)
         if not self._fits(ticks, time):
             return
-        if self._audio is not None:
-            self._audio.copy_until(time)
         picture = self._paint(even(pixels) if self.padded else pixels)
         picture.pts, picture.time_base, picture.duration = ticks, self._tick, self._step
-        # one call without Python inside, so that Ctrl-C cannot part a packet from the file
-        packets = chain.from_iterable(map(self._stream.encode, (picture,)))
-        self._container.mux(packets)  # type: ignore[arg-type]  # any iterable will do
+        # lazy, so that the track calls the encoder: Ctrl-C in between would lose what it returned
+        self._track.add(chain.from_iterable(map(self._stream.encode, (picture,))))
 
     def close(self) -> None:
         """Write what the encoder holds back, the sound up to the end, and the index."""
         try:
             if self._last is not None:
-                if self._audio is not None:
-                    self._audio.copy_until(self._time + self._step * self._tick)
-                self._drain()
+                self._track.add(self._stream.encode(None))
+                self._track.close(self._step * self._tick)
         finally:
             try:
                 self._container.close()
             finally:
                 if self._audio is not None:
                     self._audio.close()
-
-    def _drain(self) -> None:
-        """Write what the encoder holds back; the last frame lasts as long as the one before it."""
-        packets = self._stream.encode(None)
-        for packet in packets:
-            packet.duration = self._step
-        self._container.mux(packets)
 
     def _add_stream(
         self, size: tuple[int, int], rate: Fraction, options: Mapping[str, str]
@@ -224,7 +214,7 @@ class VideoFile:
                 self._warn_too_close(time)
                 return False
             self._step = ticks - self._last
-        self._last, self._time = ticks, time
+        self._last = ticks
         return True
 
     def _warn_too_close(self, time: Fraction) -> None:
@@ -244,14 +234,16 @@ def _clock(info: VideoInfo | None, first: Fraction) -> Fraction:
     return _ANY_CLOCK
 
 
-def _timescale(
+def muxer_options(
     video_format: VideoFormat, tick: Fraction, audio: AudioCopy | None
 ) -> dict[str, str]:
-    """The clock on which MP4 states when each stream starts: one that has all starts exactly."""
+    """What FFmpeg's muxer is told, for a video on the clock `tick` (seconds)."""
+    options = dict(video_format.muxer)
     if video_format.tick is not None:
-        return {}
+        return options
+    # MP4 states on this clock when each stream starts: one that has all starts exactly
     clock = math.lcm(tick.denominator, 1000, *(audio.rates if audio is not None else ()))
-    return {"movie_timescale": str(clock if clock < 2**31 else tick.denominator)}
+    return options | {"movie_timescale": str(clock if clock < 2**31 else tick.denominator)}
 
 
 def _warn(text: str) -> None:
