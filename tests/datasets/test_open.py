@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from vis.datasets.mixture import Mixture
 from vis.datasets.open import open_dataset, transforms_of
 from vis.datasets.photometric import Photometric
 from vis.datasets.transforms import Crop, Fixed, Flip, ShortSide, Sometimes
-from vis.errors import InputError, UsageError
+from vis.errors import DataError, InputError, UsageError
 from vis.formats.ytvis import write_annotations
 from vis.training.parser import parse
 
@@ -49,6 +50,30 @@ def test_only_the_videos_that_are_named_are_used(path):
     assert len(source) == 1 and "v2" in source.where(0)
     with pytest.raises(UsageError, match="no video 'v7'"):
         open_dataset(DataConfig(sources=(Source(path=path, videos=("v7",)),)))
+
+
+def test_crowds_alone_are_refused_or_are_objects(make_set, tmp_path):
+    annotations, _ = make_set((6, 4), folder=tmp_path / "set" / "JPEGImages")
+    crowds = {
+        id_: [replace(track, crowd=True) for track in tracks]
+        for id_, tracks in annotations.tracks.items()
+    }
+    path = tmp_path / "set" / "instances.json"
+    write_annotations(path, replace(annotations, tracks=crowds))
+    with pytest.raises(DataError, match=r"all its objects \(4\) are crowds .* iscrowd: 0"):
+        open_dataset(DataConfig(sources=(Source(path=str(path)),), clip_length=2))
+    source = Source(path=str(path), crowds_are_objects=True)
+    clips = open_dataset(DataConfig(sources=(source,), clip_length=2, augmentation=PLAIN))
+    assert len(clips.sample(0, np.random.default_rng(0)).targets.labels) == 2
+
+
+def test_classes_without_an_object_are_refused_unless_another_source_has_some(path):
+    nothing = Source(path=path)
+    with pytest.raises(DataError, match="no object of the classes"):
+        open_dataset(DataConfig(sources=(nothing,), classes=("cup",), clip_length=2))
+    renamed = Source(path=path, renamed={"cat": "cup", "cup": "mug"})
+    config = DataConfig(sources=(nothing, renamed), classes=("cup",), clip_length=2)
+    assert len(open_dataset(config)) == 4
 
 
 def test_parts_are_mixed_under_the_classes_of_all(path):

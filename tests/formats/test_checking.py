@@ -196,6 +196,15 @@ def test_crowds_are_counted_apart_and_gaps_between_categories_are_no_fault(folde
     assert [track.label for track in result.dataset.annotations.tracks[7]] == [5]
 
 
+def test_crowds_alone_and_no_object_at_all_are_faults(folder, truth):
+    for annotation in truth["annotations"]:
+        annotation["iscrowd"] = 1
+    (folder / "instances.json").write_text(json.dumps(truth))
+    only_fault(folder, r"all its objects \(2\) are crowds .*crowds_are_objects: true")
+    (folder / "instances.json").write_text(json.dumps(truth | {"annotations": []}))
+    only_fault(folder, "there is no object in it")
+
+
 def picture(folder):
     return folder / "JPEGImages" / "b" / "1.jpg"
 

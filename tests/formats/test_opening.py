@@ -37,6 +37,11 @@ def put(tmp_path, truth):
         ("instances_train_sub.json", "train/JPEGImages"),
         ("annotations_train.json", "train"),
         ("annotations/instances_val2017.json", "val2017"),
+        ("annotations/instances_val2017.json", "images/val2017"),
+        ("annotations/instances_default.json", "images/default"),
+        ("annotations/instances_default.json", "images"),
+        ("annotations/person_keypoints_val2017.json", "val2017"),
+        ("annotations/mine.json", "."),
         ("mine.json", "."),
         ("mine.json", "images"),
     ],
@@ -84,3 +89,39 @@ def test_one_text_file_is_mots(tmp_path):
     (tmp_path / "0001.txt").write_text("0 1001 1 3 4 0<\n")
     assert open_set(tmp_path / "0001.txt").kind == "mots"
     assert open_set(tmp_path).kind == "mots"
+
+
+def test_a_stray_text_file_makes_no_mots_set(put, tmp_path):
+    path = put("annotations/instances_default.json", "images/default")
+    (tmp_path / "readme.txt").write_text("Exported by a tool\n0 0.5 0.5 0.2 0.1\n")
+    found = open_set(tmp_path)
+    assert (found.kind, found.path, found.frames) == ("ytvis", path, tmp_path / "images/default")
+
+
+def test_a_davis_folder_may_hold_a_text_file(tmp_path):
+    (tmp_path / "Annotations" / "v").mkdir(parents=True)
+    Image.fromarray(np.ones((3, 4), np.uint8)).save(tmp_path / "Annotations" / "v" / "00000.png")
+    (tmp_path / "SOURCES.txt").write_text("where all this is from\n")
+    assert open_set(tmp_path).kind == "davis"
+
+
+def test_mots_text_without_an_object_is_known_by_its_pictures(tmp_path):
+    (tmp_path / "0001.txt").touch()
+    (tmp_path / "images" / "0001").mkdir(parents=True)
+    Image.new("RGB", (4, 3)).save(tmp_path / "images" / "0001" / "000000.png")
+    assert open_set(tmp_path).kind == "mots"
+
+
+def test_pictures_beside_annotations_are_no_davis_set(put, tmp_path):
+    path = put("train/_annotations.coco.json", "train")
+    put("valid/annotations/instances_default.json", "valid/images")
+    Image.new("RGB", (4, 3)).save(tmp_path / "train" / "x.png")
+    with pytest.raises(DataError, match=r"train/_annotations.coco.json, valid/annotations/inst"):
+        open_set(tmp_path)
+    assert open_set(tmp_path / "train").path == path
+
+
+def test_hidden_files_are_no_annotations(put, tmp_path):
+    path = put("mine.json", "JPEGImages")
+    (tmp_path / "._mine.json").write_bytes(b"\0\5\26\7")
+    assert open_set(tmp_path).path == path

@@ -181,6 +181,9 @@ class Source:
     """Names of the only videos to be used; none for all."""
     keep_empty: bool = True
     """Whether videos without an object of the classes are used."""
+    crowds_are_objects: bool = False
+    """Whether what is marked `iscrowd: 1` is one object, as CVAT exports brush masks; else it is a
+    region of many, which no model learns from."""
     repeat_factor_threshold: ClosedUnitInterval = 0.0
     """Share of the videos from which on a class is common: a rarer one is shown more often, by the
     square root of what it lacks (repeat factor sampling). 0 shows every video equally often."""

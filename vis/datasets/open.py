@@ -15,7 +15,8 @@ from vis.datasets.sampling import Cyclic, Nearby, Strided
 from vis.datasets.semantic import ScaledCrop
 from vis.datasets.transforms import Crop, Fixed, Flip, ScaleJitter, ShortSide, Sometimes
 from vis.datasets.unreadable import ReplaceUnreadable
-from vis.errors import InputError, UsageError, VisError
+from vis.errors import DataError, InputError, UsageError, VisError
+from vis.formats.faults import crowds_alone
 from vis.formats.opening import open_set
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def open_dataset(config: DataConfig) -> ClipSource:
     opened = [_opened(settings) for settings in config.sources]
     names = config.classes or _all_names(config.sources, opened)
     _check_known(names, config.sources, opened)
+    _check_objects(names, config.sources, opened)
     sources = [
         _source(settings, data, names, config)
         for settings, data in zip(config.sources, opened, strict=True)
@@ -70,11 +72,12 @@ def _opened(settings: Source) -> DataSet:
             where=settings.path,
             remedy="Name it as `frames`.",
         )
-    return (
-        replace(data, annotations=_of_videos(data.annotations, settings))
-        if settings.videos
-        else data
-    )
+    annotations = data.annotations
+    if settings.videos:
+        annotations = _of_videos(annotations, settings)
+    if settings.crowds_are_objects:
+        annotations = _without_crowds(annotations)
+    return replace(data, annotations=annotations)
 
 
 def _of_videos(annotations: AnnotationSet, settings: Source) -> AnnotationSet:
@@ -84,6 +87,15 @@ def _of_videos(annotations: AnnotationSet, settings: Source) -> AnnotationSet:
     if missing:
         raise UsageError(f"there is no video {missing[0]!r}", where=settings.path)
     return annotations.of(id_ for id_, v in annotations.videos.items() if v.name in settings.videos)
+
+
+def _without_crowds(annotations: AnnotationSet) -> AnnotationSet:
+    """Every crowd as one object."""
+    tracks = {
+        id_: [replace(track, crowd=False) for track in annotations.tracks[id_]]
+        for id_ in annotations.videos
+    }
+    return replace(annotations, tracks=tracks)
 
 
 def _with_objects(annotations: AnnotationSet, classes: Classes) -> AnnotationSet:
@@ -113,6 +125,33 @@ def _check_known(
         raise UsageError(
             f"class {unknown[0]!r} is in none of the data sets",
             remedy="Leave it out of data.classes, or add a data set that has it.",
+        )
+
+
+def _check_objects(
+    names: tuple[str, ...], sources: tuple[Source, ...], opened: list[DataSet]
+) -> None:
+    """Refuse data in which nothing could be learned: it would train in silence, to no end."""
+    any_object = False
+    for settings, data in zip(sources, opened, strict=True):
+        # to know their objects, every picture of labels would have to be read
+        if data.kind == "semantic":
+            return
+        of_classes = _classes(settings, data, names).indices
+        crowds = [
+            track.crowd
+            for tracks in data.annotations.tracks.values()
+            for track in tracks
+            if track.label in of_classes
+        ]
+        if crowds and all(crowds):
+            raise crowds_alone(len(crowds), settings.path)
+        any_object = any_object or bool(crowds)
+    if not any_object:
+        raise DataError(
+            "there is no object of the classes, so that nothing can be learned",
+            where=sources[0].path,
+            remedy="Check data.sources and data.classes with vis data check.",
         )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
+from vis.formats.folders import annotation_file
 from vis.formats.numbering import object_numbers
-from vis.formats.opening import annotation_file, open_set
+from vis.formats.opening import open_set
 from vis.formats.paths import frame_paths
 from vis.formats.reading import Reading
 from vis.formats.ytvis import read_results

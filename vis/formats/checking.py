@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from vis.errors import DataError, InputError, VisError
+from vis.formats.faults import crowds_alone
 from vis.formats.opening import DataSet, open_set
 from vis.formats.paths import inside, video_file_of
 from vis.formats.published import differences
@@ -62,6 +63,8 @@ def check(
     if dataset.kind == "semantic":
         dataset = _sound(dataset, faults)
     faults += _same_names(dataset)
+    if not faults:
+        faults += _nothing_to_learn(dataset)
     if dataset.frames is None:
         faults.append(
             DataError(
@@ -100,6 +103,18 @@ def _same_names(dataset: DataSet) -> Iterator[DataError]:
                 where=f"{dataset.path}: category {category.id}",
                 remedy="Rename one, or make them one.",
             )
+
+
+def _nothing_to_learn(dataset: DataSet) -> Iterator[DataError]:
+    crowds = [track.crowd for tracks in dataset.annotations.tracks.values() for track in tracks]
+    if crowds and all(crowds):
+        yield crowds_alone(len(crowds), str(dataset.path))
+    if not crowds:
+        yield DataError(
+            "there is no object in it",
+            where=str(dataset.path),
+            remedy="Annotate some, or give the file of another split.",
+        )
 
 
 def _video(

@@ -27,6 +27,10 @@ PER_CLASS = 1000
 _LATEST = 10**6
 """Frames of a video; a larger number is a slip that would cost memory."""
 
+_LOOKED_AT = 2**16
+"""Bytes of a file of an unknown kind."""
+_FIVE_NUMBERS = re.compile(rb"\s*(?:[0-9]{1,9}\s+){5}\S")
+
 
 @dataclass(frozen=True, slots=True)
 class _Line:
@@ -75,6 +79,15 @@ def read_text(path: Path, frames: Path | None, reading: Reading) -> LayeredVideo
     return LayeredVideo(
         path.stem, height, width, tuple(frame_names.values()), _sort_objects(objects)
     )
+
+
+def is_mots_text(path: Path) -> bool:
+    """Whether one of the first lines of a file is of this format, whatever its name says."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        lines = file.read(_LOOKED_AT).splitlines()
+    return any(_FIVE_NUMBERS.match(line) for line in lines)
 
 
 def text_lines(frame: int, masks: Mapping[int, RLE]) -> Iterable[str]:

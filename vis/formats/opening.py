@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vis.errors import DataError, InputError, VisError
+from vis.errors import InputError
 from vis.formats.coco import pictures_of
 from vis.formats.davis import davis_layout, read_davis
+from vis.formats.folders import (
+    annotation_file,
+    frames_folder_of,
+    is_mots,
+    refuse_folder_of_sets,
+)
 from vis.formats.json_file import read_json
 from vis.formats.mots import mots_pictures, read_mots
-from vis.formats.paths import video_file_of
 from vis.formats.reading import Reading
 from vis.formats.semantic import read_semantic
 from vis.formats.semantic_layouts import find_pairs
@@ -20,13 +24,11 @@ from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import is_pictures
 
 if TYPE_CHECKING:
+    from vis.errors import DataError
     from vis.formats.ytvis_records import AnnotationSet
 
 Kind = Literal["ytvis", "coco", "davis", "mots"]
 DataSetKind = Literal[Kind, "semantic"]
-
-_VIDEOS_TRIED = 20
-"""Videos whose first frame is looked for; a data set may lack some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +65,8 @@ def open_set(
     if frames is not None:
         frames_folder = Path(frames)
     elif frames_folder is None and path.suffix.lower() == ".json":
-        frames_folder = _frames_folder(path, annotations)
+        frames_folder = frames_folder_of(path, annotations)
     return DataSet(path=path, kind=kind, annotations=annotations, frames=frames_folder)
-
-
-def annotation_file(path: Path) -> Path:
-    """The one JSON file of a folder, where it has one; else the path as it is.
-
-    Raises:
-        InputError: there is no such file or folder.
-        DataError: there are several.
-    """
-    if not path.exists():
-        raise InputError("there is no such file or folder", where=str(path), remedy="Check it.")
-    if not path.is_dir():
-        return path
-    # as YouTube-VIS 2021 and 2022 name it
-    if (path / "instances.json").is_file():
-        return path / "instances.json"
-    candidates = sorted(file for file in path.glob("*.json") if file.is_file())
-    if len(candidates) > 1:
-        raise DataError(
-            f"there are {len(candidates)} annotation files: "
-            f"{', '.join(file.name for file in candidates[:5])}",
-            where=str(path),
-            remedy="Give one of them.",
-        )
-    return candidates[0] if candidates else path
 
 
 def _read(
@@ -98,7 +75,8 @@ def _read(
     pairs = find_pairs(path)
     if pairs is not None:
         return "semantic", read_semantic(path, pairs, faults), pairs.frames
-    if path.is_dir() and not _is_mots(path):
+    if path.is_dir() and not is_mots(path):
+        refuse_folder_of_sets(path)
         return "davis", read_davis(path, faults), davis_layout(path).frames
     if path.is_dir() or path.suffix.lower() == ".txt":
         root = path if path.is_dir() else path.parent
@@ -107,41 +85,3 @@ def _read(
     if is_pictures(value):
         return "coco", pictures_of(value, reading), None
     return "ytvis", annotations_of(value, reading), None
-
-
-def _is_mots(folder: Path) -> bool:
-    has_folder = any((folder / name).is_dir() for name in ("instances", "instances_txt"))
-    return has_folder or bool(next(folder.glob("*.txt"), None))
-
-
-def _frames_folder(path: Path, annotations: AnnotationSet) -> Path | None:
-    """The likeliest folder in which a first frame is: beside the file, or named as it is."""
-    parent = path.parent
-    split_name = (
-        path.stem.removeprefix("instances_").removeprefix("annotations_").removesuffix("_sub")
-    )
-    candidates = [
-        parent / "JPEGImages",
-        parent / "images",
-        parent / split_name / "JPEGImages",
-        parent / split_name,
-    ]
-    candidates += [parent.parent / split_name / "JPEGImages", parent.parent / split_name, parent]
-    return next(
-        (
-            candidate
-            for candidate in candidates
-            if candidate.is_dir() and _holds(candidate, annotations)
-        ),
-        None,
-    )
-
-
-def _holds(folder: Path, annotations: AnnotationSet) -> bool:
-    for video in islice(annotations.videos.values(), _VIDEOS_TRIED):
-        try:
-            if (folder / video.file_names[0]).exists() or video_file_of(folder, video):
-                return True
-        except (VisError, OSError):
-            continue
-    return False

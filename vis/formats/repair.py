@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vis.errors import DataError, UsageError
 from vis.formats.coco import parse_object, parse_picture, pictures_of
+from vis.formats.folders import annotation_file
 from vis.formats.json_file import read_json, write_json
-from vis.formats.opening import annotation_file
 from vis.formats.reading import Reading, before_writing, id_of
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
