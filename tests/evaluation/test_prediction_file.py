@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,25 +140,15 @@ def test_processes_share_the_videos_and_one_of_them_may_be_killed(split, unbroke
     assert not out.exists()
     lines = [p.read_bytes() for p in (tmp_path / ".results.json.part").glob("videos-*.jsonl")]
     assert b"".join(lines).count(b"\n") >= 1
+    shutil.copytree(tmp_path / ".results.json.part", tmp_path / "alone" / ".results.json.part")
     done = run(0, 0)
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == unbroken
-    assert names_in(tmp_path) == [
-        ".results.json.done.json", ".unbroken.json.done.json", "results.json", "unbroken.json",
-    ]  # fmt: skip
-
-
-def test_several_processes_from_the_beginning_give_the_same_bytes_alone_gone_on_with(
-    split, unbroken, tmp_path
-):
-    """Two processes leave two files; one process reads both."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    out = tmp_path / "results.json"
-    command = [*launch, SCRIPT, split, out, "1", "2"]
-    assert subprocess.run(command, capture_output=True, timeout=PATIENCE).returncode != 0
-    summary = predict_file(Knowing(6), split, out, resume=True, **SETTINGS)
-    assert 1 <= summary.resumed <= 3
-    assert out.read_bytes() == unbroken
+    assert not (tmp_path / ".results.json.part").exists()
+    # one process goes on with what two left
+    alone = tmp_path / "alone" / "results.json"
+    assert predict_file(Knowing(6), split, alone, resume=True, **SETTINGS).resumed >= 1
+    assert alone.read_bytes() == unbroken
 
 
 def test_an_interrupt_says_what_is_kept(split, tmp_path, monkeypatch):

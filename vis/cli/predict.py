@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from vis.cli.arguments import Command, rename_table
 from vis.cli.console import say
 from vis.errors import EXIT_OK
 from vis.inference.options import ModelOptions  # noqa: TC001  its fields become options
+
+if TYPE_CHECKING:
+    from vis.evaluation.prediction_file import PredictionSummary
 
 
 def predict(
@@ -51,7 +55,6 @@ def predict(
         resume: Go on with what an unfinished run left, if there is one.
         overwrite: Replace the output if it is there, and what an unfinished run left.
     """
-    renamed = rename_table(rename)
     from vis.evaluation.distributed import launched, own_device
     from vis.evaluation.prediction_file import predict_file
 
@@ -63,7 +66,7 @@ def predict(
             frames=frames,
             videos=videos,
             key=key,
-            renamed=renamed,
+            renamed=rename_table(rename),
             distributed=processes,
             device=own_device(device),
             batch=batch,
@@ -74,15 +77,19 @@ def predict(
         )
         if not processes.is_first:
             return EXIT_OK
+    _report(summary, output)
+    return EXIT_OK
+
+
+def _report(summary: PredictionSummary, output: str) -> None:
     if summary.skipped:
         say(f"{output}: done before")
-        return EXIT_OK
+        return
     if summary.unknown:
         some = ", ".join(summary.unknown[:12]) + ", ..." * (len(summary.unknown) > 12)
-        say(f"note: the model does not know {len(summary.unknown)} categories: {some}")
+        say(f"note: the model does not know {some}; --rename maps names")
     earlier = f", {summary.resumed} of them before" if summary.resumed else ""
     say(f"wrote {output}: {summary.videos} videos{earlier}")
-    return EXIT_OK
 
 
 COMMAND = Command(

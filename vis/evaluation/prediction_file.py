@@ -226,10 +226,10 @@ class _Run:
             if self.distributed.world == 1:
                 self.staged.discard()
             return
-        kept = f"The videos so far are kept in {self.staged.path}"
+        so_far = f"The videos so far are kept in {self.staged.path}"
         way = "Go on with the same command and --resume"
         if isinstance(error, VisError):
-            error.done = kept
+            error.done = so_far
             error.remedy = ". ".join(part.rstrip(".") for part in (error.remedy, way) if part)
         else:
-            error.add_note(f"{kept}. {way}")
+            error.add_note(f"{so_far}. {way}")
