@@ -136,8 +136,7 @@ def test_a_fault_of_a_video_or_category_also_takes_what_needs_it(
 
 
 WHOLE_FILES = [
-    ({"annotations": ...}, "annotations is missing"),
-    ({"annotations": None}, "annotations is null"),
+    ({"annotations": {}}, "annotations is an object"),
     ({"categories": ...}, "categories is missing"),
     ({"videos": []}, "videos is a list of 0"),
 ]
@@ -148,6 +147,18 @@ def test_a_list_that_is_not_there_is_named(folder, truth, changes, words):
     value = {key: entry for key, entry in {**truth, **changes}.items() if entry is not ...}
     (folder / "instances.json").write_text(json.dumps(value))
     assert only_fault(folder, words).dataset is None
+
+
+@pytest.mark.parametrize("annotations", [None, ...])
+def test_that_the_truth_is_not_public_is_no_fault(folder, truth, annotations):
+    value = {**truth, "annotations": annotations}
+    value = {key: entry for key, entry in value.items() if entry is not ...}
+    (folder / "instances.json").write_text(json.dumps(value))
+    found = found_in(folder)
+    assert not found.faults
+    assert found.dataset is not None and not found.dataset.has_truth
+    assert any("the truth of the videos is not in this file" in line for line in found.warnings)
+    assert not any("have no object" in line for line in found.warnings)
 
 
 @pytest.mark.parametrize(

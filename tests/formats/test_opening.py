@@ -61,6 +61,22 @@ def test_a_folder_with_one_file_is_that_file_with_several_none(put, tmp_path):
     assert open_set(tmp_path).path == tmp_path / "instances.json"
 
 
+@pytest.mark.parametrize("annotations", [None, ...])
+def test_a_split_without_truth_is_opened_where_none_is_needed(put, tmp_path, annotations):
+    path = put("valid.json", "valid/JPEGImages")
+    whole = open_set(path)
+    assert whole.has_truth
+    value = {**json.loads(path.read_text()), "annotations": annotations}
+    path.write_text(json.dumps({key: e for key, e in value.items() if e is not ...}))
+    bare = open_set(path, needs_truth=False)
+    assert not bare.has_truth
+    assert bare.frames == whole.frames == tmp_path / "valid" / "JPEGImages"
+    assert bare.annotations.videos == whole.annotations.videos
+    assert not any(bare.annotations.tracks.values())
+    with pytest.raises(DataError, match=r"the truth is not in this file\. .* vis predict"):
+        open_set(path)
+
+
 def test_without_pictures_there_is_no_folder(put, tmp_path):
     path = put("mine.json", "JPEGImages")
     shutil.rmtree(tmp_path / "JPEGImages")

@@ -16,9 +16,10 @@ import pytest
 from tests.conftest import KINDS, write_film
 from tests.inference.knowing import Knowing, pictures
 from vis.errors import DeviceError, InputError, OutputExistsError, UsageError
+from vis.inference.model_classes import model_sha256
 from vis.inference.options import TrackOptions
 from vis.jobs.job import RunOptions
-from vis.jobs.many import model_sha256, plan_jobs, shard, track_all
+from vis.jobs.many import plan_jobs, shard, track_all
 from vis.jobs.sources import list_sources
 from vis.outputs.preview_window import open_preview
 

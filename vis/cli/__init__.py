@@ -38,6 +38,7 @@ COMMANDS = {
     "draw": "draw a result or annotation file onto its video",
     "evaluate": "measure results, or a model on a data set, and write a report",
     "models": "list the models there are, their licences, and how to get them",
+    "predict": "write what a model detects in a data set, with or without truth",
     "probe": "tell what a video is and whether it is whole",
     "submit": "check results and write the zip that a test server takes",
     "track": "find, name and follow every object in videos",

@@ -166,6 +166,23 @@ def eval_type(kind: Any, group: type[Any]) -> Any:
     return hints["kind"]
 
 
+def rename_table(pairs: list[str] | None) -> dict[str, str]:
+    """What `--rename two-wheeler=bicycle` says: the data set's name -> the model's.
+
+    Raises:
+        UsageError: one of the pairs is none.
+    """
+    table = {}
+    for pair in pairs or []:
+        name, equals, new = pair.partition("=")
+        if not (name and equals and new):
+            raise UsageError(
+                f"{pair!r} renames nothing", remedy="Write the data set's name = the model's."
+            )
+        table[name] = new
+    return table
+
+
 def _words(text: str | tuple[str, ...]) -> tuple[str, ...]:
     """A list with commas; the parser asks a second time, with what the first call gave."""
     if not isinstance(text, str):

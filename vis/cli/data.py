@@ -188,7 +188,7 @@ def _check(path: str, frames: str | Path | None, decode: bool) -> Check:
         say(f"note: {warning}")
     kind = "no data set" if result.dataset is None else result.dataset.kind
     if result.dataset is not None:
-        _say_statistics(statistics_of(result.dataset.annotations))
+        _say_statistics(statistics_of(result.dataset.annotations), result.dataset.has_truth)
     count = len(result.faults)
     verdict = f"{count} fault{'s' * (count > 1)}" if count else "nothing is wrong"
     say(f"{path} ({kind}): {verdict}")
@@ -216,7 +216,7 @@ def _film(path: Path) -> tuple[int, int, int]:
         return reader.info.width, reader.info.height, len(reader.times)
 
 
-def _say_statistics(statistics: Statistics) -> None:
+def _say_statistics(statistics: Statistics, has_truth: bool) -> None:
     head = ("id", "category", "videos", "objects", "crowds", "masks", "median area")
     rows = [
         (
@@ -230,22 +230,25 @@ def _say_statistics(statistics: Statistics) -> None:
         )
         for row in statistics.categories
     ]
-    say_table([head, *rows])
+    # without truth the other columns would be zeros that say nothing
+    say_table([row if has_truth else row[:2] for row in [head, *rows]])
     few, middle, many = statistics.lengths
     sizes = [f"{width} x {height} ({count})" for (width, height), count in statistics.sizes]
     others = f" and {len(sizes) - 6} others" if len(sizes) > 6 else ""
-    hidden = statistics.occlusion
-    say(f"videos     {statistics.videos}, of them without an object {statistics.empty_videos}")
+    empty = f", of them without an object {statistics.empty_videos}" if has_truth else ""
+    say(f"videos     {statistics.videos}{empty}")
     lengths = f"a video has {few} to {many}, half of them up to {middle:g}"
     say(f"frames     {statistics.frames}; {lengths}")
-    say(
-        f"objects    {statistics.objects} with {statistics.masks} masks; {statistics.crowds} crowds"
-    )
+    if has_truth:
+        masks = f"{statistics.masks} masks; {statistics.crowds} crowds"
+        say(f"objects    {statistics.objects} with {masks}")
     say(f"sizes      {', '.join(sizes[:6])}{others}")
-    say(
-        f"occlusion  {hidden.hidden:.1%} of the frames of a life hidden, "
-        f"{hidden.returning} objects return, boxes overlap by {hidden.overlap:.3f}"
-    )
+    hidden = statistics.occlusion
+    if has_truth:
+        say(
+            f"occlusion  {hidden.hidden:.1%} of the frames of a life hidden, "
+            f"{hidden.returning} objects return, boxes overlap by {hidden.overlap:.3f}"
+        )
 
 
 COMMAND = Group(

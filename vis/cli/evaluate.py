@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vis.cli.arguments import Command
+from vis.cli.arguments import Command, rename_table
 from vis.cli.console import say, say_table
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 from vis.inference.options import ModelOptions  # noqa: TC001  its fields become options
@@ -86,7 +86,7 @@ def evaluate(
     """
     pair = _checked(truth=truth, results=results, model=model, data=data, save=save)
     written = _free(overwrite, json=json, save=save, report=report and f"{report}/report.html")
-    part: dict[str, Any] = {"videos": videos, "key": key, "renamed": _renamed(rename or [])}
+    part: dict[str, Any] = {"videos": videos, "key": key, "renamed": rename_table(rename)}
     how = {"frames": frames, "device": device, "batch": batch, **asdict(model_options)}
     rules: dict[str, Any] = {"frames": frames, "threshold": threshold, "protocol": protocol}
     with _launched() as processes:
@@ -144,18 +144,6 @@ def _free(overwrite: bool, **written: str | None) -> Mapping[str, str | None]:
         if path and Path(path).exists() and not overwrite:
             raise already_there(Path(path))
     return written
-
-
-def _renamed(pairs: list[str]) -> dict[str, str]:
-    table = {}
-    for pair in pairs:
-        name, equals, new = pair.partition("=")
-        if not (name and equals and new):
-            raise UsageError(
-                f"{pair!r} renames nothing", remedy="Write the data set's name = the model's."
-            )
-        table[name] = new
-    return table
 
 
 def _write(evaluation: Evaluation, written: Mapping[str, str | None], overwrite: bool) -> None:

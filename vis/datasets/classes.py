@@ -71,7 +71,7 @@ def classes_of(
     if not indices:
         raise DataError(
             f"no category of the data set has {key!r} among the classes ({_listed(class_names)})",
-            remedy=f"The data set has: {_listed(own.values())}. Map them by `renamed`.",
+            remedy=f"The data set has: {_listed(own.values())}. Map them by `renamed` (--rename).",
         )
     return Classes(class_names, indices)
 

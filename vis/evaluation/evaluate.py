@@ -144,10 +144,7 @@ def predict_set(
     opened_set = data if isinstance(data, DataSet) else open_set(data, frames)
     network = load_model(model)
     part = select_videos(opened_set.annotations, videos)
-    try:
-        shared = shared_classes(part, network, key=key, renamed=renamed)
-    except DataError as error:
-        raise error.at(str(opened_set.path)) from None
+    shared = shared_classes(part, network, key=key, renamed=renamed, where=str(opened_set.path))
     tracks = predict(
         network,
         opened_set,

@@ -58,6 +58,7 @@ def shared_classes(
     *,
     key: str = "name",
     renamed: Mapping[str, str] | None = None,
+    where: str = "",
 ) -> Shared:
     """Match the categories of a data set with the classes of a model, by name.
 
@@ -68,6 +69,7 @@ def shared_classes(
         model: its `class_names`.
         key: which entry of a category names its class: `name`, or another that the file has.
         renamed: what the data set calls it -> what the model calls it.
+        where: the data set, in messages.
 
     Raises:
         UsageError: `renamed` knows more than the data set.
@@ -75,7 +77,10 @@ def shared_classes(
     """
     names = list(names_of(model).values())
     table = annotations.categories
-    indices = classes_of(table, names, key=key, renamed=renamed).indices
+    try:
+        indices = classes_of(table, names, key=key, renamed=renamed).indices
+    except DataError as error:
+        raise (error.at(where) if where else error) from None
     ids: dict[int, int] = {}
     for category_id in sorted(indices):
         ids.setdefault(indices[category_id], category_id)
@@ -143,27 +148,67 @@ def predict(
         InputError: the frames were not found.
         DataError: a video does not fit its record.
     """
+    frames_of(data)
+    distributed = distributed or DistributedContext()
+    tracks: dict[int, list[Track]] = {}
+    hidden = None if progress and distributed.is_first else True
+    for video in tqdm(distributed.share(shared.truth.videos.values()), "videos", disable=hidden):
+        tracks[video.id] = predict_video(
+            model, data, video, shared, options=options, device=device, batch=batch
+        )
+    return _numbered(distributed.gather(tracks, shared.truth), shared.truth)
+
+
+def predict_video(
+    model: Model[Any],
+    data: DataSet,
+    video: VideoEntry,
+    shared: Shared,
+    *,
+    options: TrackOptions = OPTIONS,
+    device: str = "auto",
+    batch: int = 1,
+) -> list[Track]:
+    """What a model detects in one video, with the category ids of the data set.
+
+    Args:
+        model: as for `vis.track`.
+        data: where the frames are.
+        video: one of `data`.
+        shared: the classes.
+        options: how it is tracked.
+        device: as for `vis.track`.
+        batch: as for `vis.track`.
+
+    Raises:
+        InputError: the frames were not found.
+        DataError: the video does not fit its record.
+    """
+    try:
+        # a picture is a clip of one frame
+        alone = {"window": 1, "stride": 1} if video.length == 1 else {}
+        one = options.updated(alone)
+        source = _source(frames_of(data), video)
+        with track(source, model, options=one, device=device, batch=batch) as tracking:
+            result = tracking.collect()
+        return _tracks(result, video, shared.ids)
+    except VisError as error:
+        raise error.at(f"{data.path}: video {video.id} ({video.name})") from error
+
+
+def frames_of(data: DataSet) -> Path:
+    """The folder of the frames.
+
+    Raises:
+        InputError: it was not found.
+    """
     if data.frames is None:
         raise InputError(
             "its pictures were not found",
             where=str(data.path),
             remedy="Give the folder that the file names are relative to as frames (--frames).",
         )
-    distributed = distributed or DistributedContext()
-    tracks: dict[int, list[Track]] = {}
-    hidden = None if progress and distributed.is_first else True
-    for video in tqdm(distributed.share(shared.truth.videos.values()), "videos", disable=hidden):
-        try:
-            source = _source(data.frames, video)
-            # a picture is a clip of one frame
-            alone = {"window": 1, "stride": 1} if video.length == 1 else {}
-            one = options.updated(alone)
-            with track(source, model, options=one, device=device, batch=batch) as tracking:
-                result = tracking.collect()
-            tracks[video.id] = _tracks(result, video, shared.ids)
-        except VisError as error:
-            raise error.at(f"{data.path}: video {video.id} ({video.name})") from error
-    return _numbered(distributed.gather(tracks, shared.truth), shared.truth)
+    return data.frames
 
 
 def _source(frames: Path, video: VideoEntry) -> Path | list[Path]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from vis.formats.ytvis_records import AnnotationSet, VideoEntry
+    from vis.formats.ytvis_records import VideoEntry
 
     VideoFileReader = Callable[[Path], tuple[int, int, int]]
     """(width, height, number of frames) of a video file; raises a VisError."""
@@ -57,7 +57,7 @@ def check(
     """
     faults: list[DataError] = []
     try:
-        dataset = open_set(path, frames, faults)
+        dataset = open_set(path, frames, faults, needs_truth=False)
     except DataError as error:
         return Check(None, [*faults, error])
     if dataset.kind == "semantic":
@@ -76,7 +76,7 @@ def check(
     else:
         for video in dataset.annotations.videos.values():
             faults += _video(dataset.frames, video, read_video_file=read_video_file, decode=decode)
-    return Check(dataset, faults, list(_warnings(dataset.annotations)))
+    return Check(dataset, faults, list(_warnings(dataset)))
 
 
 def _sound(dataset: DataSet, faults: list[DataError]) -> DataSet:
@@ -179,7 +179,10 @@ def _check_picture(path: Path, video: VideoEntry, decode: bool) -> None:
         )
 
 
-def _warnings(annotation_set: AnnotationSet) -> Iterator[str]:
+def _warnings(dataset: DataSet) -> Iterator[str]:
+    annotation_set = dataset.annotations
+    if not dataset.has_truth:
+        yield "the truth of the videos is not in this file: vis predict and vis submit take it"
     for video_id, tracks in annotation_set.tracks.items():
         for track in tracks:
             visible = visible_masks(track)
@@ -194,5 +197,5 @@ def _warnings(annotation_set: AnnotationSet) -> Iterator[str]:
     used = {track.label for tracks in annotation_set.tracks.values() for track in tracks}
     unused = [c.name for key, c in annotation_set.categories.items() if key not in used]
     yield from differences(annotation_set.categories)
-    if unused:
+    if unused and dataset.has_truth:
         yield f"{len(unused)} categories have no object: {', '.join(unused[:8])[:120]}"

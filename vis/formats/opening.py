@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,8 +20,8 @@ from vis.formats.mots import mots_pictures, read_mots
 from vis.formats.reading import Reading
 from vis.formats.semantic import read_semantic
 from vis.formats.semantic_layouts import find_pairs
-from vis.formats.ytvis import annotations_of
-from vis.formats.ytvis_kinds import is_pictures
+from vis.formats.ytvis import annotations_of, videos_of
+from vis.formats.ytvis_kinds import is_pictures, lacks_truth
 
 if TYPE_CHECKING:
     from vis.errors import DataError
@@ -41,10 +41,16 @@ class DataSet:
     annotations: AnnotationSet
     frames: Path | None
     """The folder that the file names are relative to; None if it was not found."""
+    has_truth: bool = True
+    """False where videos and categories alone are listed, as in the test set of a challenge."""
 
 
 def open_set(
-    path: str | Path, frames: str | Path | None = None, faults: list[DataError] | None = None
+    path: str | Path,
+    frames: str | Path | None = None,
+    faults: list[DataError] | None = None,
+    *,
+    needs_truth: bool = True,
 ) -> DataSet:
     """Read a data set, whatever its format.
 
@@ -53,6 +59,8 @@ def open_set(
             `find_pairs`.
         frames: the folder that its file names are relative to, where it is not found by itself.
         faults: takes every faulty record; None: the first one is raised.
+        needs_truth: whether a YouTube-VIS file without annotations is refused; if not, its videos
+            have no tracks.
 
     Raises:
         InputError: there is no such file or folder.
@@ -61,27 +69,27 @@ def open_set(
     path = annotation_file(Path(path))
     if frames is not None and not Path(frames).is_dir():
         raise InputError("there is no such folder", where=str(frames), remedy="Check the path.")
-    kind, annotations, frames_folder = _read(path, faults)
+    data = _read(path, faults, needs_truth)
     if frames is not None:
-        frames_folder = Path(frames)
-    elif frames_folder is None and path.suffix.lower() == ".json":
-        frames_folder = frames_folder_of(path, annotations)
-    return DataSet(path=path, kind=kind, annotations=annotations, frames=frames_folder)
+        return replace(data, frames=Path(frames))
+    if data.frames is None and path.suffix.lower() == ".json":
+        return replace(data, frames=frames_folder_of(path, data.annotations))
+    return data
 
 
-def _read(
-    path: Path, faults: list[DataError] | None
-) -> tuple[DataSetKind, AnnotationSet, Path | None]:
+def _read(path: Path, faults: list[DataError] | None, needs_truth: bool) -> DataSet:
     pairs = find_pairs(path)
     if pairs is not None:
-        return "semantic", read_semantic(path, pairs, faults), pairs.frames
+        return DataSet(path, "semantic", read_semantic(path, pairs, faults), pairs.frames)
     if path.is_dir() and not is_mots(path):
         refuse_folder_of_sets(path)
-        return "davis", read_davis(path, faults), davis_layout(path).frames
+        return DataSet(path, "davis", read_davis(path, faults), davis_layout(path).frames)
     if path.is_dir() or path.suffix.lower() == ".txt":
         root = path if path.is_dir() else path.parent
-        return "mots", read_mots(path, faults), mots_pictures(root)
+        return DataSet(path, "mots", read_mots(path, faults), mots_pictures(root))
     value, reading = read_json(path), Reading(str(path), faults)
     if is_pictures(value):
-        return "coco", pictures_of(value, reading), None
-    return "ytvis", annotations_of(value, reading), None
+        return DataSet(path, "coco", pictures_of(value, reading), None)
+    if lacks_truth(value) and not needs_truth:
+        return DataSet(path, "ytvis", videos_of(value, reading), None, has_truth=False)
+    return DataSet(path, "ytvis", annotations_of(value, reading), None)

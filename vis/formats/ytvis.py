@@ -43,6 +43,7 @@ __all__ = [
     "read_tracks",
     "read_videos",
     "results_of",
+    "videos_of",
     "write_annotations",
     "write_results",
 ]
@@ -70,7 +71,7 @@ def read_videos(path: str | Path, faults: Faults | None = None) -> AnnotationSet
         InputError: the file cannot be read.
         DataError: it is of another kind, or a record is faulty and `faults` does not take it.
     """
-    return _videos(read_json(path), Reading(str(path), faults))
+    return videos_of(read_json(path), Reading(str(path), faults))
 
 
 def read_results(
@@ -159,7 +160,12 @@ def write_results(
     write_json(path, value, overwrite=overwrite)
 
 
-def _videos(value: Any, reading: Reading) -> AnnotationSet:
+def videos_of(value: Any, reading: Reading) -> AnnotationSet:
+    """The videos and categories that the JSON value of a file holds; no tracks.
+
+    Raises:
+        DataError: as `read_videos`.
+    """
     lists = annotation_lists(value, reading.path, _TABLES)
     videos = reading.by_id(lists["videos"], "videos", parse_video)
     return AnnotationSet(
@@ -177,7 +183,7 @@ def annotations_of(value: Any, reading: Reading) -> AnnotationSet:
         DataError: as `read_annotations`.
     """
     lists = annotation_lists(value, reading.path, (*_TABLES, "annotations"))
-    frame = _videos(value, reading)
+    frame = videos_of(value, reading)
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in frame.videos}
     extra: dict[int, Extra] = {}
 

@@ -26,6 +26,13 @@ def is_pictures(value: object) -> bool:
     return _kind_of_file(value) in (PICTURES, FRAMES)
 
 
+def lacks_truth(value: object) -> bool:
+    """Whether annotations are null or missing, as where the truth of the videos is not public."""
+    if not isinstance(value, dict) or _kind_of_object(value) != ANNOTATIONS:
+        return False
+    return value.get("annotations") is None
+
+
 def annotation_lists(value: object, path: str, keys: Sequence[str]) -> dict[str, list[Any]]:
     """The named top-level lists of an annotation file.
 
@@ -61,6 +68,7 @@ def result_list(value: object, path: str) -> list[Any]:
 
 
 _PICTURE_RESULTS = "COCO results of single pictures"
+_PREDICTION = " Of this one, vis predict writes what a model detects, for vis submit."
 
 
 def _named_lists(
@@ -75,7 +83,7 @@ def _named_lists(
             where=path,
             remedy=f"Give the file that holds {first}, categories and annotations.",
         )
-    return {key: _list(value, key, path) for key in keys}
+    return {key: _list(value, key, path, expected) for key in keys}
 
 
 def _kind_of_file(value: object) -> str:
@@ -101,14 +109,15 @@ def _kind_of_object(value: dict[str, Any]) -> str:
     return f"an object with the keys {keys:.200}" if keys else "an empty object"
 
 
-def _list(value: dict[str, Any], key: str, path: str) -> list[Any]:
+def _list(value: dict[str, Any], key: str, path: str, expected: str) -> list[Any]:
     entries = value.get(key)
     if key == "annotations" and entries is None:
         stated = "null" if key in value else "missing"
+        prediction = _PREDICTION if expected == ANNOTATIONS else ""
         raise DataError(
             f"annotations is {stated}: the truth is not in this file",
             where=path,
-            remedy="Use a split whose annotations are public.",
+            remedy=f"Use a split whose annotations are public.{prediction}",
         )
     # no object in any video is possible, no video and no category are not
     if not isinstance(entries, list) or (not entries and key != "annotations"):

@@ -1,10 +1,13 @@
-"""A model as users name it, and the names of its classes."""
+"""A model as users name it, the names of its classes, and a number to know it again by."""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from vis import weights
 from vis.errors import UsageError
@@ -34,6 +37,16 @@ def load_model(model: Model[Any] | str | os.PathLike[str] | None) -> Model[Any]:
             remedy="Give a weight file, or the name of one in the folder of weights.",
         )
     return weights.load(shipped_file())
+
+
+def model_sha256(model: Model[Any]) -> str:
+    """A number for weights, classes and settings together; equal where the model is."""
+    digest = hashlib.sha256(f"{model.name} {model.config} {model.class_names}".encode())
+    # settings too: the same weights with another window are another model
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def names_of(model: Model[Any]) -> dict[int, str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from vis.errors import UsageError, VisError
-from vis.inference.model_classes import load_model
+from vis.inference.model_classes import load_model, model_sha256
 from vis.inference.options import TrackOptions
 from vis.inference.predictor import device_of
 from vis.inference.resolved_options import resolve
@@ -150,13 +147,3 @@ def _ending_and_kind(output: str) -> tuple[str, str | None]:
             remedy=f"Take one of {' '.join(kinds)}, or end the name of a folder with /.",
         )
     return "", None
-
-
-def model_sha256(model: Model[Any]) -> str:
-    """A number for weights, classes and settings together; equal where the model is."""
-    digest = hashlib.sha256(f"{model.name} {model.config} {model.class_names}".encode())
-    # settings too: the same weights with another window are another model
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
