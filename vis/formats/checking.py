@@ -63,7 +63,7 @@ def check(
     if dataset.kind == "semantic":
         dataset = _sound(dataset, faults)
     faults += _same_names(dataset)
-    if not faults:
+    if not faults and dataset.has_truth:
         faults += _nothing_to_learn(dataset)
     if dataset.frames is None:
         faults.append(
