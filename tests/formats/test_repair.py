@@ -128,3 +128,13 @@ def test_nothing_is_overwritten_and_no_folder_is_mended(mended, truth, tmp_path)
     (tmp_path / "davis").mkdir()
     with pytest.raises(UsageError, match="only JSON files"):
         repair(tmp_path / "davis", tmp_path / "new.json")
+
+
+def test_backslashes_become_slashes(mended, truth):
+    names = truth["videos"][0]["file_names"]
+    windows = [name.replace("/", "\\") for name in names]
+    changes, value = mended(
+        {**truth, "videos": [{**truth["videos"][0], "file_names": windows}, *truth["videos"][1:]]}
+    )
+    assert changes == ["videos[0] (id 3): its file names have forward slashes now."]
+    assert value == truth

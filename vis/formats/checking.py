@@ -12,8 +12,9 @@ from vis.formats.faults import crowds_alone
 from vis.formats.opening import DataSet, open_set
 from vis.formats.paths import inside, video_file_of
 from vis.formats.published import differences
+from vis.formats.stated_boxes import box_warnings, corner_faults
 from vis.formats.statistics import visible_masks
-from vis.ops.pictures import FAULTS, FORMATS
+from vis.ops.pictures import FAULTS, FORMATS, upright_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,10 +63,14 @@ def check(
         return Check(None, [*faults, error])
     if dataset.kind == "semantic":
         dataset = _sound(dataset, faults)
+    # what is missing because a record is faulty is no fault, and no note, of its own
+    complete = not faults
     faults += _same_names(dataset)
+    corners = list(corner_faults(dataset.annotations, str(dataset.path)))
+    faults += corners
     if not faults:
         faults += _nothing_to_learn(dataset)
-    if dataset.frames is None:
+    if dataset.frames is None and (complete or dataset.annotations.videos):
         faults.append(
             DataError(
                 "its pictures were not found",
@@ -73,10 +78,13 @@ def check(
                 remedy="Give the folder that the file names are relative to with --frames.",
             )
         )
-    else:
+    elif dataset.frames is not None:
         for video in dataset.annotations.videos.values():
             faults += _video(dataset.frames, video, read_video_file=read_video_file, decode=decode)
-    return Check(dataset, faults, list(_warnings(dataset.annotations)))
+    warnings = list(_warnings(dataset.annotations, complete))
+    if not corners:
+        warnings += box_warnings(dataset.annotations)
+    return Check(dataset, faults, warnings)
 
 
 def _sound(dataset: DataSet, faults: list[DataError]) -> DataSet:
@@ -159,18 +167,19 @@ def _check_video_file(video: VideoEntry, actual: tuple[int, int, int]) -> None:
 
 
 def _check_picture(path: Path, video: VideoEntry, decode: bool) -> None:
+    recorded = (video.width, video.height)
     try:
         with Image.open(path, formats=FORMATS) as picture:
-            size = picture.size
+            size = recorded if recorded == upright_size(picture) else picture.size
             # a header costs little; damage behind it shows in decoding alone
-            if size == (video.width, video.height) and decode:
+            if size == recorded and decode:
                 picture.load()
     except FAULTS as error:
         raise DataError(
             f"the picture cannot be read ({type(error).__name__}: {error})",
             remedy="Fetch it again.",
         ) from None
-    if size != (video.width, video.height):
+    if size != recorded:
         turned = ", the two sides are swapped" if size == (video.height, video.width) else ""
         raise DataError(
             f"the picture is {size[0]} x {size[1]}, its record says "
@@ -179,7 +188,7 @@ def _check_picture(path: Path, video: VideoEntry, decode: bool) -> None:
         )
 
 
-def _warnings(annotation_set: AnnotationSet) -> Iterator[str]:
+def _warnings(annotation_set: AnnotationSet, complete: bool) -> Iterator[str]:
     for video_id, tracks in annotation_set.tracks.items():
         for track in tracks:
             visible = visible_masks(track)
@@ -194,5 +203,5 @@ def _warnings(annotation_set: AnnotationSet) -> Iterator[str]:
     used = {track.label for tracks in annotation_set.tracks.values() for track in tracks}
     unused = [c.name for key, c in annotation_set.categories.items() if key not in used]
     yield from differences(annotation_set.categories)
-    if unused:
+    if unused and complete:
         yield f"{len(unused)} categories have no object: {', '.join(unused[:8])[:120]}"
