@@ -89,7 +89,7 @@ RECORD_FAULTS = [
     ((*MASK, "counts"), [40, -1, 9], FIRST + r"frame 0: counts\[1\] is -1, outside 0 to 48"),
     ((*MASK, "counts"), [40, 8.0], FIRST + r"frame 0: counts\[1\] is float"),
     (MASK, [], FIRST + "frame 0: a mask by polygons is a list of at least one"),
-    (MASK, [1, 1, 5, 1, 5, 5], FIRST + "frame 0: polygon 0 is int, not a list of numbers"),
+    (MASK, [1, 1, 5, 1, 5, 5], FIRST + "frame 0: a polygon lies in no list"),
     (MASK, [[1, 1, 5, 1]], FIRST + "frame 0: polygon 0 has 4 numbers"),
     (MASK, [[1, 1, 5, 1, 5]], FIRST + "frame 0: polygon 0 has 5 numbers"),
     (

@@ -81,8 +81,8 @@ class Reading:
         return table
 
     def _follows(self, value: object, needs: Mapping[str, str]) -> bool:
-        named = ((_stated(value, key), self.refused.get(table, ())) for key, table in needs.items())
-        return any(stated is not None and stated in refused for stated, refused in named)
+        ids = ((_stated(value, key), self.refused.get(table, ())) for key, table in needs.items())
+        return any(stated is not None and stated in refused for stated, refused in ids)
 
     def collect(self, error: DataError, where: str) -> None:
         """Collect a fault of the record at `where`, or raise it.

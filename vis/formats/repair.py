@@ -11,6 +11,7 @@ from vis.errors import DataError, UsageError
 from vis.formats.coco import parse_object, parse_picture, pictures_of
 from vis.formats.folders import annotation_file
 from vis.formats.json_file import read_json, write_json
+from vis.formats.polygon_repair import with_polygons
 from vis.formats.reading import Reading, before_writing, id_of
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
@@ -75,9 +76,9 @@ def repair(path: str | Path, out: str | Path) -> list[str]:
     """Write a corrected copy of an annotation file; pictures are not looked at.
 
     Boxes, areas and sizes of an annotation that contradict its masks are made anew from them. An
-    annotation whose id is taken gets a new one. File names get forward slashes. Records that are
-    faulty otherwise, that name no sound record, or whose object no frame shows, are left out. All
-    else stays as it is.
+    annotation whose id is taken gets a new one. File names get forward slashes; polygons become one
+    list each and lose parts of less than three points. Records that are faulty otherwise, that name
+    no sound record, or whose object no frame shows, are left out. All else stays as it is.
 
     Returns:
         One line for each record that was changed or left out.
@@ -184,6 +185,11 @@ class _Repair:
             if not isinstance(entry, dict):
                 raise
             fault = error
+        redrawn = with_polygons(entry)
+        if redrawn != entry:
+            done = "only its sound polygons are left, each one list"
+            self.changes.append(f"{where}: {done}: {fault}")
+            return self._object(redrawn, where)
         reduced = {key: entry[key] for key in entry if key not in _REDUNDANT}
         annotation = self.layout.parse_object(reduced, self.videos, self.categories)
         redundant = self.layout.redundant(annotation.track, reduced)
@@ -211,5 +217,6 @@ def _check_unambiguous(entry: object, first: dict[int, object], where: str) -> N
 
 def _id(entry: object) -> int | None:
     value = entry.get("id") if isinstance(entry, dict) else None
-    whole = type(value) is int or (type(value) is float and value.is_integer())
-    return int(value) if whole else None
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
