@@ -157,7 +157,9 @@ def test_a_list_that_is_not_there_is_named(folder, truth, changes, words):
         ('[{"video_id": 3}]', "this is YouTube-VIS results, not YouTube-VIS annotations"),
         ('{"videos": [{"id": 3, "wid', "cut off"),
         ("<!DOCTYPE html>", "an HTML or XML page"),
-        ('{"videos": [NaN]}', "NaN is not a JSON number"),
+        ('{"videos": [NaN]}', r"videos\[0\]: NaN is not a JSON number"),
+        ('{"a": [{"id": 7, "bbox": [1, NaN]}]}', r"a\[0\] \(id 7\): bbox\[1\]: NaN is not a JSON"),
+        ('{"a": [{"id": 7, "b": Infinity}]}', r"a\[0\] \(id 7\): b: Infinity is not a JSON number"),
         ("", "the file is empty"),
     ],
 )
@@ -333,6 +335,13 @@ def test_pictures_that_are_nowhere_are_one_fault_unless_their_folder_is_given(fo
         found_in(tmp_path / "nowhere")
 
 
+def test_pictures_that_are_urls_are_named_so(coco, changed):
+    value = json.loads((coco / "instances.json").read_text())
+    value = changed(value, ("images", 0, "file_name"), "s3://bucket/1.jpg")
+    (coco / "instances.json").write_text(json.dumps(value))
+    only_fault(coco, "its pictures are URLs, not files, the first is s3://bucket/1.jpg.* Fetch")
+
+
 def test_a_film_stands_in_for_the_folder_of_its_name(folder):
     frames = folder / "JPEGImages"
     for path in (frames / "b").iterdir():
@@ -367,6 +376,17 @@ def test_what_is_legal_but_odd_is_a_note(folder, truth):
     assert result.warnings == [
         "annotation 40 of video 3 is seen in no frame",
         "1 categories have no object: owl",
+    ]
+
+
+def test_a_category_that_only_stands_above_others_is_a_note_of_its_own(folder, truth):
+    truth["categories"][0]["supercategory"] = "pets"
+    truth["categories"].append({"id": 0, "name": "pets", "supercategory": "none"})
+    (folder / "instances.json").write_text(json.dumps(truth))
+    result = found_in(folder)
+    assert not result.faults
+    assert result.warnings == [
+        "category 0 (pets) is the supercategory of others and has no object: training leaves it out"
     ]
 
 

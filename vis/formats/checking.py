@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from vis.errors import DataError, InputError, VisError
-from vis.formats.faults import crowds_alone
+from vis.formats.faults import crowds_alone, pictures_missing
 from vis.formats.opening import DataSet, open_set
 from vis.formats.paths import inside, video_file_of
 from vis.formats.published import differences
 from vis.formats.stated_boxes import box_warnings, corner_faults
-from vis.formats.statistics import visible_masks
+from vis.formats.statistics import supercategories_alone, visible_masks
 from vis.ops.pictures import FAULTS, FORMATS, upright_size
 
 if TYPE_CHECKING:
@@ -71,13 +71,8 @@ def check(
     if not faults:
         faults += _nothing_to_learn(dataset)
     if dataset.frames is None and (complete or dataset.annotations.videos):
-        faults.append(
-            DataError(
-                "its pictures were not found",
-                where=str(dataset.path),
-                remedy="Give the folder that the file names are relative to with --frames.",
-            )
-        )
+        remedy = "Give the folder that the file names are relative to with --frames."
+        faults.append(pictures_missing(dataset, remedy))
     elif dataset.frames is not None:
         for video in dataset.annotations.videos.values():
             faults += _video(dataset.frames, video, read_video_file=read_video_file, decode=decode)
@@ -201,7 +196,18 @@ def _warnings(annotation_set: AnnotationSet, complete: bool) -> Iterator[str]:
                     f"in {len(empty)} frames, the first is {empty[0]}"
                 )
     used = {track.label for tracks in annotation_set.tracks.values() for track in tracks}
-    unused = [c.name for key, c in annotation_set.categories.items() if key not in used]
+    above = supercategories_alone(annotation_set)
+    unused = [
+        category.name
+        for key, category in annotation_set.categories.items()
+        if key not in used and category not in above
+    ]
+    if complete:
+        yield from (
+            f"category {category.id} ({category.name}) is the supercategory of others and has no "
+            "object: training leaves it out"
+            for category in above
+        )
     yield from differences(annotation_set.categories)
     if unused and complete:
         yield f"{len(unused)} categories have no object: {', '.join(unused[:8])[:120]}"
