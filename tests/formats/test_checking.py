@@ -254,6 +254,15 @@ def test_a_box_of_two_corners_is_a_fault(coco, changed):
     only_fault(coco, "boxes of 1 annotations are two corners, the first is that of annotation 40")
 
 
+def test_a_picture_with_several_records_is_a_note(coco):
+    value = json.loads((coco / "instances.json").read_text())
+    value["images"].append({**value["images"][0], "id": 4})
+    (coco / "instances.json").write_text(json.dumps(value))
+    result = found_in(coco)
+    assert not result.faults
+    assert "1 pictures have several records, the first is 1.jpg" in result.warnings
+
+
 def test_crowds_alone_and_no_object_at_all_are_faults(folder, truth):
     for annotation in truth["annotations"]:
         annotation["iscrowd"] = 1

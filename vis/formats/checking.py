@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -209,5 +210,9 @@ def _warnings(annotation_set: AnnotationSet, complete: bool) -> Iterator[str]:
             for category in above
         )
     yield from differences(annotation_set.categories)
+    names = Counter(v.file_names[0] for v in annotation_set.videos.values() if v.length == 1)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        yield f"{len(twice)} pictures have several records, the first is {twice[0]}"
     if unused and complete:
         yield f"{len(unused)} categories have no object: {', '.join(unused[:8])[:120]}"
