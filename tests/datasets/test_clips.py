@@ -165,3 +165,26 @@ def test_every_clip_of_a_real_set_is_read(shared, random):
     for index in range(len(source)):
         sample = source.sample(index, random)
         assert len(sample.frames) == 5 and sample.targets.visible.any(1).all()
+
+
+@pytest.mark.parametrize(
+    ("stored", "orientation", "bright"),
+    [
+        ((80, 48), 1, (0, slice(None))),
+        ((48, 80), 6, (slice(None), -1)),
+        ((48, 80), 8, (slice(None), 0)),
+        ((80, 48), 3, (-1, slice(None))),
+        ((80, 48), 6, (0, slice(None))),
+    ],
+)
+def test_a_picture_is_read_upright_where_its_record_is(tmp_path, stored, orientation, bright):
+    """Its first stored row is bright; a record of the stored sides alone leaves it there."""
+    pixels = np.zeros((stored[1], stored[0], 3), np.uint8)
+    pixels[0] = 255
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(pixels).save(tmp_path / "0.png", exif=exif)
+    frame = read_frames(tmp_path, VideoEntry(1, "v", 80, 48, 1, ("0.png",)), [0])[0, 0].numpy()
+    expected = np.zeros((48, 80), np.uint8)
+    expected[bright] = 255
+    assert np.array_equal(frame, expected)

@@ -67,6 +67,22 @@ def test_crowds_alone_are_refused_or_are_objects(make_set, tmp_path):
     assert len(clips.sample(0, np.random.default_rng(0)).targets.labels) == 2
 
 
+def test_a_category_that_only_stands_above_others_is_no_class(make_set, tmp_path):
+    annotations, _ = make_set((6, 4), folder=tmp_path / "set" / "JPEGImages")
+    table = {
+        id_: replace(category, extra={"supercategory": "cup"})
+        for id_, category in annotations.categories.items()
+    }
+    path = tmp_path / "set" / "instances.json"
+    write_annotations(path, replace(annotations, categories=table))
+    source = Source(path=str(path))
+    assert open_dataset(DataConfig(sources=(source,))).names == ("cat", "dog")
+    stated = DataConfig(sources=(source,), classes=("cat", "cup"))
+    assert open_dataset(stated).names == ("cat", "cup")
+    source = Source(path=str(path), renamed={"cup": "mug"})
+    assert open_dataset(DataConfig(sources=(source,))).names == ("cat", "dog", "mug")
+
+
 def test_classes_without_an_object_are_refused_unless_another_source_has_some(path):
     nothing = Source(path=path)
     with pytest.raises(DataError, match="no object of the classes"):

@@ -52,6 +52,12 @@ def test_videos_that_are_all_alike_leave_no_doubt(make):
     assert (interval.low, interval.high, interval.draws) == (1, 1, 50)
 
 
+def test_a_single_video_has_no_interval(make):
+    found = evaluate_tracks(make.set({1: [make.still(1, 1, 4, 4)]}), {1: []})
+    interval = bootstrap(found, draws=5)
+    assert (interval.low, interval.high, interval.draws) == (-1, -1, 0)
+
+
 def test_nothing_to_find_is_said(make):
     found = evaluate_tracks(make.set({1: []}), {1: [make.still(1, 1, 4, 4)]})
     assert bootstrap(found, draws=5).draws == 0

@@ -258,3 +258,10 @@ def test_single_pictures_have_the_numbers_of_coco(shared):
     with pytest.raises(UsageError, match="boxes make no report"):
         found.report(folder)
     assert list(found.categories()) == []
+
+
+def test_one_video_is_measured_without_an_interval(data):
+    truth = open_set(data).annotations
+    one = truth.of(list(truth.videos)[:1])
+    found = evaluate(one, one.tracks)
+    assert next(found.table())[2] == "" and found.numbers["AP"] == pytest.approx(1)

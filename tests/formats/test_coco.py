@@ -122,7 +122,7 @@ FAULTS = [
     (("annotations", 0, "segmentation", "size"), [8, 6], r"annotations\[0\] .* swapped"),
     (("annotations", 1, "bbox"), [2, 1, 3], r"annotations\[1\] .* box is a list of 3"),
     (("annotations", 1, "bbox"), [2, 1, -3, 2], r"annotations\[1\] .* box is \[2, 1, -3, 2\]"),
-    (("annotations", 1, "bbox"), [2, 1, 30, 2], r"annotations\[1\] .* leaves the picture"),
+    (("annotations", 1, "bbox"), [20, 1, 30, 2], r"annotations\[1\] .* leaves the picture"),
     (("annotations", 1, "area"), -1, r"annotations\[1\] .* area is -1"),
 ]
 

@@ -128,3 +128,40 @@ def test_nothing_is_overwritten_and_no_folder_is_mended(mended, truth, tmp_path)
     (tmp_path / "davis").mkdir()
     with pytest.raises(UsageError, match="only JSON files"):
         repair(tmp_path / "davis", tmp_path / "new.json")
+
+
+def test_backslashes_become_slashes(mended, truth):
+    names = truth["videos"][0]["file_names"]
+    windows = [name.replace("/", "\\") for name in names]
+    changes, value = mended(
+        {**truth, "videos": [{**truth["videos"][0], "file_names": windows}, *truth["videos"][1:]]}
+    )
+    assert changes == ["videos[0] (id 3): its file names have forward slashes now."]
+    assert value == truth
+
+
+OUTLINE = [2, 1, 5, 1, 5, 3, 2, 3]
+POINTS = [[2, 1], [5, 1], [5, 3], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (OUTLINE, "a polygon lies in no list of polygons"),
+        (POINTS, "a list of points lies in no list of polygons"),
+        ([POINTS], "polygon 0 is a list of points"),
+        ([OUTLINE, [4, 4]], "polygon 1 has 2 numbers"),
+        ([[1, 1, 2, 2], OUTLINE], "polygon 0 has 4 numbers"),
+    ],
+)
+def test_only_what_is_wrong_of_polygons_goes(mended, truth, changed, frame, words):
+    value = changed(truth, MASK, frame)
+    del value["annotations"][0]["bboxes"], value["annotations"][0]["areas"]
+    changes, copied = mended(value)
+    assert len(changes) == 1 and words in changes[0], changes
+    assert copied == changed(value, MASK, [OUTLINE])
+
+
+def test_an_object_without_a_sound_polygon_is_left_out(mended, truth, changed):
+    changes, _ = mended(changed(truth, MASK, [[4, 4]]))
+    assert re.search("is left out: frame 0: polygon 0 has 2 numbers", changes[0])

@@ -10,7 +10,7 @@ RESULT_FAULTS = [
     ((1,), None, r"results\[1\]: this is null, not an object"),
     ((1, "video_id"), ..., r"results\[1\]: video_id is missing"),
     ((1, "video_id"), "7", r"results\[1\]: video_id is text '7'"),
-    ((1, "category_id"), 5.0, r"results\[1\]: category_id is 5\.0"),
+    ((1, "category_id"), 5.5, r"results\[1\]: category_id is 5\.5"),
     ((1, "score"), ..., r"results\[1\]: score is missing"),
     ((1, "score"), None, r"results\[1\]: score is null, not a number from 0 to 1"),
     ((1, "score"), True, "score is true"),

@@ -25,6 +25,7 @@ from vis.errors import (
 )
 from vis.storage.lock import locked
 from vis.training.experiment import read_experiment, text_of
+from vis.training.failed_start import taken_back
 from vis.training.run import LOCK, begin, dry_run, go_on
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +128,7 @@ def test_a_picture_that_cannot_be_read_stops_or_is_counted(
     changes += ["--data.classes=[flat, tall]", "--training.batch", "1", "--data.sampling=cyclic"]
     with pytest.raises(DataError, match=r"v2/0000\d\.jpg \(frame \d of video 2\): .* decoded"):
         begin(read_experiment(config, changes), tmp_path / "stops")
+    assert not (tmp_path / "stops").exists()
     changes += ["--data.on_bad_sample", "skip", "--training.steps"]
     for run in ("one", "other"):
         with pytest.warns(VisWarning, match=r"v2/0000\d\.jpg .*decoded.* place \(1 of at most 1\)"):
@@ -199,7 +201,34 @@ def test_faults_of_the_command_are_one_line(config, tmp_path, capsys, changes, c
     assert main(["train", "-c", str(config), *run, *changes]) == code
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and words in lines[0], lines
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_failed_to_start_leaves_its_folder_for_the_corrected_command(
+    config: Path, tmp_path: Path
+):
+    run = tmp_path / "runs" / "run"
+    one = ["train", "-c", str(config), "-o", str(run), "--training.steps=1"]
+    assert main([*one, "--init", "no.file"]) == 66
+    assert not run.exists()
+    run.mkdir()
+    (run / "notes.md").write_text("mine")
+    assert main([*one, "--init", "no.file"]) == 66
+    assert [path.name for path in run.iterdir()] == ["notes.md"]
+    assert main(one) == 0
+    assert (run / "model.safetensors").is_file() and (run / "notes.md").is_file()
+
+
+def test_what_was_logged_before_a_failure_stays(tmp_path: Path):
+    def start():
+        with taken_back(tmp_path):
+            (tmp_path / "config.yaml").touch()
+            (tmp_path / "log.jsonl").write_text("{}")
+            raise DataError("after a step")
+
+    with pytest.raises(DataError):
+        start()
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_either_config_or_resume(config: Path, capsys):

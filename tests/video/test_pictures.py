@@ -32,6 +32,13 @@ def test_a_folder_a_glob_a_list_and_one_picture_are_videos(tmp_path):
             reader.clip([4])
 
 
+def test_hidden_files_are_no_frames(tmp_path):
+    Image.new("RGB", (8, 6)).save(tmp_path / "0.jpg")
+    (tmp_path / "._0.jpg").write_bytes(b"\0\5\26\7")
+    with open_video(str(tmp_path)) as video:
+        assert video.info.frames == 1
+
+
 def test_times_beside_the_pictures_are_kept(tmp_path):
     for number in range(3):
         save(tmp_path / f"{number}.png", number)

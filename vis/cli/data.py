@@ -33,8 +33,9 @@ def check(
 
     With --fix, a corrected copy of a JSON file is written, and the exit code is that of the copy.
     Boxes, areas and sizes that contradict the masks are made anew from them; an annotation whose id
-    is taken gets a new one; records that are faulty otherwise, that name no sound record, or whose
-    object no frame shows, are left out. Each change is listed. Pictures stay as they are.
+    is taken gets a new one; file names get forward slashes; polygons become one list each and lose
+    parts of less than three points; records that are faulty otherwise, that name no sound record,
+    or whose object no frame shows, are left out. Each change is listed. Pictures stay as they are.
 
     Args:
         paths: Annotation files or folders.
@@ -200,8 +201,11 @@ def _mended(result: Check, path: str, fix: str, decode: bool) -> Check:
     from vis.formats.repair import repair
 
     say("")
-    for change in repair(path, fix):
+    changes = repair(path, fix)
+    for change in changes:
         say(f"fixed: {change}")
+    if not changes:
+        say(f"fixed: nothing could be put right in the file; {fix} says the same")
     return _check(fix, result.dataset.frames if result.dataset else None, decode)
 
 

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vis.errors import DataError, InputError
 from vis.formats.paths import inside, video_file_of
-from vis.ops.pictures import FAULTS, FORMATS
+from vis.ops.pictures import FAULTS, FORMATS, as_recorded
 from vis.video import open_video
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def read_frames(folder: Path, video: VideoEntry, indices: Sequence[int]) -> Tens
 
     The frames are the pictures that the entry names, below `folder`. Where their own folder is
     not there but a video file of its name is, as `clip.mp4` for `clip/00000.jpg`, they are the
-    frames of that video: frame i is entry i.
+    frames of that video: frame i is entry i. A picture that EXIF data turn is read upright, where
+    its sides are then those of the entry.
 
     Raises:
         InputError: a file is missing.
@@ -55,9 +56,9 @@ def _picture(folder: Path, video: VideoEntry, index: int) -> Tensor:
         raise InputError("the frame is missing", where=where, remedy="Check the folder of frames.")
     try:
         with Image.open(path, formats=FORMATS) as picture:
-            _check_size((picture.height, picture.width), video, where)
-            # a turn in the EXIF data is left alone: annotations speak of the picture as stored
-            return torch.from_numpy(np.array(picture.convert("RGB")))
+            upright = as_recorded(picture, (video.width, video.height))
+            _check_size((upright.height, upright.width), video, where)
+            return torch.from_numpy(np.array(upright.convert("RGB")))
     except DataError:
         raise
     except UnidentifiedImageError:

@@ -18,6 +18,7 @@ from vis.datasets.unreadable import ReplaceUnreadable
 from vis.errors import DataError, InputError, UsageError, VisError
 from vis.formats.faults import crowds_alone
 from vis.formats.opening import open_set
+from vis.formats.statistics import supercategories_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def open_dataset(config: DataConfig) -> ClipSource:
     if not config.sources:
         raise UsageError("there is no data set", remedy="Give the path of one.")
     opened = [_opened(settings) for settings in config.sources]
-    names = config.classes or _all_names(config.sources, opened)
+    names = config.classes or _names_to_learn(config.sources, opened)
     _check_known(names, config.sources, opened)
     _check_objects(names, config.sources, opened)
     sources = [
@@ -112,6 +113,21 @@ def _all_names(sources: tuple[Source, ...], opened: list[DataSet]) -> tuple[str,
     names: dict[str, None] = {}
     for settings, data in zip(sources, opened, strict=True):
         names |= dict.fromkeys(_classes(settings, data, None).names)
+    return tuple(names)
+
+
+def _names_to_learn(sources: tuple[Source, ...], opened: list[DataSet]) -> tuple[str, ...]:
+    """The classes of all sources, without names that only stand above others."""
+    names: dict[str, None] = {}
+    for settings, data in zip(sources, opened, strict=True):
+        classes = _classes(settings, data, None)
+        above = {category.id for category in supercategories_alone(data.annotations)}
+        own = {
+            index
+            for id_, index in classes.indices.items()
+            if id_ not in above or data.annotations.categories[id_].name in settings.renamed
+        }
+        names |= {name: None for index, name in enumerate(classes.names) if index in own}
     return tuple(names)
 
 

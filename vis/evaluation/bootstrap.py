@@ -56,7 +56,8 @@ def bootstrap(
 
     Nothing is matched again: a video that is drawn twice brings its matches twice. A category
     without truth in a draw does not count in it. Results of equal score keep the order of the whole
-    set. It tells how much AP owes to the choice of videos, not to the training.
+    set. It tells how much AP owes to the choice of videos, not to the training. A single video
+    leaves no choice, and so has no interval: no draw counts.
 
     Raises:
         UsageError: no draw, or a level outside 0..1.
@@ -69,7 +70,7 @@ def bootstrap(
     videos = len(ap.video_ids)
     categories = _categories(ap)
     values = [np.zeros(0)]
-    for first in range(0, draws if videos else 0, _AT_ONCE):
+    for first in range(0, draws if videos > 1 else 0, _AT_ONCE):
         samples = generator.integers(videos, size=(min(_AT_ONCE, draws - first), videos))
         weights = np.array([np.bincount(row, minlength=videos) for row in samples])
         values.append(_mean_ap(categories, weights, ap))

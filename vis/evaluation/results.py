@@ -170,6 +170,8 @@ class Evaluation:
     def _swing(self) -> str:
         if self.boxes_alone:
             return "of boxes"
+        if not self.interval.draws:
+            return ""
         span = f"{percent(or_nan(self.interval.low))} to {percent(or_nan(self.interval.high))}"
         return f"{span} in {self.interval.level:.0%} of draws of such videos"
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from vis.errors import DataError, InputError, VisError
-from vis.formats.faults import crowds_alone
+from vis.formats.faults import crowds_alone, pictures_missing
 from vis.formats.opening import DataSet, open_set
 from vis.formats.paths import inside, video_file_of
 from vis.formats.published import differences
-from vis.formats.statistics import visible_masks
-from vis.ops.pictures import FAULTS, FORMATS
+from vis.formats.stated_boxes import box_warnings, corner_faults
+from vis.formats.statistics import supercategories_alone, visible_masks
+from vis.ops.pictures import FAULTS, FORMATS, upright_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,21 +64,23 @@ def check(
         return Check(None, [*faults, error])
     if dataset.kind == "semantic":
         dataset = _sound(dataset, faults)
+    # what is missing because a record is faulty is no fault, and no note, of its own
+    complete = not faults
     faults += _same_names(dataset)
+    corners = list(corner_faults(dataset.annotations, str(dataset.path)))
+    faults += corners
     if not faults and dataset.has_truth:
         faults += _nothing_to_learn(dataset)
-    if dataset.frames is None:
-        faults.append(
-            DataError(
-                "its pictures were not found",
-                where=str(dataset.path),
-                remedy="Give the folder that the file names are relative to with --frames.",
-            )
-        )
-    else:
+    if dataset.frames is None and (complete or dataset.annotations.videos):
+        remedy = "Give the folder that the file names are relative to with --frames."
+        faults.append(pictures_missing(dataset, remedy))
+    elif dataset.frames is not None:
         for video in dataset.annotations.videos.values():
             faults += _video(dataset.frames, video, read_video_file=read_video_file, decode=decode)
-    return Check(dataset, faults, list(_warnings(dataset)))
+    warnings = list(_warnings(dataset, complete))
+    if not corners:
+        warnings += box_warnings(dataset.annotations)
+    return Check(dataset, faults, warnings)
 
 
 def _sound(dataset: DataSet, faults: list[DataError]) -> DataSet:
@@ -159,18 +163,19 @@ def _check_video_file(video: VideoEntry, actual: tuple[int, int, int]) -> None:
 
 
 def _check_picture(path: Path, video: VideoEntry, decode: bool) -> None:
+    recorded = (video.width, video.height)
     try:
         with Image.open(path, formats=FORMATS) as picture:
-            size = picture.size
+            size = recorded if recorded == upright_size(picture) else picture.size
             # a header costs little; damage behind it shows in decoding alone
-            if size == (video.width, video.height) and decode:
+            if size == recorded and decode:
                 picture.load()
     except FAULTS as error:
         raise DataError(
             f"the picture cannot be read ({type(error).__name__}: {error})",
             remedy="Fetch it again.",
         ) from None
-    if size != (video.width, video.height):
+    if size != recorded:
         turned = ", the two sides are swapped" if size == (video.height, video.width) else ""
         raise DataError(
             f"the picture is {size[0]} x {size[1]}, its record says "
@@ -179,7 +184,7 @@ def _check_picture(path: Path, video: VideoEntry, decode: bool) -> None:
         )
 
 
-def _warnings(dataset: DataSet) -> Iterator[str]:
+def _warnings(dataset: DataSet, complete: bool) -> Iterator[str]:
     annotation_set = dataset.annotations
     if not dataset.has_truth:
         yield "the truth of the videos is not in this file: vis predict and vis submit take it"
@@ -195,7 +200,22 @@ def _warnings(dataset: DataSet) -> Iterator[str]:
                     f"in {len(empty)} frames, the first is {empty[0]}"
                 )
     used = {track.label for tracks in annotation_set.tracks.values() for track in tracks}
-    unused = [c.name for key, c in annotation_set.categories.items() if key not in used]
+    above = supercategories_alone(annotation_set)
+    unused = [
+        category.name
+        for key, category in annotation_set.categories.items()
+        if key not in used and category not in above
+    ]
+    if complete:
+        yield from (
+            f"category {category.id} ({category.name}) is the supercategory of others and has no "
+            "object: training leaves it out"
+            for category in above
+        )
     yield from differences(annotation_set.categories)
-    if unused and dataset.has_truth:
+    names = Counter(v.file_names[0] for v in annotation_set.videos.values() if v.length == 1)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        yield f"{len(twice)} pictures have several records, the first is {twice[0]}"
+    if unused and complete and dataset.has_truth:
         yield f"{len(unused)} categories have no object: {', '.join(unused[:8])[:120]}"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from vis.errors import DataError
 from vis.formats.coco_video import group_frames, split_frames
 from vis.formats.fields import (
-    check_frame_name,
     describe,
+    frame_name,
     integer,
     json_object,
     known_id,
@@ -106,7 +106,8 @@ def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
     def parse(entry: object) -> PictureObject:
         return with_unique_id(parse_object(entry, videos, categories), extra)
 
-    for annotation in reading.records(lists["annotations"], "annotations", parse):
+    needs = {"image_id": "images", "category_id": "categories"}
+    for annotation in reading.records(lists["annotations"], "annotations", parse, needs):
         tracks[annotation.image_id].append(annotation.track)
         extra[annotation.id] = annotation.extra
     single = AnnotationSet(
@@ -128,15 +129,14 @@ def parse_picture(value: object) -> VideoEntry:
     record = json_object(value)
     picture_id = integer(record, "id")
     height, width = sides(record)
-    name = record.get("file_name")
-    check_frame_name(name)
+    name = frame_name(record.get("file_name"))
     return VideoEntry(
         id=picture_id,
-        name=str(name),
+        name=name,
         width=width,
         height=height,
         length=1,
-        file_names=(str(name),),
+        file_names=(name,),
         extra=unknown_keys(record, _OF_PICTURE),
     )
 

@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 from vis.errors import DataError
+
+if TYPE_CHECKING:
+    from vis.formats.opening import DataSet
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def pictures_missing(dataset: DataSet, remedy: str) -> DataError:
+    """The fault of a data set whose pictures lie nowhere near it; URLs are named as what they are.
+
+    Args:
+        dataset: whose `frames` is None.
+        remedy: how the folder is named there.
+    """
+    names = (name for video in dataset.annotations.videos.values() for name in video.file_names)
+    url = next((name for name in names if _URL.match(name)), None)
+    if url is None:
+        return DataError("its pictures were not found", where=str(dataset.path), remedy=remedy)
+    return DataError(
+        f"its pictures are URLs, not files, the first is {url:.120}",
+        where=str(dataset.path),
+        remedy="Fetch them into one folder and write their names, relative to it, instead.",
+    )
 
 
 def crowds_alone(count: int, where: str) -> DataError:

@@ -30,12 +30,15 @@ def json_object(value: object) -> dict[str, Any]:
 
 
 def integer(record: Mapping[str, Any], key: str, *, low: int = 0, high: int = LARGEST_ID) -> int:
-    """A whole number within bounds; neither text nor true nor 3.0 pass for one.
+    """A whole number within bounds; neither text nor true pass for one, 3.0 is 3.
 
     Raises:
         DataError: the key is missing, of another kind or out of bounds.
     """
     value = _present(record, key)
+    # tools that keep ids in columns of floats write 3.0; beyond 2**53 such a number is not exact
+    if type(value) is float and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)
     # not isinstance: true and false are ints to it
     if type(value) is not int:
         raise DataError(
@@ -146,6 +149,18 @@ def check_frame_name(name: object) -> None:
             f"the file name {_short(name)} {reason}",
             remedy="Write file names relative to the folder of the frames, with forward slashes.",
         )
+
+
+def frame_name(value: object) -> str:
+    """A frame's file name with forward slashes, whichever system wrote it.
+
+    Raises:
+        DataError: not text, or no relative path.
+    """
+    # no tool of annotation means a backslash within a name, and Windows allows none
+    name = value.replace("\\", "/") if isinstance(value, str) else value
+    check_frame_name(name)
+    return str(name)
 
 
 def describe(value: object) -> str:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from vis.errors import DataError, InputError, VisError
 from vis.formats.mots import mots_pictures
 from vis.formats.mots_text import is_mots_text
-from vis.formats.paths import video_file_of
-from vis.ops.natural import natural
+from vis.formats.paths import subfolders, video_file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +68,7 @@ def refuse_folder_of_sets(folder: Path) -> None:
     """Refuse a folder whose sub-folders have annotation files, as that of a whole export.
 
     Raises:
+        InputError: the folder cannot be listed.
         DataError: names some of them.
     """
     if (folder / "Annotations").is_dir():
@@ -119,8 +119,7 @@ def _json_files(folder: Path) -> list[Path]:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    inner = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    for path in sorted(inner, key=lambda path: natural(path.name)):
+    for path in subfolders(folder):
         files = _json_files(path) or _json_files(path / ANNOTATIONS)
         # lies beside pictures that are a video, and says when each is shown
         yield from (file for file in files if file.name != "times.json")

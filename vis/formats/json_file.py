@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from vis.errors import DataError, InputError, VisError
 from vis.file_signatures import foreign_kind
 from vis.formats.fields import describe
+from vis.formats.non_finite import place_of_constant
 from vis.storage.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ DEEPEST = 64
 _UNFINISHED = re.compile(r"tr?u?|fa?l?s?|nu?l?|-|\.|[eE][-+]?|u[0-9a-fA-F]{0,4}|")
 """What is left of a word, number or escape when a file is cut inside it."""
 _MAKE_AGAIN = "Make or fetch it again."
+_NO_NUMBER = "is not a JSON number"
 _CHUNK = 2**22
 """Characters that are read at once; more where one entry of a list is longer."""
 _BLANKS = " \t\r\n"
@@ -159,8 +161,9 @@ def _parse(raw: bytes, finite: bool) -> Any:
         raise _broken(text, error, len(raw)) from None
     except RecursionError:
         raise _too_deep() from None
-    except DataError:
-        raise
+    except DataError as error:
+        place = place_of_constant(text) if error.what.endswith(_NO_NUMBER) else ""
+        raise (error.at(place) if place else error) from None
     except ValueError:
         # what json leaves to int(), which stops at sys.get_int_max_str_digits()
         raise DataError("a whole number has thousands of digits", remedy=_MAKE_AGAIN) from None
@@ -242,7 +245,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise DataError(f"{name} is not a JSON number", remedy="Write a number, or null.")
+    raise DataError(f"{name} {_NO_NUMBER}", remedy="Write a number, or null.")
 
 
 def _is_finite(value: object) -> bool:

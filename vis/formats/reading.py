@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vis.errors import DataError
@@ -35,11 +35,24 @@ class Reading:
     path: str
     faults: list[DataError] | None = None
     """Takes every fault, in the order of the file; None: the first one is raised."""
+    refused: dict[str, set[object]] = field(default_factory=dict)
+    """Ids of the faulty records, by the name of their list."""
 
     def records(
-        self, values: Iterable[object], name: str, parse: Callable[[object], Record]
+        self,
+        values: Iterable[object],
+        name: str,
+        parse: Callable[[object], Record],
+        needs: Mapping[str, str] | None = None,
     ) -> Iterator[Record]:
         """`parse(value)` of each of the list `name` that is sound.
+
+        Args:
+            values: of the list.
+            name: of the list.
+            parse: makes a record of a value.
+            needs: key of a record -> list of the record that it names. What names a faulty one is
+                left out without a fault of its own, which would hide the cause among consequences.
 
         Raises:
             DataError: of the first faulty record, placed in the file, unless faults are collected.
@@ -48,7 +61,9 @@ class Reading:
             try:
                 record = parse(value)
             except DataError as error:
-                self.collect(error, f"{name}[{index}]{id_of(value)}")
+                self.refused.setdefault(name, set()).add(_stated(value, "id"))
+                if not self._follows(value, needs or {}):
+                    self.collect(error, f"{name}[{index}]{id_of(value)}")
             else:
                 yield record
 
@@ -64,6 +79,10 @@ class Reading:
         for record in self.records(values, name, lambda value: with_unique_id(parse(value), table)):
             table[record.id] = record
         return table
+
+    def _follows(self, value: object, needs: Mapping[str, str]) -> bool:
+        ids = ((_stated(value, key), self.refused.get(table, ())) for key, table in needs.items())
+        return any(stated is not None and stated in refused for stated, refused in ids)
 
     def collect(self, error: DataError, where: str) -> None:
         """Collect a fault of the record at `where`, or raise it.
@@ -114,6 +133,12 @@ def before_writing(path: str | Path) -> Iterator[None]:
     except DataError as error:
         error.done = "Nothing was written."
         raise error.at(str(path)) from None
+
+
+def _stated(value: object, key: str) -> object:
+    """What can be an id, even a wrong one, under a key of a record; else None."""
+    stated = value.get(key) if isinstance(value, dict) else None
+    return stated if isinstance(stated, int | float | str) else None
 
 
 def id_of(value: object) -> str:

@@ -11,6 +11,7 @@ from vis.errors import DataError, UsageError
 from vis.formats.coco import parse_object, parse_picture, pictures_of
 from vis.formats.folders import annotation_file
 from vis.formats.json_file import read_json, write_json
+from vis.formats.polygon_repair import with_polygons
 from vis.formats.reading import Reading, before_writing, id_of
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
@@ -68,13 +69,16 @@ _COCO = _Layout("images", picture_lists, parse_picture, parse_object, _of_pictur
 _REDUNDANT = {"bboxes", "areas", "width", "height", "bbox", "area"}
 """What an annotation says although its masks or its video say it."""
 
+_NAMES = ("file_name", "file_names")
+
 
 def repair(path: str | Path, out: str | Path) -> list[str]:
     """Write a corrected copy of an annotation file; pictures are not looked at.
 
     Boxes, areas and sizes of an annotation that contradict its masks are made anew from them. An
-    annotation whose id is taken gets a new one. Records that are faulty otherwise, that name no
-    sound record, or whose object no frame shows, are left out. All else stays as it is.
+    annotation whose id is taken gets a new one. File names get forward slashes; polygons become one
+    list each and lose parts of less than three points. Records that are faulty otherwise, that name
+    no sound record, or whose object no frame shows, are left out. All else stays as it is.
 
     Returns:
         One line for each record that was changed or left out.
@@ -126,6 +130,7 @@ class _Repair:
         sound_entries = []
         for index, entry in enumerate(entries):
             where = f"{name}[{index}]{id_of(entry)}"
+            entry = self._with_slashes(entry, where)
             _check_unambiguous(entry, first, where)
             try:
                 record = parse(entry)
@@ -138,6 +143,17 @@ class _Repair:
             table[record.id] = record
             sound_entries.append(entry)
         return sound_entries
+
+    def _with_slashes(self, entry: Any, where: str) -> Any:
+        """A record whose file names, as Windows writes them, have forward slashes."""
+        if not isinstance(entry, dict):
+            return entry
+        names = {key: entry[key] for key in _NAMES if key in entry}
+        slashed = {key: _slashed(value) for key, value in names.items()}
+        if slashed == names:
+            return entry
+        self.changes.append(f"{where}: its file names have forward slashes now.")
+        return {**entry, **slashed}
 
     def sound_annotations(self, entries: list[Any]) -> list[Record]:
         """The annotations that are sound or can be made so."""
@@ -169,6 +185,11 @@ class _Repair:
             if not isinstance(entry, dict):
                 raise
             fault = error
+        redrawn = with_polygons(entry)
+        if redrawn != entry:
+            done = "only its sound polygons are left, each one list"
+            self.changes.append(f"{where}: {done}: {fault}")
+            return self._object(redrawn, where)
         reduced = {key: entry[key] for key in entry if key not in _REDUNDANT}
         annotation = self.layout.parse_object(reduced, self.videos, self.categories)
         redundant = self.layout.redundant(annotation.track, reduced)
@@ -176,6 +197,12 @@ class _Repair:
             f"{where}: {' and '.join(redundant)} are those of its masks now: {fault}"
         )
         return {**reduced, **redundant}, annotation
+
+
+def _slashed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_slashed(name) for name in value]
+    return value.replace("\\", "/") if isinstance(value, str) else value
 
 
 def _check_unambiguous(entry: object, first: dict[int, object], where: str) -> None:
@@ -190,4 +217,6 @@ def _check_unambiguous(entry: object, first: dict[int, object], where: str) -> N
 
 def _id(entry: object) -> int | None:
     value = entry.get("id") if isinstance(entry, dict) else None
+    if type(value) is float and value.is_integer():
+        return int(value)
     return value if type(value) is int else None

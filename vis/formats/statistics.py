@@ -14,7 +14,7 @@ from vis.ops.rle import area, box
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from vis.formats.ytvis_records import AnnotationSet, VideoEntry
+    from vis.formats.ytvis_records import AnnotationSet, Category, VideoEntry
     from vis.ops.rle import Box
     from vis.records import RLE, Track
 
@@ -65,6 +65,21 @@ class Statistics:
     empty_videos: int
     """Videos without any object."""
     occlusion: Occlusion
+
+
+def supercategories_alone(annotation_set: AnnotationSet) -> list[Category]:
+    """Categories without an object that others name as their supercategory.
+
+    Roboflow lists the name of the project so, with id 0.
+    """
+    table = annotation_set.categories.values()
+    above = {c.extra.get("supercategory") for c in table if c.extra.get("supercategory") != c.name}
+    candidates = [category for category in table if category.name in above]
+    # asked last: of some data sets, pictures are read to know their objects
+    if not candidates:
+        return []
+    used = {track.label for tracks in annotation_set.tracks.values() for track in tracks}
+    return [category for category in candidates if category.id not in used]
 
 
 def statistics_of(annotation_set: AnnotationSet) -> Statistics:

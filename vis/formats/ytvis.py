@@ -190,7 +190,8 @@ def annotations_of(value: Any, reading: Reading) -> AnnotationSet:
     def parse(entry: object) -> Annotation:
         return with_unique_id(parse_annotation(entry, frame.videos, frame.categories), extra)
 
-    for annotation in reading.records(lists["annotations"], "annotations", parse):
+    needs = {"video_id": "videos", "category_id": "categories"}
+    for annotation in reading.records(lists["annotations"], "annotations", parse, needs):
         tracks[annotation.video_id].append(annotation.track)
         extra[annotation.id] = annotation.extra
     beyond = {track_id: keys for track_id, keys in extra.items() if keys}

@@ -104,6 +104,8 @@ def check_areas(stated: Sequence[object]) -> None:
 def check_box(value: object, mask: RLE | None) -> None:
     """Refuse a box that is none, lies outside the picture or contradicts the mask on visibility.
 
+    What is past an edge is no reason to lose the object: `vis data check` has a note of it.
+
     Raises:
         DataError: why.
     """
@@ -116,8 +118,8 @@ def check_box(value: object, mask: RLE | None) -> None:
     if not has_extent and area(mask):
         raise DataError("there is a mask but no box", remedy=_REMEDY)
     x, y, width, height = numbers
-    # a pixel more is how others round
-    if min(x, y) < -1 or x + width > mask.width + 1 or y + height > mask.height + 1:
+    inside = x < mask.width and y < mask.height and x + width > 0 and y + height > 0
+    if has_extent and not inside:
         raise DataError(
             f"the box {numbers} leaves the picture of {mask.width} x {mask.height}", remedy=_REMEDY
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.fields import (
-    check_frame_name,
+    frame_name,
     integer,
     json_list,
     json_object,
@@ -82,10 +82,10 @@ def parse_video(value: object) -> VideoEntry:
     record = json_object(value)
     video_id, length = integer(record, "id"), integer(record, "length", low=1)
     height, width = sides(record)
-    names = json_list(record, "file_names", length)
-    for frame, name in enumerate(names):
+    names = []
+    for frame, name in enumerate(json_list(record, "file_names", length)):
         try:
-            check_frame_name(name)
+            names.append(frame_name(name))
         except DataError as error:
             raise error.at(f"frame {frame}") from None
     # YouTube-VIS and OVIS give videos no name; their folder tells them apart

@@ -1,11 +1,11 @@
-"""Which picture files are opened, and what Pillow raises where they are damaged."""
+"""Which picture files are opened, what Pillow raises at damaged ones, and which way is up."""
 
 from __future__ import annotations
 
 import struct
 import zlib
 
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 """Endings of the files that are taken from a folder."""
@@ -23,3 +23,38 @@ FAULTS = (
     Image.DecompressionBombError,
 )
 """SyntaxError is a slip of Pillow's PNG reader."""
+
+_SIDEWAYS = (5, 6, 7, 8)
+"""Orientations of EXIF (2.32, 4.6.5) that exchange width and height."""
+
+
+def upright_size(picture: Image.Image) -> tuple[int, int]:
+    """Width and height once the picture stands upright by its EXIF tag; reads the header alone."""
+    width, height = picture.size
+    return (height, width) if _orientation(picture) in _SIDEWAYS else (width, height)
+
+
+def as_recorded(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The picture upright where its record says so, else as it is stored.
+
+    Browsers, in which people annotate, and `vis track` show pictures upright. A record whose sides
+    are those of the stored picture alone speaks of that one.
+
+    Args:
+        picture: as opened.
+        size: width and height that its record states.
+    """
+    if _orientation(picture) == 1 or upright_size(picture) != size:
+        return picture
+    return ImageOps.exif_transpose(picture)
+
+
+def _orientation(picture: Image.Image) -> int:
+    # Pillow would decode a whole PNG picture to look for a tag behind the pixels
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return 1
+    try:
+        value = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except FAULTS:
+        return 1
+    return value if value in range(1, 9) else 1

@@ -23,6 +23,10 @@ LONGEST_OUTLINE = 2_000_000
 """Pixels along all edges of one mask: the native code keeps about 80 bytes for each."""
 FARTHEST = 10
 """How many times the longer side of the picture a coordinate may be away from its origin."""
+_NOTATION = (
+    "Write each polygon as one list [x, y, x, y, ...] within the list of polygons; vis data check "
+    "with --fix does it."
+)
 _REMEDY = "Draw the object again, or write null where it is not visible."
 
 
@@ -41,6 +45,7 @@ def rasterise(polygons: object, height: int, width: int) -> RLE:
     check_size(height, width)
     if not isinstance(polygons, list) or not polygons:
         raise _fault("a mask by polygons is a list of at least one list of numbers")
+    _check_notation(polygons)
     values = sum(len(polygon) for polygon in polygons if isinstance(polygon, list))
     if values > MOST_VALUES:
         raise _fault(f"the polygons have {values} numbers, {MOST_VALUES} are legal")
@@ -51,6 +56,17 @@ def rasterise(polygons: object, height: int, width: int) -> RLE:
         raise _fault(f"the outline is {outline:.0f} pixels long, {LONGEST_OUTLINE} are legal")
     coded = native.frPyObjects([polygon.ravel().tolist() for polygon in points], height, width)
     return merge(list(parse_rles(dict(enumerate(coded)), (height, width)).values()))
+
+
+def _check_notation(polygons: list[object]) -> None:
+    """Refuse a list of numbers, and lists of points, by what they are."""
+    for index, polygon in enumerate(polygons):
+        if type(polygon) in (int, float):
+            raise MaskError("a polygon lies in no list of polygons", remedy=_NOTATION)
+        if isinstance(polygon, list) and polygon and isinstance(polygon[0], list):
+            raise MaskError(f"polygon {index} is a list of points", remedy=_NOTATION)
+    if len(polygons) > 2 and all(isinstance(part, list) and len(part) == 2 for part in polygons):
+        raise MaskError("a list of points lies in no list of polygons", remedy=_NOTATION)
 
 
 def _points(polygon: object, index: int, farthest: int) -> Points:

@@ -22,6 +22,7 @@ from vis.training import checkpoint
 from vis.training.assemble import assemble, network_of
 from vis.training.evaluator import evaluator_of
 from vis.training.experiment import CONFIG, Experiment, read_experiment, text_of
+from vis.training.failed_start import new_folder, taken_back
 from vis.training.log import duration, gibibytes, peak_memory
 from vis.training.loop import CHECKPOINTS, Loop, memory_errors
 from vis.training.ranks import RESTARTS, Ranks, joined
@@ -45,7 +46,8 @@ DRY_RUN_STEPS = 3
 def begin(experiment: Experiment, folder: str | Path) -> None:
     """Train in a new folder; ends with its `model.safetensors`.
 
-    Where `torchrun` lost a process and starts all again, the run of the same settings goes on.
+    Where `torchrun` lost a process and starts all again, the run of the same settings goes on. What
+    fails before anything is worth keeping leaves nothing behind.
 
     Raises:
         OutputExistsError: the folder holds a run.
@@ -56,13 +58,15 @@ def begin(experiment: Experiment, folder: str | Path) -> None:
     if _restarted(folder, experiment):
         go_on(folder)
         return
-    with joined(experiment.training.device) as ranks:
-        if ranks.first:
-            folder.mkdir(parents=True, exist_ok=True)
+    with (
+        joined(experiment.training.device) as ranks,
+        new_folder(folder) if ranks.first else nullcontext(),
         # the lock before the file: of two runs that begin at once, one is refused
-        with _owned(folder, ranks):
-            if ranks.first:
-                _write_config(folder, text)
+        _owned(folder, ranks),
+    ):
+        if ranks.first:
+            _write_config(folder, text)
+        with taken_back(folder) if ranks.first else nullcontext():
             _train(experiment, folder, ranks, text)
 
 

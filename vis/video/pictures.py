@@ -35,7 +35,11 @@ def find_pictures(source: str) -> list[Path]:
         InputError: there are none.
     """
     folder = Path(source)
-    candidates = folder.iterdir() if folder.is_dir() else (Path(p) for p in glob.glob(source))  # noqa: PTH207
+    if folder.is_dir():
+        # macOS puts a hidden `._0.jpg`, which is no picture, beside each one on foreign disks
+        candidates = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    else:
+        candidates = [Path(path) for path in glob.glob(source)]  # noqa: PTH207
     pictures = [path for path in candidates if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not pictures:
         suffixes = " ".join(sorted(SUFFIXES))

@@ -13,7 +13,7 @@ from PIL import Image
 from vis.errors import VisError
 from vis.evaluation.report.markup import Markup, join, tag
 from vis.formats.paths import inside, video_file_of
-from vis.ops.pictures import FAULTS
+from vis.ops.pictures import FAULTS, as_recorded
 from vis.ops.tracks_at import tracks_at
 from vis.records import Frame
 from vis.video import DrawStyle, draw, open_video
@@ -102,9 +102,9 @@ def _read(video: VideoEntry, places: Sequence[int], frames: Path) -> list[Pixels
             return list(reader.clip(places))
     pictures = []
     for place in places:
-        # as annotations speak of it: a turn in the EXIF data is left alone
         with Image.open(inside(frames, video.file_names[place])) as picture:
-            pictures.append(np.asarray(picture.convert("RGB")))
+            upright = as_recorded(picture, (video.width, video.height))
+            pictures.append(np.asarray(upright.convert("RGB")))
     return pictures
 
 
