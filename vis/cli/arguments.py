@@ -142,7 +142,7 @@ def _add_group(parser: ArgumentParser, group: type[Any]) -> None:
     """An option for each field of a dataclass; for one that is on by default, `--no-NAME`."""
     sentences = field_help(group)
     # the types of fields without an option may be ones that need torch
-    kinds = {one.name: eval_type(one.type, group) for one in _flags(group)}
+    kinds = {one.name: _type_of(one.type, group) for one in _flags(group)}
     for field in _flags(group):
         name = field.name
         if kinds[name] is bool and field.default is True:
@@ -156,7 +156,7 @@ def _add_group(parser: ArgumentParser, group: type[Any]) -> None:
         _add(parser, parameter, kinds[name], sentences[name])
 
 
-def eval_type(kind: Any, group: type[Any]) -> Any:
+def _type_of(kind: Any, group: type[Any]) -> Any:
     """The type that an annotation names in the module of its class."""
     reference = typing.ForwardRef(kind) if isinstance(kind, str) else kind
     hints = typing.get_type_hints(
