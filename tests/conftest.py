@@ -1,5 +1,6 @@
 """Fixtures that every test may use: real data, and films with their frame number burnt in."""
 
+import os
 import signal
 import socket
 import time
@@ -181,8 +182,25 @@ KINDS = {
 }  # fmt: skip
 
 
+@contextmanager
+def usual_priority() -> Iterator[None]:
+    """Whatever the block does, this thread is scheduled as before afterwards.
+
+    SVT-AV1 turns the thread that opens it into a real-time one where it may, as for root: it, and
+    all that it starts, would take the processor from everybody else, and who spins, for ever.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
+
+
 def write_film(path: Path, kind: Kind, frames: int = FRAMES) -> None:
-    with av.open(str(path), "w") as out:
+    with usual_priority(), av.open(str(path), "w") as out:
         stream = out.add_stream(kind.codec, rate=25, options=dict(kind.options))
         stream.width, stream.height = kind.size
         stream.pix_fmt = kind.pixel_format

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import wait_until
+from tests.conftest import KINDS, wait_until, write_film
 from vis.errors import DamageWarning, InputError, UsageError, VideoError
 from vis.video import limits, open_video
 from vis.video.other_backends import _has_open_groups
@@ -65,6 +65,13 @@ def test_a_clip_may_repeat_frames_and_start_before_any_iteration(films, read_cod
         assert next(reader).index == 0
         with pytest.raises(UsageError, match=r"frame 60 .* 60 frames"):
             reader.clip([60])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="the system has no such policy")
+def test_the_films_of_the_tests_leave_the_process_as_it_was(tmp_path: Path):
+    before = os.sched_getscheduler(0)
+    write_film(tmp_path / "film.mkv", KINDS["av1"], 4)
+    assert os.sched_getscheduler(0) == before
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.83])
