@@ -20,6 +20,8 @@ from vis.formats.submission import read_submission
 from vis.formats.ytvis import write_results
 
 SCRIPT = Path(__file__).parent / "predicting_killed.py"
+HERE = {"PYTHONPATH": str(Path(__file__).parents[2])}
+"""Where the script finds the tests that it imports."""
 LENGTHS = {7: 14, 3: 9, 40: 12, 12: 8}
 IDS = {"cat": 5, "dog": 11, "person": 9}
 SETTINGS = {"size": HEIGHT, "device": "cpu"}
@@ -112,7 +114,8 @@ def test_categories_are_matched_by_name_or_as_the_table_says(write_split, tmp_pa
 @pytest.mark.parametrize("where", ["line", "begin"])
 def test_a_killed_run_goes_on_to_the_same_bytes(split, unbroken, tmp_path, where):
     out = tmp_path / "results.json"
-    done = subprocess.run([sys.executable, SCRIPT, split, out, "0", "3"], timeout=PATIENCE)
+    command = [sys.executable, SCRIPT, split, out, "0", "3"]
+    done = subprocess.run(command, env=os.environ | HERE, timeout=PATIENCE)
     assert done.returncode == -signal.SIGKILL
     assert not out.exists()
     [part] = (tmp_path / ".results.json.part").glob("videos-*.jsonl")
@@ -134,7 +137,9 @@ def test_processes_share_the_videos_and_one_of_them_may_be_killed(split, unbroke
 
     def run(*killed):
         command = [*launch, SCRIPT, split, out, *map(str, killed)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run(
+            command, env=os.environ | HERE, capture_output=True, text=True, timeout=PATIENCE
+        )
 
     assert run(1, 2).returncode != 0
     assert not out.exists()
