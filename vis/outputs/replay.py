@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vis.errors import InputError, OutputExistsError, UsageError
+from vis.errors import InputError, UsageError
 from vis.outputs.frame_result import ReplayedFrame
 from vis.outputs.sink import SinkContext
 from vis.outputs.sinks import FOLDERS, KINDS, kind_of, open_sinks
 from vis.records import Frame
 from vis.storage.disk_errors import output_errors
-from vis.storage.whole_file import already_there
+from vis.storage.sync import sync_tree
+from vis.storage.whole_file import refuse_existing, refuse_filled
 from vis.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def save(
         # once more: somebody may have written there meanwhile
         _refuse_existing(path, kind, overwrite=overwrite)
         with output_errors(path):
+            # before the name, as every output: a power cut may else keep the name alone
+            sync_tree(output)
             output.replace(path)
 
 
@@ -158,12 +161,6 @@ def _without_pixels(result: TrackedVideo) -> Iterator[Frame]:
 def _refuse_existing(path: Path, kind: str, *, overwrite: bool) -> None:
     """Files are replaced where that is allowed, folders that hold something never."""
     if kind in FOLDERS:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise OutputExistsError(
-                "there already",
-                where=str(path),
-                done="Nothing was changed.",
-                remedy="Choose another name, or delete it.",
-            )
-    elif path.exists() and not overwrite:
-        raise already_there(path)
+        refuse_filled(path)
+    else:
+        refuse_existing(path, overwrite)

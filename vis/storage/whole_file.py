@@ -29,11 +29,11 @@ def write_whole(path: str | Path, content: bytes, *, overwrite: bool = False) ->
     path = Path(path)
     with output_errors(path, WHOLE, done=_NOTHING):
         beside = path.with_name(_part_name())
-        _refuse_existing(path, overwrite)
+        refuse_existing(path, overwrite)
         try:
             _write_through(beside, content)
             # once more: it may have come while we wrote
-            _refuse_existing(path, overwrite)
+            refuse_existing(path, overwrite)
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
@@ -53,7 +53,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with output_errors(path, WHOLE, done=_NOTHING):
         beside = path.with_name(_part_name())
-        _refuse_filled(path)
+        refuse_filled(path)
         try:
             path.parent.mkdir(exist_ok=True)
             beside.mkdir()
@@ -90,12 +90,14 @@ def _part_name() -> str:
     return f".{secrets.token_hex(8)}.part"
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise `OutputExistsError` if something is there that may not be replaced."""
     if not overwrite and path.exists():
         raise already_there(path)
 
 
-def _refuse_filled(path: Path) -> None:
+def refuse_filled(path: Path) -> None:
+    """Raise `OutputExistsError` if more than an empty folder is there."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise OutputExistsError(
             "it is there already and not an empty folder",

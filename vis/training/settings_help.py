@@ -8,16 +8,13 @@ import textwrap
 import typing
 from typing import Any, Literal
 
-import docstring_parser
-
+from vis.ops.field_help import field_help
 from vis.training.parser import dataclass_of, hints_of, joined
 
 
 def settings_help(kind: type[Any], path: str = "") -> str:
     """A line for each setting of a dataclass, nested ones included, by dotted name."""
-    page = docstring_parser.parse_from_object(kind)
-    sentences = {entry.arg_name: entry.description or "" for entry in page.params}
-    hints = hints_of(kind)
+    sentences, hints = field_help(kind), hints_of(kind)
     lines = []
     for field in dataclasses.fields(kind):
         name, hint = joined(path, field.name), hints[field.name]
@@ -25,7 +22,7 @@ def settings_help(kind: type[Any], path: str = "") -> str:
         if inner is not None and inner is hint:
             lines.append(settings_help(inner, name))
             continue
-        parts = [sentences.get(field.name, ""), _options(hint), _default(field)]
+        parts = [sentences[field.name], _options(hint), _default(field)]
         text = " ".join(" ".join(parts).split())
         lines.append(f"  --{name}\n{textwrap.indent(textwrap.fill(text, 88), ' ' * 8)}\n")
         if inner is not None:
