@@ -52,6 +52,8 @@ setup(
         "dev": [
             DECORD,
             "hypothesis>=6.100",
+            "mkdocs-material>=9.5",
+            "mkdocstrings[python]>=0.27",
             "mypy>=1.15",
             "pytest>=8.3",
             "pytest-timeout>=2.3",

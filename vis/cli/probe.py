@@ -27,17 +27,20 @@ def probe(sources: list[str], /, *, max_frames: int | None = None, as_json: bool
     could be decoded, and every problem. The exit code is 1 if a source is damaged or unreadable.
 
     Args:
-        sources: Video files, folders or globs of pictures, GIFs, a camera number, rtsp/http URLs.
+        sources: Video files, folders of videos or of pictures, globs, a camera number, rtsp/http
+            URLs.
         max_frames: Stop after so many frames; give it for a camera or an endless stream.
         as_json: Print JSON, one object a source, instead of a table.
     """
+    from vis.jobs.sources import list_sources
     from vis.video import probe as probe_source
 
     rows: list[tuple[str, ...]] = []
     records: list[dict[str, object]] = []
-    for source in sources:
+    for one in list_sources(sources):
+        source = one.place
         try:
-            report = probe_source(source, max_frames=max_frames)
+            report = probe_source(one.opened_as(), max_frames=max_frames)
         except VisError as error:
             rows.append((_short(source), *[""] * 7, f"{error.what}"))
             records.append({"source": source, "error": str(error)})

@@ -46,7 +46,7 @@ class VideoTracker:
         frame_rate: of frames that come as arrays, without a time, in frames per second.
 
     Raises:
-        As `vis.track`.
+        VisError: as `vis.track`.
     """
 
     @with_options

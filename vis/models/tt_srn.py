@@ -1,4 +1,4 @@
-"""TT-SRN (Pchelintsev et al., 2021): VisTR with Twins, GELU and sine heads."""
+"""TT-SRN (Kocagil, 2021): VisTR with Twins, GELU and sine heads."""
 
 from __future__ import annotations
 
