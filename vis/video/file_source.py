@@ -13,6 +13,7 @@ from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_o
 from vis.video.gif import is_whole
 from vis.video.pixels import fit_into, rgb
 from vis.video.stamps import Stamps
+from vis.video.untimed import TimedPackets
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -39,6 +40,7 @@ class FileSource:
         self._container, self._stream = open_file(path, threads=threads)
         self._stamps = Stamps(self._container)
         self._tick = self._stream.time_base or Fraction(1, 90_000)
+        self._packets = TimedPackets(self._container, self._stream)
         self._accounting = PacketAccounting(path, strict)
         self._last: Fraction | None = None
         self._end = Fraction(0)
@@ -94,7 +96,7 @@ class FileSource:
 
     def _demux(self) -> Iterator[Packet[VideoStream]]:
         try:
-            yield from self._container.demux(self._stream)
+            yield from self._packets
         except FAULTS as error:
             self._accounting.add_problem(
                 f"the file breaks off ({type(error).__name__})", self._last
@@ -140,6 +142,9 @@ class FileSource:
     def _compare_with_header(self) -> None:
         accounting = self._accounting
         accounting.count_missing(self._tick)
+        if self._packets.implied:
+            what = f"{self._packets.implied} packets state no time: it is that of equal steps"
+            accounting.add_problem(what)
         # packets, not frames: one that was there and could not be decoded is counted already
         missing = self._stream.frames - accounting.packets - accounting.discarded
         if missing > 0:

@@ -33,12 +33,14 @@ class ProbeReport:
     end: Fraction
     """Time of the last frame in seconds."""
     problems: tuple[Problem, ...]
+    steps: int = 0
+    """Frames from the first to the last one that could be decoded, with those lost between."""
 
     @property
     def frame_rate(self) -> float | None:
         """Mean frames per second as found, or as stated for a single frame."""
-        if self.decoded > 1:
-            return float((self.decoded + self.lost - 1) / (self.end - self.start))
+        if self.steps:
+            return float(self.steps / (self.end - self.start))
         return float(self.info.frame_rate) if self.info.frame_rate else None
 
 
@@ -56,11 +58,12 @@ def probe(source: str | os.PathLike[str] | int, *, max_frames: int | None = None
     with warnings.catch_warnings(), open_video(source) as reader:
         warnings.simplefilter("ignore", DamageWarning)  # the report says it
         start = end = None
-        index, decoded = -1, 0
+        index, decoded, first = -1, 0, 0
         for frame in reader:
             if end is not None and frame.index == index + 1:
                 steps.add(frame.time - end)
-            start = frame.time if start is None else start
+            if start is None:
+                start, first = frame.time, frame.index
             end, index, decoded = frame.time, frame.index, decoded + 1
             if decoded == max_frames:
                 break
@@ -74,4 +77,5 @@ def probe(source: str | os.PathLike[str] | int, *, max_frames: int | None = None
         start=start or Fraction(0),
         end=end or Fraction(0),
         problems=report.problems,
+        steps=max(index, first) - first,
     )
