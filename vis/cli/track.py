@@ -28,6 +28,7 @@ def track(
     model: str | None = None,
     save: list[str] | None = None,
     options: TrackOptions,
+    frame_rate: float | None = None,
     device: str = "auto",
     show: bool = False,
     overwrite: bool = False,
@@ -59,6 +60,8 @@ def track(
             each object of a frame), frames (annotated PNGs). Without it: what the file's ending
             says, in a folder video json jsonl.
         options: How videos are tracked.
+        frame_rate: Frames per second of pictures and TIFF stacks without stated times; without it,
+            25.
         device: auto, cpu, cuda, cuda:1, ...
         show: Show the frames in a window too; closing it stops.
         overwrite: Replace outputs that are there, and what an unfinished run left.
@@ -75,7 +78,7 @@ def track(
 
     if show and on == "ray":
         raise UsageError("no window shows what other machines do", remedy="Leave --show out.")
-    jobs = shard_of(plan_jobs(sources, output, save), shard)
+    jobs = shard_of(plan_jobs(sources, output, save, frame_rate=frame_rate), shard)
     with ExitStack() as stack:
         preview = open_preview() if show else None
         if preview is not None:

@@ -27,6 +27,7 @@ VIDEO_SUFFIXES = frozenset(
         ".webm",
         ".avi",
         ".gif",
+        ".apng",
         ".ts",
         ".mts",
         ".m2ts",

@@ -69,6 +69,9 @@ def choose_stream(container: InputContainer, name: str, *, threads: int = 0) -> 
         container.close()
         raise VideoError(f"no video stream{sound}", where=name, remedy="Give a file with pictures")
     stream = max(streams, key=lambda s: bool(s.disposition & s.disposition.default))
+    if "avis" in container.metadata.get("compatible_brands", ""):
+        # an animated AVIF: its still picture comes before its track (AV1 Image File Format, 6.2)
+        stream = max(streams, key=lambda s: s.frames)
     context = stream.codec_context
     codec = context.name if context is not None else "unknown"
     # by name here: FFmpeg's codec_whitelist does not reach the decoders that PyAV opens

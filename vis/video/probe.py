@@ -44,18 +44,24 @@ class ProbeReport:
         return float(self.info.frame_rate) if self.info.frame_rate else None
 
 
-def probe(source: str | os.PathLike[str] | int, *, max_frames: int | None = None) -> ProbeReport:
+def probe(
+    source: str | os.PathLike[str] | int,
+    *,
+    max_frames: int | None = None,
+    frame_rate: Fraction | float | None = None,
+) -> ProbeReport:
     """Decode a source and report what it holds.
 
     Args:
         source: as `open_video` takes it.
         max_frames: stop after so many frames; give it for a camera or an endless stream.
+        frame_rate: frames per second of pictures without stated times; 25 if not given.
 
     Raises:
         InputError, VideoError: as `open_video`.
     """
     steps: set[Fraction] = set()
-    with warnings.catch_warnings(), open_video(source) as reader:
+    with warnings.catch_warnings(), open_video(source, frame_rate=frame_rate) as reader:
         warnings.simplefilter("ignore", DamageWarning)  # the report says it
         start = end = None
         index, decoded, first = -1, 0, 0
