@@ -52,8 +52,8 @@ def track(
     Args:
         sources: Video files, folders (of videos, of pictures, or of folders of pictures), globs, a
             camera (0, /dev/video0), rtsp/http URLs. A camera is ended by Ctrl-C.
-        output: The folder to write, or the file: .mp4 .mov .mkv .webm .gif .json .coco.json .jsonl
-            .csv.
+        output: The folder to write, or the file: .mp4 .mov .mkv .webm .avi .gif .json .coco.json
+            .jsonl .csv.
         model: A weight file, or the name of one; without it, the one that ships with vis.
         save: What is written: video (annotated, with sound), json (YouTube-VIS results), jsonl (a
             line a frame), coco (CocoVID), mots (text), davis (PNGs of numbers), csv (a line for

@@ -43,9 +43,9 @@ def plan_jobs(
 
     Args:
         sources: files, folders, globs, cameras, URLs; see `list_sources`.
-        output: a file name (.mp4 .mov .mkv .webm .gif, or .json .coco.json .jsonl .csv) for one
-            source, whose other outputs get the same name with their own endings; else a folder, in
-            which outputs have the names of their sources.
+        output: a file name (.mp4 .mov .mkv .webm .avi .gif, or .json .coco.json .jsonl .csv) for
+            one source, whose other outputs get the same name with their own endings; else a folder,
+            in which outputs have the names of their sources.
         save: kinds of outputs; None for that of the file, or in a folder for `IN_FOLDER`.
         frame_rate: frames per second of pictures without stated times; 25 if not given.
 

@@ -146,7 +146,11 @@ class FileSource:
             what = f"{self._packets.implied} packets state no time: it is that of equal steps"
             accounting.add_problem(what)
         # packets, not frames: one that was there and could not be decoded is counted already
-        missing = self._stream.frames - accounting.packets - accounting.discarded
+        packets = accounting.packets + accounting.discarded
+        if self._stamps.last_packet is not None:
+            # AVI counts the empty packets too that repeat a frame, and the demuxer skips them
+            packets = max(packets, self._stamps.last_packet + 1)
+        missing = self._stream.frames - packets
         if missing > 0:
             accounting.add_problem(
                 f"the header declares {self._stream.frames} frames", lost=missing
