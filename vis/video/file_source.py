@@ -18,6 +18,7 @@ from vis.video.untimed import TimedPackets
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from av.container import InputContainer
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
@@ -30,14 +31,23 @@ class FileSource:
         path: the file.
         strict: raise at the first sign of damage.
         threads: decoding threads; 0 lets FFmpeg choose.
+        opened: container and stream, where `path` is the name of something that is no file.
 
     Raises:
         InputError: the file cannot be read.
         VideoError: it is no video, or not one frame of it can be decoded.
     """
 
-    def __init__(self, path: str, *, strict: bool = False, threads: int = 0) -> None:
-        self._container, self._stream = open_file(path, threads=threads)
+    def __init__(
+        self,
+        path: str,
+        *,
+        strict: bool = False,
+        threads: int = 0,
+        opened: tuple[InputContainer, VideoStream] | None = None,
+    ) -> None:
+        self._container, self._stream = opened or open_file(path, threads=threads)
+        self._is_file = opened is None
         self._stamps = Stamps(self._container)
         self._tick = self._stream.time_base or Fraction(1, 90_000)
         self._packets = TimedPackets(self._container, self._stream)
@@ -157,7 +167,8 @@ class FileSource:
             )
         elif self.info.duration is not None:
             self._compare_with_duration(self.info.duration)
-        if self.info.container == "gif" and not is_whole(accounting.name):
+        is_gif = self.info.container == "gif" and self._is_file
+        if is_gif and not is_whole(accounting.name):
             accounting.add_problem("the GIF breaks off or its blocks do not fit together")
 
     def _compare_with_duration(self, duration: Fraction) -> None:

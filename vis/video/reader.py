@@ -22,6 +22,7 @@ from vis.video.animation import open_animation
 from vis.video.file_source import FileSource
 from vis.video.live import PATIENT, URL_SCHEMES, LiveSettings, LiveSource
 from vis.video.pictures import PictureFiles, PicturesSource, find_pictures
+from vis.video.pipe import STANDARD_INPUT, PipeSource
 from vis.video.pool import Pool
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def open_video(
 
     Args:
         source: a video file, a folder or glob of pictures (natural order), a list of pictures, an
-            animated GIF, PNG, WebP or AVIF, a stack of TIFF, a camera number, or an rtsp/http URL.
+            animated GIF, PNG, WebP or AVIF, a stack of TIFF, a camera number, an rtsp/http URL,
+            or `-` for what comes in by standard input.
         backend: who decodes files: `av` (everything), `decord` or `torchcodec` (refused where they
             are known to return wrong frames).
         strict: raise at the first sign of damage instead of warning at the end.
@@ -104,9 +106,12 @@ def open_video(
     # a file may be called 0; a camera of that number is then given as an int
     if isinstance(source, int) or (name.isdecimal() and not Path(name).exists()):
         camera = LiveSource(f"camera {name}", settings=live, camera=int(name), strict=strict)
-        return VideoReader(camera, ahead=ahead)
+        return VideoReader(camera, ahead=ahead, drop_oldest=True)
+    if name == STANDARD_INPUT:
+        return VideoReader(PipeSource(strict=strict, threads=threads), ahead=ahead)
     if name.lower().startswith(URL_SCHEMES):
-        return VideoReader(LiveSource(name, settings=live, strict=strict), ahead=ahead)
+        stream = LiveSource(name, settings=live, strict=strict)
+        return VideoReader(stream, ahead=ahead, drop_oldest=True)
     files = _pictures(name)
     if files:
         return _open_pictures(name, files, rate, strict=strict, ahead=ahead)
@@ -129,11 +134,16 @@ class VideoReader(Iterator[Frame]):
     """
 
     def __init__(
-        self, source: Source, *, ahead: int, access: Callable[[], Access] | None = None
+        self,
+        source: Source,
+        *,
+        ahead: int,
+        access: Callable[[], Access] | None = None,
+        drop_oldest: bool = False,
     ) -> None:
         self.info = source.info
         """What the source says of itself."""
-        self._source, self._make_access = source, access
+        self._source, self._make_access, self._drop_oldest = source, access, drop_oldest
         self._access: Access | None = None
         width, height = self.info.width, self.info.height
         self._depth = limits.frames_ahead(ahead, width, height)
@@ -178,7 +188,7 @@ class VideoReader(Iterator[Frame]):
             raise StopIteration
         if self._ahead is None:
             frames = _copy_to_pool(self._source.frames(), self._pool_size)
-            self._ahead = Ahead(frames, depth=self._depth, drop_oldest=self.info.live)
+            self._ahead = Ahead(frames, depth=self._depth, drop_oldest=self._drop_oldest)
         try:
             return next(self._ahead)
         except StopIteration:
