@@ -46,6 +46,7 @@ setup(
         "decord": [DECORD],  # neither of these two reads a file better than PyAV does
         "torchcodec": ["torchcodec>=0.10"],
         "ray": ["ray[data]>=2.60"],
+        "fiftyone": ["fiftyone>=1.3"],
         "supervision": ["supervision>=0.28,<1"],
         "tensorboard": ["tensorboard>=2.17"],
         "web": ["gradio>=5.49,<7"],

@@ -1,6 +1,7 @@
 """`vis track` as a user meets it: what it writes, prints, refuses and returns."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import av
 import pytest
 
 from tests.conftest import KINDS, PATIENCE, heeding_interrupts, write_film
+from tests.video.test_writer_audio import make_source
 from vis.cli import main
 
 
@@ -152,3 +154,19 @@ def test_the_package_is_a_command(tmp_path):
     assert done.returncode == 64
     assert "output" in done.stderr
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_pipe_becomes_a_video_and_what_came_before_is_never_taken_for_it(track, tmp_path, capsys):
+    film = make_source(tmp_path / "film.mkv", [("aac", 48000)], seconds=1)
+    terminal = os.dup(0)
+    try:
+        for code in (0, 74):
+            with subprocess.Popen(["cat", film], stdout=subprocess.PIPE) as cat:
+                os.dup2(cat.stdout.fileno(), 0)
+                assert track("-", "-o", tmp_path / "out.mp4") == code
+    finally:
+        os.dup2(terminal, 0)
+        os.close(terminal)
+    assert "the sound of a stream is not copied" in capsys.readouterr().err
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 25

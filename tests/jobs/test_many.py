@@ -111,10 +111,10 @@ def test_the_output_says_what_is_written(tmp_path, videos):
     (wanted,) = plan_jobs([one], tmp_path / "out.v2")
     assert wanted.kinds == ("video", "json", "jsonl")
     assert wanted.folder == tmp_path / "out.v2"
-    for name in ("out.avi", "out.TXT", "out.png"):
+    for name in ("out.wmv", "out.TXT", "out.png"):
         with pytest.raises(UsageError, match="nothing is written as"):
             plan_jobs([one], tmp_path / name)
-    assert plan_jobs([one], f"{tmp_path}/out.avi/")[0].kinds == wanted.kinds
+    assert plan_jobs([one], f"{tmp_path}/out.wmv/")[0].kinds == wanted.kinds
     with pytest.raises(UsageError, match="4 videos do not go into one file"):
         plan_jobs([str(videos)], tmp_path / "out.mp4")
     with pytest.raises(UsageError, match="not among"):

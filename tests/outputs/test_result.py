@@ -24,6 +24,7 @@ from vis.formats.reading import Reading
 from vis.formats.ytvis import read_results
 from vis.ops import rle
 from vis.outputs.encoding import encoded
+from vis.outputs.fiftyone import frame_fields
 from vis.outputs.result import Result
 from vis.records import RLE, FrameTracks, VideoInfo
 
@@ -233,3 +234,39 @@ def test_detections_for_supervision(result: Result):
         assert isinstance(one, library.Detections) and len(one) == len(truth(number))
         assert one.mask.shape == (len(one), 96, 160)
         assert one.data["class_name"].tolist() == [NAMES[label] for label in one.class_id]
+
+
+def test_fields_of_the_detections_of_fiftyone(result: Result):
+    frames = frame_fields(result)
+    assert list(frames) == [n + 1 for n in range(LENGTH) if truth(n)], "it counts from 1"
+    for number, detections in frames.items():
+        expected = {
+            (NAMES[track.label], track.id) for track in result.tracks if number - 1 in track.masks
+        }
+        assert {(fields["label"], fields["index"]) for fields in detections} == expected
+        for fields in detections:
+            assert set(fields) == {"label", "bounding_box", "mask", "confidence", "index"}
+            left, top, width, height = fields["bounding_box"]
+            assert fields["mask"].shape == (round(height * 96), round(width * 160))
+            mask = np.zeros((96, 160), bool)
+            rows, columns = round(top * 96), round(left * 160)
+            mask[rows : rows + round(height * 96), columns : columns + round(width * 160)] = fields[
+                "mask"
+            ]
+            [track] = [one for one in result.tracks if one.id == fields["index"]]
+            assert np.array_equal(mask, rle.decode(track.masks[number - 1]))
+
+
+def test_fiftyone_is_asked_for_by_name_and_needs_a_video_file(result: Result, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fiftyone", None)
+    with pytest.raises(UsageError, match="needs a video file"):
+        result.to_fiftyone()
+    with pytest.raises(DeviceError, match="pip install fiftyone"):
+        result.to_fiftyone("clip.mp4")
+
+
+def test_a_sample_of_fiftyone(result: Result):
+    library = pytest.importorskip("fiftyone", reason="the library fiftyone is not installed")
+    sample = result.to_fiftyone("clip.mp4")
+    assert isinstance(sample, library.Sample) and sample.media_type == "video"
+    assert len(sample.frames[1].objects.detections) == len(truth(0))

@@ -31,3 +31,11 @@ def test_every_clean_clip_is_clean(clips):
     for path in sorted(clips.iterdir()):
         if "corrupted" not in path.name:
             assert probe(path).problems == (), path.name
+
+
+def test_frames_lost_behind_the_last_one_are_not_counted_into_the_rate(films, tmp_path):
+    whole = films("vp9").read_bytes()
+    (tmp_path / "cut.webm").write_bytes(whole[: len(whole) // 2])
+    report = probe(tmp_path / "cut.webm")
+    assert report.lost > 10
+    assert report.frame_rate == 25

@@ -13,7 +13,7 @@ import pytest
 
 from vis.errors import OutputError, UsageError, VisWarning
 from vis.records import Frame, VideoInfo
-from vis.video.pictures import PicturesSource, find_pictures
+from vis.video.pictures import PictureFiles, PicturesSource, find_pictures
 from vis.video.writer import VideoWriter
 
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".gif")
@@ -128,7 +128,7 @@ def test_a_folder_keeps_pixels_and_times_exactly(tmp_path: Path) -> None:
         for frame in shown:
             writer.write(frame)
     pictures = find_pictures(str(tmp_path / "out.v2"))
-    back = list(PicturesSource("out", pictures, frame_rate=Fraction(25)).frames())
+    back = list(PicturesSource("out", PictureFiles(pictures, Fraction(25))).frames())
     assert [path.name for path in pictures] == [f"{n:06d}.png" for n in range(12)]
     assert [frame.time for frame in back] == times
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(back, shown, strict=True))

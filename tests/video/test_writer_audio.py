@@ -103,6 +103,7 @@ TAKEN = [
     ("libopus", 48000, ".mp4"), ("libopus", 48000, ".webm"), ("libopus", 48000, ".mkv"),
     ("ac3", 48000, ".mp4"), ("alac", 44100, ".mp4"), ("flac", 44100, ".mkv"),
     ("libmp3lame", 44100, ".mp4"), ("pcm_s16le", 16000, ".mov"),
+    ("pcm_s16le", 16000, ".mp4"),
 ]  # fmt: skip
 
 
@@ -167,6 +168,15 @@ def test_sound_that_does_not_fit_is_left_out_and_said_so(
     with pytest.warns(VisWarning, match=reason):
         write(tmp_path / f"out{kind}", source, seconds(0, 1))
     assert kind == "" or sounds(tmp_path / f"out{kind}") == []
+
+
+def test_pcm_that_mp4_cannot_hold_is_refused_before_the_first_picture(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "source.mov", [("pcm_s16be", 16000), ("pcm_u8", 16000)])
+    with VideoWriter(tmp_path / "out.mp4", audio_from=source) as writer:
+        with pytest.warns(VisWarning, match=r"mp4 takes no pcm_u8.*\.mkv"):
+            writer.write(Frame(0, Fraction(0), grey(0)))
+        writer.write(Frame(1, 1 / RATE, grey(1)))
+    assert len(sounds(tmp_path / "out.mp4")) == 1
 
 
 def test_what_fits_is_kept_beside_what_does_not(tmp_path: Path) -> None:

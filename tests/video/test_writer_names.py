@@ -13,7 +13,7 @@ from vis.errors import OutputError, OutputExistsError, UsageError
 from vis.records import Frame
 from vis.video.writer import VideoWriter
 
-KINDS = (".mp4", ".mov", ".mkv", ".webm", ".gif", "")
+KINDS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", "")
 
 
 def frames(times: list[Fraction]) -> Iterator[Frame]:
@@ -48,9 +48,9 @@ def content(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 
-@pytest.mark.parametrize("name", ["out.avi", "out.mp3", "out.m4v", "out.png", "out.mp4.txt"])
+@pytest.mark.parametrize("name", ["out.wmv", "out.mp3", "out.m4v", "out.png", "out.mp4.txt"])
 def test_another_suffix_is_refused_by_naming_those_that_work(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"\.mp4 \.mov \.mkv \.webm \.gif") as caught:
+    with pytest.raises(UsageError, match=r"\.mp4 \.mov \.mkv \.webm \.avi \.gif") as caught:
         VideoWriter(tmp_path / name)
     assert "folder" in caught.value.remedy
     assert not list(tmp_path.iterdir())

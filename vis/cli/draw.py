@@ -36,8 +36,8 @@ def draw(
         video: A video file, a folder of frames, or the folder that holds the frame folders of all
             videos of the file; then each is drawn.
         results: Annotations or results in YouTube-VIS layout (JSON).
-        output: The video to write (.mp4 .mov .mkv .webm .gif, or a folder for PNGs); the folder to
-            write to where several videos are drawn.
+        output: The video to write (.mp4 .mov .mkv .webm .avi .gif, or a folder for PNGs); the
+            folder to write to where several videos are drawn.
         truth: Annotations that give a results file its class names and videos.
         entry: Name or id of the one video of the file that is meant.
         threshold: Leave out tracks of a lower score.

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 _HEAD = ("source", "size", "rate", "turn", "codec", "sound", "declared", "decoded", "problems")
 
 
-def probe(sources: list[str], /, *, max_frames: int | None = None, as_json: bool = False) -> int:
+def probe(
+    sources: list[str],
+    /,
+    *,
+    max_frames: int | None = None,
+    frame_rate: float | None = None,
+    as_json: bool = False,
+) -> int:
     """Tell what videos are and whether they are whole.
 
     Every frame is decoded, so that what is lost is found. One line a source: size of the upright
@@ -30,6 +37,8 @@ def probe(sources: list[str], /, *, max_frames: int | None = None, as_json: bool
         sources: Video files, folders of videos or of pictures, globs, a camera number, rtsp/http
             URLs.
         max_frames: Stop after so many frames; give it for a camera or an endless stream.
+        frame_rate: Frames per second of pictures and TIFF stacks without stated times; without it,
+            25.
         as_json: Print JSON, one object a source, instead of a table.
     """
     from vis.jobs.sources import list_sources
@@ -40,7 +49,7 @@ def probe(sources: list[str], /, *, max_frames: int | None = None, as_json: bool
     for one in list_sources(sources):
         source = one.place
         try:
-            report = probe_source(one.opened_as(), max_frames=max_frames)
+            report = probe_source(one.opened_as(), max_frames=max_frames, frame_rate=frame_rate)
         except VisError as error:
             rows.append((_short(source), *[""] * 7, f"{error.what}"))
             records.append({"source": source, "error": str(error)})

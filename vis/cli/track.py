@@ -28,6 +28,7 @@ def track(
     model: str | None = None,
     save: list[str] | None = None,
     options: TrackOptions,
+    frame_rate: float | None = None,
     device: str = "auto",
     show: bool = False,
     overwrite: bool = False,
@@ -50,15 +51,18 @@ def track(
 
     Args:
         sources: Video files, folders (of videos, of pictures, or of folders of pictures), globs, a
-            camera (0, /dev/video0), rtsp/http URLs. A camera is ended by Ctrl-C.
-        output: The folder to write, or the file: .mp4 .mov .mkv .webm .gif .json .coco.json .jsonl
-            .csv.
+            camera (0, /dev/video0), rtsp/http URLs, or - for what comes in by a pipe. A camera is
+            ended by Ctrl-C.
+        output: The folder to write, or the file: .mp4 .mov .mkv .webm .avi .gif .json .coco.json
+            .jsonl .csv.
         model: A weight file, or the name of one; without it, the one that ships with vis.
         save: What is written: video (annotated, with sound), json (YouTube-VIS results), jsonl (a
             line a frame), coco (CocoVID), mots (text), davis (PNGs of numbers), csv (a line for
             each object of a frame), frames (annotated PNGs). Without it: what the file's ending
             says, in a folder video json jsonl.
         options: How videos are tracked.
+        frame_rate: Frames per second of pictures and TIFF stacks without stated times; without it,
+            25.
         device: auto, cpu, cuda, cuda:1, ...
         show: Show the frames in a window too; closing it stops.
         overwrite: Replace outputs that are there, and what an unfinished run left.
@@ -72,10 +76,13 @@ def track(
     from vis.jobs.many import shard as shard_of
     from vis.jobs.ray_jobs import track_on_ray
     from vis.outputs.preview_window import open_preview
+    from vis.video.pipe import STANDARD_INPUT
 
     if show and on == "ray":
         raise UsageError("no window shows what other machines do", remedy="Leave --show out.")
-    jobs = shard_of(plan_jobs(sources, output, save), shard)
+    if STANDARD_INPUT in sources and on == "ray":
+        raise UsageError("no other machine has this one's standard input", remedy="Name a file.")
+    jobs = shard_of(plan_jobs(sources, output, save, frame_rate=frame_rate), shard)
     with ExitStack() as stack:
         preview = open_preview() if show else None
         if preview is not None:
@@ -151,6 +158,7 @@ COMMAND = Command(
     vis track *.mp4 -o tracked/ --save video json csv --classes person,dog
     vis track holiday.mp4 -o tracked/ --resume
     vis track 0 -o camera.mp4 --show
+    ffmpeg -i tape.vob -f matroska - | vis track - -o tracked.mp4
     torchrun --nproc-per-node 2 -m vis track videos/ -o tracked/
     vis track videos/ -o tracked/ --on ray
     """,

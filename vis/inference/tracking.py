@@ -29,7 +29,7 @@ def track(
     device: str = "auto",
     batch: int = 1,
     state: Mapping[str, Any] | None = None,
-    frame_rate: Fraction | float = 25,
+    frame_rate: Fraction | float | None = None,
     strict: bool = False,
     **settings: Any,
 ) -> Tracking:
@@ -46,7 +46,7 @@ def track(
         batch: windows that the model sees side by side; changes speed and memory alone.
         state: of a tracking of the same source and options, to go on after it. The frames before
             are decoded and dropped: that is exact on every file.
-        frame_rate: of pictures without stated times, in frames per second.
+        frame_rate: of pictures without stated times, in frames per second; 25 if not given.
         strict: raise at the first sign of damage in the source.
         **settings: any of the fields of `TrackOptions`:
 

@@ -53,6 +53,8 @@ class Job:
     """Of the video inside files, which are perhaps called otherwise."""
     video_suffix: str = ".mp4"
     """Ending of the annotated video."""
+    frame_rate: float | None = None
+    """Frames per second of a source of pictures without stated times; None for the usual."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,16 +33,21 @@ _REFUSED = (VIDEO_SUFFIXES | PICTURES | {".txt", ".xml", ".zip"}) - VIDEO_FORMAT
 
 
 def plan_jobs(
-    sources: Sequence[str], output: str | os.PathLike[str], save: Sequence[str] | None = None
+    sources: Sequence[str],
+    output: str | os.PathLike[str],
+    save: Sequence[str] | None = None,
+    *,
+    frame_rate: float | None = None,
 ) -> list[Job]:
     """What is to be made of which source.
 
     Args:
         sources: files, folders, globs, cameras, URLs; see `list_sources`.
-        output: a file name (.mp4 .mov .mkv .webm .gif, or .json .coco.json .jsonl .csv) for one
-            source, whose other outputs get the same name with their own endings; else a folder, in
-            which outputs have the names of their sources.
+        output: a file name (.mp4 .mov .mkv .webm .avi .gif, or .json .coco.json .jsonl .csv) for
+            one source, whose other outputs get the same name with their own endings; else a folder,
+            in which outputs have the names of their sources.
         save: kinds of outputs; None for that of the file, or in a folder for `IN_FOLDER`.
+        frame_rate: frames per second of pictures without stated times; 25 if not given.
 
     Raises:
         UsageError: there is no source, or several for one file; or an unknown kind or ending.
@@ -55,7 +60,9 @@ def plan_jobs(
     ending, kind = _ending_and_kind(os.fspath(output))
     if kind is None:
         kinds = check_kinds(IN_FOLDER if save is None else save)
-        return [Job(source, path, kinds, plain(source.name)) for source in videos]
+        return [
+            Job(source, path, kinds, plain(source.name), frame_rate=frame_rate) for source in videos
+        ]
     if len(videos) > 1:
         raise UsageError(
             f"{len(videos)} videos do not go into one file",
@@ -71,7 +78,7 @@ def plan_jobs(
     suffix = ending if kind == "video" else ".mp4"
     [video] = videos
     target = Source(video.place, path.name.removesuffix(ending))
-    return [Job(target, path.parent, kinds, plain(video.name), suffix)]
+    return [Job(target, path.parent, kinds, plain(video.name), suffix, frame_rate)]
 
 
 def track_all(

@@ -55,7 +55,7 @@ def run(
             return JobResult(job.source, part.outputs, skipped=True)
         runner = JobRunner(job, part, run_options)
         try:
-            with open_video(job.source.opened_as()) as reader:
+            with open_video(job.source.opened_as(), frame_rate=job.frame_rate) as reader:
                 runner.run(reader, model, options, goes_on=goes_on)
         except BaseException:
             if not runner.frames and not goes_on:
@@ -88,4 +88,6 @@ def _check_apart(source: Source, part: StagedOutputs) -> None:
 def _settings(job: Job, sha256: str, options: TrackOptions) -> dict[str, Any]:
     source = {"source": job.source.facts(), "model": sha256}
     outputs = {"save": list(job.kinds), "video_suffix": job.video_suffix, "vis": __version__}
-    return {**source, **options.plain(), **outputs}
+    # only where it is stated: runs of before the option can be gone on with
+    rate = {} if job.frame_rate is None else {"frame_rate": job.frame_rate}
+    return {**source, **options.plain(), **outputs, **rate}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from vis.errors import DataError, UsageError, VisError
+from vis.errors import DataError, UsageError, VisError, VisWarning
 from vis.inference.model_classes import names_of
 from vis.inference.tracking import track
 from vis.jobs.saved_state import forget_states_after, save_state, saved_states
@@ -112,7 +112,10 @@ class JobRunner:
     def _open(self, reader: VideoReader, *, goes_on: bool) -> dict[str, Any] | None:
         """Open the sinks at the newest state that all of them can go on from."""
         source = self._job.source.place
-        sound = source if reader.info.audio_streams and Path(source).is_file() else None
+        sound = source if reader.info.audio_streams and not reader.info.live else None
+        if reader.info.audio_streams and reader.info.live and "video" in self._job.kinds:
+            what = f"{reader.info.name}: the sound of a stream is not copied"
+            warnings.warn(what, VisWarning, stacklevel=2)
         context = SinkContext(
             folder=self._part.path,
             name=self._job.source.name,

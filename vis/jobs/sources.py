@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from vis.errors import InputError
 from vis.ops.natural import natural
 from vis.ops.pictures import SUFFIXES as PICTURES
 from vis.video.live import URL_SCHEMES
+from vis.video.pipe import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +29,7 @@ VIDEO_SUFFIXES = frozenset(
         ".webm",
         ".avi",
         ".gif",
+        ".apng",
         ".ts",
         ".mts",
         ".m2ts",
@@ -58,6 +61,9 @@ class Source:
 
     def facts(self) -> dict[str, Any]:
         """What tells this source from another, or from itself after a change; no password."""
+        if self.place == STANDARD_INPUT:
+            # what comes in is never what came before
+            return {"name": "standard input", "started": time.time_ns()}
         path = Path(self.place)
         if path.is_file():
             state = path.stat()
@@ -77,7 +83,7 @@ def list_sources(sources: Sequence[str]) -> list[Source]:
     not there is listed too: opening it tells what is wrong.
 
     Args:
-        sources: files, folders, globs, camera numbers or devices, URLs.
+        sources: files, folders, globs, camera numbers or devices, URLs, `-`.
 
     Raises:
         InputError: a folder holds no videos, or videos beside pictures.
@@ -88,7 +94,8 @@ def list_sources(sources: Sequence[str]) -> list[Source]:
 
 def _expanded(source: str) -> Iterator[str]:
     path = Path(source)
-    if _camera(source) is not None or _is_url(source) or path.is_file():
+    is_stream = _camera(source) is not None or _is_url(source) or source == STANDARD_INPUT
+    if is_stream or path.is_file():
         yield source
     elif path.is_dir():
         yield from _of_folder(path)
@@ -151,6 +158,8 @@ def _short(place: str, depth: int) -> str:
     camera = _camera(place)
     if camera is not None:
         return f"camera-{camera}"
+    if place == STANDARD_INPUT:
+        return "stdin"
     if _is_url(place):
         return _plain(place)
     parts = [part for part in Path(place).parts if part not in ("/", "..", ".")]

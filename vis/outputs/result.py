@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vis.outputs import notebook, replay, supervision
+from vis.outputs import fiftyone, notebook, replay, supervision
 from vis.outputs.tracked_video import TrackedVideo
 
 if TYPE_CHECKING:
@@ -74,6 +74,18 @@ class Result(TrackedVideo):
             DeviceError: the library is not installed.
         """
         return supervision.detections(self)
+
+    def to_fiftyone(self, source: str | os.PathLike[str] | None = None) -> Any:
+        """The video as a `fiftyone.Sample`, each frame's objects in its field `objects`.
+
+        Args:
+            source: the video file, where it is not where it was.
+
+        Raises:
+            UsageError: it is a stream or pictures, and no video file is given.
+            DeviceError: the library is not installed.
+        """
+        return fiftyone.sample(self, source)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a table of the objects, and some frames where they can be read."""

@@ -34,7 +34,7 @@ _SINKS: Mapping[
 KINDS = ("video", *_SINKS)
 FOLDERS = frozenset(("mots", "davis", "frames"))
 """Kinds that are folders."""
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif")
 
 
 def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:

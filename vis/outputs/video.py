@@ -30,12 +30,14 @@ class VideoSink:
         state: of an earlier sink of this kind, to go on from.
 
     Raises:
-        DataError: the state's last frame is not in the file, or it is a GIF: begin anew.
+        DataError: the state's last frame is not in the file, or it is a GIF or AVI: begin anew.
     """
 
     def __init__(self, context: SinkContext, state: State | None = None) -> None:
-        if state is not None and context.video_suffix == ".gif":
-            raise DataError("the pieces of a GIF cannot be joined", where=str(context.folder))
+        # neither states at which time of the source it begins
+        if state is not None and context.video_suffix in (".gif", ".avi"):
+            kind = context.video_suffix[1:].upper()
+            raise DataError(f"the pieces of a {kind} cannot be joined", where=str(context.folder))
         self._context = context
         self.path = context.folder / f"{context.name}{context.video_suffix}"
         self._pieces = [] if state is None else [self._piece(one) for one in state["pieces"]]

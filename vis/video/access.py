@@ -19,6 +19,7 @@ from vis.video import limits
 from vis.video.decoder import FAULTS, decode, open_file
 from vis.video.pixels import fit_into, rgb
 from vis.video.stamps import Stamps
+from vis.video.untimed import TimedPackets
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -242,7 +243,7 @@ def _demux(
         if key is not None:
             # by decoding time; some containers land late all the same, which `_from_key` notices
             container.seek(key[1], stream=stream, backward=True)
-        yield from container.demux(stream)
+        yield from TimedPackets(container, stream)
     except FAULTS:
         return  # damage ends the packets; sequential reading reports it
 

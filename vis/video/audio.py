@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+"""By number of channels."""
 _PEEK = 1000
 """Packets among which every stream must begin; about ten seconds of two streams."""
 
@@ -81,7 +83,7 @@ class AudioCopy:
         if accepted:
             self._packets = self._source.demux(accepted)
         for stream in self._present_streams(accepted):
-            output = container.add_stream_from_template(stream)
+            output = _add_stream(container, stream)
             output.metadata.update(stream.metadata)
             self._outputs[stream.index] = output
         self._next = self._read()
@@ -187,14 +189,26 @@ def _adts_remover(packet: Packet[Stream]) -> BitStreamFilterContext | None:
 
 def _accepts(container: str, stream: AudioStream) -> bool:
     """Whether a container of that format takes the stream: only its own header writer knows."""
+    # by default MP4 describes its streams after the last packet, and refuses no PCM until then
+    early = container in ("mp4", "mov") and _codec(stream).startswith("pcm_")
+    options = {"movflags": "empty_moov"} if early else {}
     try:
         # FFmpeg's lists of codecs by container are longer than what its muxers write
-        with av.open(io.BytesIO(), "w", format=container) as trial:
-            trial.add_stream_from_template(stream)
+        with av.open(io.BytesIO(), "w", format=container, options=options) as trial:
+            _add_stream(trial, stream)
             trial.start_encoding()
     except FAULTS:
         return False
     return True
+
+
+def _add_stream(container: OutputContainer, stream: AudioStream) -> Stream:
+    """A stream like that of the source; where it names no loudspeakers, the usual ones."""
+    output = container.add_stream_from_template(stream)
+    # Matroska states how many channels PCM has and not which; MP4 must say (ISO/IEC 23003-5)
+    if stream.layout.name.endswith(" channels") and stream.channels in _USUAL_LAYOUTS:
+        output.codec_context.layout = _USUAL_LAYOUTS[stream.channels]
+    return output
 
 
 def _codec(stream: AudioStream) -> str:

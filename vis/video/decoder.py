@@ -53,7 +53,8 @@ def open_file(
         # (PyAV #367, #751, #909)
         container = av.open("file:" + name, options=options, metadata_errors="replace")
     except FAULTS as error:
-        raise _what_it_is(name) from error
+        with Path(name).open("rb") as file:
+            raise foreign_error(file.read(4096), name) from error
     return container, choose_stream(container, name, threads=threads)
 
 
@@ -69,6 +70,9 @@ def choose_stream(container: InputContainer, name: str, *, threads: int = 0) -> 
         container.close()
         raise VideoError(f"no video stream{sound}", where=name, remedy="Give a file with pictures")
     stream = max(streams, key=lambda s: bool(s.disposition & s.disposition.default))
+    if "avis" in container.metadata.get("compatible_brands", ""):
+        # an animated AVIF: its still picture comes before its track (AV1 Image File Format, 6.2)
+        stream = max(streams, key=lambda s: s.frames)
     context = stream.codec_context
     codec = context.name if context is not None else "unknown"
     # by name here: FFmpeg's codec_whitelist does not reach the decoders that PyAV opens
@@ -161,6 +165,20 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     return Orientation() if matrix is None else from_display_matrix(bytes(cast("Buffer", matrix)))
 
 
+def foreign_error(head: bytes, name: str) -> VideoError:
+    """An error that says what it is, by its first bytes, that cannot be opened as a video."""
+    kind = foreign_kind(head)
+    if kind is not None:
+        return VideoError(f"{kind.what}, not a video", where=name, remedy=kind.remedy)
+    if not any(byte < 9 or 13 < byte < 27 for byte in head):
+        return VideoError("text, not a video", where=name, remedy="Give a video")
+    return VideoError(
+        "not a video of a known kind, or its header is damaged",
+        where=name,
+        remedy="Check that other players open it, or convert it to mp4",
+    )
+
+
 def _check_regular(name: str) -> None:
     try:
         status = Path(name).stat()
@@ -178,22 +196,6 @@ def _check_regular(name: str) -> None:
         raise InputError("the file may not be read", where=name, remedy="Change its permissions")
     if status.st_size == 0:
         raise InputError("the file is empty", where=name, remedy="Copy or download it again")
-
-
-def _what_it_is(name: str) -> VideoError:
-    """An error that says what a file is that cannot be opened as a video."""
-    with Path(name).open("rb") as file:
-        head = file.read(4096)
-    kind = foreign_kind(head)
-    if kind is not None:
-        return VideoError(f"{kind.what}, not a video", where=name, remedy=kind.remedy)
-    if not any(byte < 9 or 13 < byte < 27 for byte in head):
-        return VideoError("text, not a video", where=name, remedy="Give a video")
-    return VideoError(
-        "not a video of a known kind, or its header is damaged",
-        where=name,
-        remedy="Check that other players open it, or convert it to mp4",
-    )
 
 
 def _rate(stream: VideoStream) -> Fraction | None:

@@ -13,10 +13,12 @@ from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_o
 from vis.video.gif import is_whole
 from vis.video.pixels import fit_into, rgb
 from vis.video.stamps import Stamps
+from vis.video.untimed import TimedPackets
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from av.container import InputContainer
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
@@ -29,16 +31,26 @@ class FileSource:
         path: the file.
         strict: raise at the first sign of damage.
         threads: decoding threads; 0 lets FFmpeg choose.
+        opened: container and stream, where `path` is the name of something that is no file.
 
     Raises:
         InputError: the file cannot be read.
         VideoError: it is no video, or not one frame of it can be decoded.
     """
 
-    def __init__(self, path: str, *, strict: bool = False, threads: int = 0) -> None:
-        self._container, self._stream = open_file(path, threads=threads)
+    def __init__(
+        self,
+        path: str,
+        *,
+        strict: bool = False,
+        threads: int = 0,
+        opened: tuple[InputContainer, VideoStream] | None = None,
+    ) -> None:
+        self._container, self._stream = opened or open_file(path, threads=threads)
+        self._is_file = opened is None
         self._stamps = Stamps(self._container)
         self._tick = self._stream.time_base or Fraction(1, 90_000)
+        self._packets = TimedPackets(self._container, self._stream)
         self._accounting = PacketAccounting(path, strict)
         self._last: Fraction | None = None
         self._end = Fraction(0)
@@ -94,7 +106,7 @@ class FileSource:
 
     def _demux(self) -> Iterator[Packet[VideoStream]]:
         try:
-            yield from self._container.demux(self._stream)
+            yield from self._packets
         except FAULTS as error:
             self._accounting.add_problem(
                 f"the file breaks off ({type(error).__name__})", self._last
@@ -140,15 +152,23 @@ class FileSource:
     def _compare_with_header(self) -> None:
         accounting = self._accounting
         accounting.count_missing(self._tick)
+        if self._packets.implied:
+            what = f"{self._packets.implied} packets state no time: it is that of equal steps"
+            accounting.add_problem(what)
         # packets, not frames: one that was there and could not be decoded is counted already
-        missing = self._stream.frames - accounting.packets - accounting.discarded
+        packets = accounting.packets + accounting.discarded
+        if self._stamps.last_packet is not None:
+            # AVI counts the empty packets too that repeat a frame, and the demuxer skips them
+            packets = max(packets, self._stamps.last_packet + 1)
+        missing = self._stream.frames - packets
         if missing > 0:
             accounting.add_problem(
                 f"the header declares {self._stream.frames} frames", lost=missing
             )
         elif self.info.duration is not None:
             self._compare_with_duration(self.info.duration)
-        if self.info.container == "gif" and not is_whole(accounting.name):
+        is_gif = self.info.container == "gif" and self._is_file
+        if is_gif and not is_whole(accounting.name):
             accounting.add_problem("the GIF breaks off or its blocks do not fit together")
 
     def _compare_with_duration(self, duration: Fraction) -> None:

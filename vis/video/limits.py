@@ -10,7 +10,10 @@ import math
 
 from vis.errors import VideoError
 
-FILE_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,asf,ogg,ivf,h264,hevc"
+FILE_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,asf,ogg,ivf,h264,hevc,"
+    "yuv4mpegpipe"
+)
 """Containers of files. No playlist, no concatenation list, no image sequence is among them."""
 
 STREAM_FORMATS = FILE_FORMATS + ",rtsp,sdp,mpjpeg,mjpeg"

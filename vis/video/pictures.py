@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import glob
 import json
+import warnings
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from vis.errors import DataError, InputError, VideoError
+from vis.errors import DataError, InputError, VideoError, VisWarning
 from vis.ops.natural import natural
 from vis.ops.pictures import FAULTS, FORMATS, SUFFIXES
 from vis.records import Frame, Pixels, VideoInfo
@@ -47,40 +49,103 @@ def find_pictures(source: str) -> list[Path]:
     return sorted(pictures, key=lambda path: natural(str(path)))
 
 
+class Pages(Protocol):
+    """The pictures of a source, each by its number."""
+
+    kind: str
+    """Of files, as `VideoInfo.codec`."""
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Frames per second, in the mean."""
+
+    @property
+    def times(self) -> list[Fraction]:
+        """When each is shown, in seconds."""
+
+    @property
+    def missing(self) -> tuple[str, int] | None:
+        """What is lacking of what was promised, and how many pictures."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def label(self, index: int) -> str:
+        """What one is called in messages."""
+
+    def read(self, index: int) -> Pixels:
+        """`[H W 3]`, upright."""
+
+    def close(self) -> None:
+        """Free everything."""
+
+
+class PictureFiles:
+    """Picture files, one a frame.
+
+    Args:
+        files: in order.
+        frame_rate: frames per second, where no `times.json` lies beside them.
+
+    Raises:
+        DataError: what lies beside them does not fit.
+    """
+
+    missing: tuple[str, int] | None = None
+
+    def __init__(self, files: Sequence[Path], frame_rate: Fraction) -> None:
+        self._files = list(files)
+        self.kind = self._files[0].suffix.lstrip(".").lower()
+        self.frame_rate = frame_rate
+        self.times = _times(self._files) or [
+            index / frame_rate for index in range(len(self._files))
+        ]
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def label(self, index: int) -> str:
+        """The name of the file."""
+        return self._files[index].name
+
+    def read(self, index: int) -> Pixels:
+        """One picture; see `read_picture`."""
+        return read_picture(self._files[index])
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
 class PicturesSource:
-    """Picture files as a source: one pass in order, or any order by `read`.
+    """Pictures as a source: one pass in order, or any order by `read`.
 
     Args:
         name: the source as the user named it.
-        pictures: the files, in order.
-        frame_rate: frames per second, where no `times.json` lies beside them.
+        pages: its pictures; closed with the source, and after a pass.
         strict: raise at the first unreadable picture.
 
     Raises:
         VideoError: the first readable picture is too large, or none is readable.
     """
 
-    def __init__(
-        self, name: str, pictures: Sequence[Path], *, frame_rate: Fraction, strict: bool = False
-    ) -> None:
-        self._pictures = list(pictures)
+    def __init__(self, name: str, pages: Pages, *, strict: bool = False) -> None:
+        self._pages = pages
         self._accounting = PacketAccounting(name, strict, timed=False)
-        self._stamps = _times(self._pictures) or [
-            index / frame_rate for index in range(len(self._pictures))
-        ]
+        self._stamps = pages.times
         first = self._first()
         ticks = np.lcm.reduce([time.denominator for time in self._stamps], dtype=object)
+        lost = pages.missing[1] if pages.missing is not None else 0
         self.info = VideoInfo(
             name=name,
             width=first.shape[1],
             height=first.shape[0],
             # a common clock that containers can state, else that of MPEG
             time_base=Fraction(1, int(ticks)) if ticks <= 1_000_000 else Fraction(1, 90_000),
-            frame_rate=frame_rate,
-            frames=len(self._pictures),
-            duration=self._stamps[-1] + 1 / frame_rate,
+            frame_rate=pages.frame_rate,
+            frames=len(pages) + lost,
+            duration=self._stamps[-1] + 1 / pages.frame_rate,
             container="pictures",
-            codec=self._pictures[0].suffix.lstrip(".").lower(),
+            codec=pages.kind,
             pixel_format="rgb24",
         )
 
@@ -96,18 +161,24 @@ class PicturesSource:
 
     def frames(self) -> Iterator[Frame]:
         """Every readable picture, in order; an unreadable one leaves a gap."""
-        for index, path in enumerate(self._pictures):
-            time = self._stamps[index]
-            try:
-                pixels = read_picture(path)
-            except DataError as error:
-                self._accounting.add_problem(str(error).rstrip("."), time, lost=1)
-                continue
-            self._accounting.decoded += 1
-            if pixels.shape[:2] != (self.info.height, self.info.width):
-                what = f"{path.name} is {pixels.shape[1]} x {pixels.shape[0]}, unlike the first"
-                self._accounting.add_problem(what, time)
-            yield Frame(index, time, fit_into(pixels, self.info.width, self.info.height))
+        try:
+            for index, time in enumerate(self._stamps):
+                try:
+                    pixels = self._pages.read(index)
+                except DataError as error:
+                    self._accounting.add_problem(str(error).rstrip("."), time, lost=1)
+                    continue
+                self._accounting.decoded += 1
+                if pixels.shape[:2] != (self.info.height, self.info.width):
+                    size = f"{pixels.shape[1]} x {pixels.shape[0]}"
+                    what = f"{self._pages.label(index)} is {size}, unlike the first"
+                    self._accounting.add_problem(what, time)
+                yield Frame(index, time, fit_into(pixels, self.info.width, self.info.height))
+            if self._pages.missing is not None:
+                what, lost = self._pages.missing
+                self._accounting.add_problem(what, lost=lost)
+        finally:
+            self.close()
 
     def read(self, indices: Sequence[int]) -> Pixels:
         """`[n H W 3]`, picture `indices[i]` at place i.
@@ -116,22 +187,23 @@ class PicturesSource:
             UsageError: an index beyond the pictures.
             VideoError: a picture that cannot be decoded.
         """
-        check_indices(indices, len(self._pictures), self.info.name)
+        check_indices(indices, len(self._pages), self.info.name)
         size = self.info.width, self.info.height
         out = np.empty((len(indices), size[1], size[0], 3), np.uint8)
-        for place, index in enumerate(indices):
-            out[place] = fit_into(read_picture(self._pictures[index]), *size)
+        for index in sorted(set(indices)):  # forwards, as animations are decoded
+            out[[i == index for i in indices]] = fit_into(self._pages.read(index), *size)
         return out
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Free the pictures' files."""
+        self._pages.close()
 
     def _first(self) -> Pixels:
         """The first readable picture; it sets the size."""
         errors = []
-        for path in self._pictures:
+        for index in range(len(self._pages)):
             try:
-                return read_picture(path)
+                return self._pages.read(index)
             except DataError as error:
                 errors.append(error)
         raise VideoError(
@@ -142,26 +214,45 @@ class PicturesSource:
 
 
 def read_picture(path: Path) -> Pixels:
-    """One picture, upright by its EXIF tag, `[H W 3]`.
+    """One picture, upright by its EXIF tag, `[H W 3]`; of an animation, with a warning, the first.
 
     Raises:
         VideoError: damaged, of a kind that is not opened, or too large.
     """
+    # Pillow's other formats are ways in for crafted files; its own bomb limit is 179 megapixels
+    with decoding_errors(str(path)), Image.open(path, formats=FORMATS) as image:
+        # further pages of TIFF are as a rule smaller copies, those of JPEG views for two eyes
+        if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
+            what = "an animation among pictures; its first frame is read"
+            warnings.warn(f"{path}: {what}", VisWarning, stacklevel=2)
+        return upright_pixels(image, str(path))
+
+
+@contextmanager
+def decoding_errors(where: str) -> Iterator[None]:
+    """What Pillow raises at a damaged picture, as a `VideoError`."""
     try:
-        # Pillow's other formats are ways in for crafted files; its own bomb limit is 179 megapixels
-        with Image.open(path, formats=FORMATS) as image:
-            limits.check_size(*image.size, where=str(path))
-            # telephones store pictures as the sensor lies and turn them by this tag alone
-            upright = ImageOps.exif_transpose(_eight_bit(image))
-            return np.array(upright.convert("RGB"))
+        yield
     except VideoError:
         raise
     except FAULTS as error:
         raise VideoError(
             f"the picture cannot be decoded ({error})",
-            where=str(path),
+            where=where,
             remedy="Copy or download it again",
         ) from error
+
+
+def upright_pixels(image: Image.Image, where: str) -> Pixels:
+    """The frame at which an image stands, upright by its EXIF tag, `[H W 3]`.
+
+    Raises:
+        VideoError: too large.
+    """
+    limits.check_size(*image.size, where=where)
+    # telephones store pictures as the sensor lies and turn them by this tag alone
+    upright = ImageOps.exif_transpose(_eight_bit(image))
+    return np.array(upright.convert("RGB"))
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -33,34 +33,43 @@ class ProbeReport:
     end: Fraction
     """Time of the last frame in seconds."""
     problems: tuple[Problem, ...]
+    steps: int = 0
+    """Frames from the first to the last one that could be decoded, with those lost between."""
 
     @property
     def frame_rate(self) -> float | None:
         """Mean frames per second as found, or as stated for a single frame."""
-        if self.decoded > 1:
-            return float((self.decoded + self.lost - 1) / (self.end - self.start))
+        if self.steps:
+            return float(self.steps / (self.end - self.start))
         return float(self.info.frame_rate) if self.info.frame_rate else None
 
 
-def probe(source: str | os.PathLike[str] | int, *, max_frames: int | None = None) -> ProbeReport:
+def probe(
+    source: str | os.PathLike[str] | int,
+    *,
+    max_frames: int | None = None,
+    frame_rate: Fraction | float | None = None,
+) -> ProbeReport:
     """Decode a source and report what it holds.
 
     Args:
         source: as `open_video` takes it.
         max_frames: stop after so many frames; give it for a camera or an endless stream.
+        frame_rate: frames per second of pictures without stated times; 25 if not given.
 
     Raises:
         InputError, VideoError: as `open_video`.
     """
     steps: set[Fraction] = set()
-    with warnings.catch_warnings(), open_video(source) as reader:
+    with warnings.catch_warnings(), open_video(source, frame_rate=frame_rate) as reader:
         warnings.simplefilter("ignore", DamageWarning)  # the report says it
         start = end = None
-        index, decoded = -1, 0
+        index, decoded, first = -1, 0, 0
         for frame in reader:
             if end is not None and frame.index == index + 1:
                 steps.add(frame.time - end)
-            start = frame.time if start is None else start
+            if start is None:
+                start, first = frame.time, frame.index
             end, index, decoded = frame.time, frame.index, decoded + 1
             if decoded == max_frames:
                 break
@@ -74,4 +83,5 @@ def probe(source: str | os.PathLike[str] | int, *, max_frames: int | None = None
         start=start or Fraction(0),
         end=end or Fraction(0),
         problems=report.problems,
+        steps=max(index, first) - first,
     )

@@ -18,9 +18,11 @@ from vis.records import Frame, Pixels, VideoInfo
 from vis.video import limits
 from vis.video.access import FileAccess
 from vis.video.ahead import Ahead
+from vis.video.animation import open_animation
 from vis.video.file_source import FileSource
 from vis.video.live import PATIENT, URL_SCHEMES, LiveSettings, LiveSource
-from vis.video.pictures import PicturesSource, find_pictures
+from vis.video.pictures import PictureFiles, PicturesSource, find_pictures
+from vis.video.pipe import STANDARD_INPUT, PipeSource
 from vis.video.pool import Pool
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from vis.video.damage import ReadReport
 
 Backend = Literal["av", "decord", "torchcodec"]
+_USUAL_RATE = Fraction(25)
+"""Of pictures without stated times."""
+_ANIMATIONS = frozenset({".apng"})
+"""Endings of picture files that are looked into only where they are the source themselves."""
 
 
 class Source(Protocol):
@@ -67,7 +73,7 @@ def open_video(
     backend: Backend = "av",
     strict: bool = False,
     ahead: int = 8,
-    frame_rate: Fraction | float = 25,
+    frame_rate: Fraction | float | None = None,
     threads: int = 0,
     live: LiveSettings = PATIENT,
 ) -> VideoReader:
@@ -75,12 +81,13 @@ def open_video(
 
     Args:
         source: a video file, a folder or glob of pictures (natural order), a list of pictures, an
-            animated GIF, a camera number, or an rtsp/http URL.
+            animated GIF, PNG, WebP or AVIF, a stack of TIFF, a camera number, an rtsp/http URL,
+            or `-` for what comes in by standard input.
         backend: who decodes files: `av` (everything), `decord` or `torchcodec` (refused where they
             are known to return wrong frames).
         strict: raise at the first sign of damage instead of warning at the end.
         ahead: frames decoded ahead of the reader; at most 64 and 256 MiB of them.
-        frame_rate: frames per second of pictures without stated times.
+        frame_rate: frames per second of pictures without stated times; 25 if not given.
         threads: decoding threads; 0 lets the decoder choose.
         live: patience with cameras and URLs.
 
@@ -90,18 +97,21 @@ def open_video(
         DeviceError: the backend is not installed.
         UsageError: an argument is wrong, or the backend is not right for this file.
     """
-    if ahead < 1 or frame_rate <= 0:
+    if ahead < 1 or (frame_rate is not None and frame_rate <= 0):
         raise UsageError("ahead and frame_rate must be positive", remedy="Leave them out")
-    rate = Fraction(frame_rate).limit_denominator(1_000_000)
+    rate = None if frame_rate is None else Fraction(frame_rate).limit_denominator(1_000_000)
     if isinstance(source, Sequence) and not isinstance(source, str):
         return _open_pictures(str(source[0].parent), source, rate, strict=strict, ahead=ahead)
     name = str(source) if isinstance(source, int) else os.fspath(source)
     # a file may be called 0; a camera of that number is then given as an int
     if isinstance(source, int) or (name.isdecimal() and not Path(name).exists()):
         camera = LiveSource(f"camera {name}", settings=live, camera=int(name), strict=strict)
-        return VideoReader(camera, ahead=ahead)
+        return VideoReader(camera, ahead=ahead, drop_oldest=True)
+    if name == STANDARD_INPUT:
+        return VideoReader(PipeSource(strict=strict, threads=threads), ahead=ahead)
     if name.lower().startswith(URL_SCHEMES):
-        return VideoReader(LiveSource(name, settings=live, strict=strict), ahead=ahead)
+        stream = LiveSource(name, settings=live, strict=strict)
+        return VideoReader(stream, ahead=ahead, drop_oldest=True)
     files = _pictures(name)
     if files:
         return _open_pictures(name, files, rate, strict=strict, ahead=ahead)
@@ -124,11 +134,16 @@ class VideoReader(Iterator[Frame]):
     """
 
     def __init__(
-        self, source: Source, *, ahead: int, access: Callable[[], Access] | None = None
+        self,
+        source: Source,
+        *,
+        ahead: int,
+        access: Callable[[], Access] | None = None,
+        drop_oldest: bool = False,
     ) -> None:
         self.info = source.info
         """What the source says of itself."""
-        self._source, self._make_access = source, access
+        self._source, self._make_access, self._drop_oldest = source, access, drop_oldest
         self._access: Access | None = None
         width, height = self.info.width, self.info.height
         self._depth = limits.frames_ahead(ahead, width, height)
@@ -173,7 +188,7 @@ class VideoReader(Iterator[Frame]):
             raise StopIteration
         if self._ahead is None:
             frames = _copy_to_pool(self._source.frames(), self._pool_size)
-            self._ahead = Ahead(frames, depth=self._depth, drop_oldest=self.info.live)
+            self._ahead = Ahead(frames, depth=self._depth, drop_oldest=self._drop_oldest)
         try:
             return next(self._ahead)
         except StopIteration:
@@ -247,15 +262,25 @@ def _pictures(name: str) -> list[Path]:
     if path.is_dir():
         return find_pictures(name)
     if path.is_file():
-        return [path] if path.suffix.lower() in SUFFIXES else []
+        return [path] if path.suffix.lower() in SUFFIXES | _ANIMATIONS else []
     return find_pictures(name) if any(sign in name for sign in "*?[") else []
 
 
 def _open_pictures(
-    name: str, files: Sequence[Path], rate: Fraction, *, strict: bool, ahead: int
+    name: str, files: Sequence[Path], rate: Fraction | None, *, strict: bool, ahead: int
 ) -> VideoReader:
-    pictures = PicturesSource(name, files, frame_rate=rate, strict=strict)
-    return VideoReader(pictures, access=lambda: pictures, ahead=ahead)
+    animation = open_animation(name, rate) if Path(name).is_file() else None
+    if animation is None:
+        pictures = PicturesSource(name, PictureFiles(files, rate or _USUAL_RATE), strict=strict)
+        return VideoReader(pictures, access=lambda: pictures, ahead=ahead)
+
+    def access() -> Access:
+        # of its own: decoders of animations stand at one frame, and the reader's goes ahead
+        again = open_animation(name, rate or _USUAL_RATE)
+        assert again is not None
+        return PicturesSource(name, again)
+
+    return VideoReader(PicturesSource(name, animation, strict=strict), access=access, ahead=ahead)
 
 
 def _open_with(backend: str, name: str, *, strict: bool, ahead: int) -> VideoReader:

@@ -19,6 +19,8 @@ class Stamps:
 
     def __init__(self, container: InputContainer) -> None:
         self.by_decoding = container.format.name in _DECODE_TIMES_ONLY
+        self.last_packet: int | None = None
+        """Of the packets so far, where they are placed by decoding time."""
         self._first_packet: int | None = None
         self._delay: int | None = None
         self._last = -1
@@ -29,6 +31,7 @@ class Stamps:
             return packet.pts
         if self._first_packet is None:
             self._first_packet = packet.dts
+        self.last_packet = packet.dts
         return packet.dts
 
     def of_frame(self, frame: VideoFrame) -> int | None:

@@ -32,13 +32,15 @@ class _Sink(Protocol):
 class VideoWriter:
     """A context manager that writes frames, in order of time, to a video.
 
-    The suffix of `path` chooses the kind: .mp4 .mov .mkv (H.264), .webm (VP9), .gif; no suffix or a
-    trailing slash is a folder of PNGs with a `times.json`.
+    The suffix of `path` chooses the kind: .mp4 .mov .mkv .avi (H.264), .webm (VP9), .gif; no suffix
+    or a trailing slash is a folder of PNGs with a `times.json`.
 
     Times are kept: exactly in the folder, exactly in mp4 and mov where they are whole numbers of
     `info.time_base` (else to 0.7 microseconds), to half a millisecond in mkv and webm, and in GIF
     to half a hundredth of a second counted from the first frame. A frame closer to the last one
-    than its container can tell (GIF: 20 ms, mkv and webm: 1 ms) is left out, with a warning. The
+    than its container can tell (GIF: 20 ms, mkv and webm: 1 ms) is left out, with a warning. An AVI
+    has a rate (that of `info`) and no times: it begins at 0 and holds every frame, at the nearest
+    place that is free, with a warning if that is not its time. The
     last frame lasts as long as the one before it. Colours, pixel shape and, from `audio_from`, the
     sound of the source are carried over; an odd side is padded by one row or column where H.264 and
     VP9 need it.

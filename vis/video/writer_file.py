@@ -72,6 +72,8 @@ class VideoFormat:
     """Fewest ticks from frame to frame."""
     square: bool = False
     """Whether it knows square pixels only (of WebM: as FFmpeg writes it)."""
+    constant: bool = False
+    """Whether it knows a rate and no times."""
 
 
 VIDEO_FORMATS = {
@@ -80,6 +82,7 @@ VIDEO_FORMATS = {
     ".mkv": VideoFormat("matroska", "libx264", _H264, _MATROSKA, _MILLISECOND),
     ".webm": VideoFormat("webm", "libvpx-vp9", _VP9, _MATROSKA, _MILLISECOND, square=True),
     # browsers show a frame of less than 20 ms for 100 ms
+    ".avi": VideoFormat("avi", "libx264", _H264, constant=True),
     ".gif": VideoFormat("gif", "gif", tick=Fraction(1, 100), gap=2, square=True),
 }
 """By suffix."""
@@ -132,9 +135,11 @@ class VideoFile:
         self._format = video_format = VIDEO_FORMATS[part.suffix.lower()]
         self.padded = bool(video_format.encoder) and any(side % 2 for side in size)
         # not every container knows times before 0; those of the sound move along
-        self._shift = max(-first, Fraction(0))
-        self._tick = video_format.tick or _clock(info, first)
+        self._shift = -first if video_format.constant else max(-first, Fraction(0))
         rate = ((info and info.frame_rate) or _USUAL_RATE).limit_denominator(10**6)
+        self._tick = video_format.tick or (
+            1 / rate if video_format.constant else _clock(info, first)
+        )
         self._step = max(1, round(1 / rate / self._tick))
         self._last: int | None = None
         self._has_warned = False
@@ -150,12 +155,14 @@ class VideoFile:
             audio.attach(self._container, first=first, shift=self._shift)
         self._container.start_encoding()
         self._track = PictureTrack(self._container, audio, self._shift)
-        if self._shift:
+        if self._shift > 0:
             _warn(f"{part.name}: the video begins {-float(first):.3f} s before time 0; moved there")
 
     def write(self, pixels: Pixels, time: Fraction) -> None:
         """Encode one frame, of the first one's size and later than all before."""
         ticks = round((time + self._shift) / self._tick)
+        if self._format.constant:
+            ticks = self._next_place(ticks, time)
         if not self._fits(ticks, time):
             return
         picture = self._paint(even(pixels) if self.padded else pixels)
@@ -168,7 +175,9 @@ class VideoFile:
         try:
             if self._last is not None:
                 self._track.add(self._stream.encode(None))
-                self._track.close(self._step * self._tick)
+                # AVI would count empty packets behind the last frame as frames
+                steps = 1 if self._format.constant else self._step
+                self._track.close(steps * self._tick)
         finally:
             try:
                 self._container.close()
@@ -217,6 +226,19 @@ class VideoFile:
         self._last = ticks
         return True
 
+    def _next_place(self, ticks: int, time: Fraction) -> int:
+        """The place of a frame among those of a constant rate: the nearest that is free."""
+        if self._last is not None:
+            ticks = max(ticks, self._last + 1)
+        if abs(ticks * self._tick - self._shift - time) > _MILLISECOND and not self._has_warned:
+            self._has_warned = True
+            rate = f"{float(1 / self._tick):g} frames per second"
+            what = f"{self._format.container} keeps {rate} and no times; every frame is written"
+            _warn(
+                f"{what}, the first moved one is that of {float(time):.3f} s. An .mkv keeps times"
+            )
+        return ticks
+
     def _warn_too_close(self, time: Fraction) -> None:
         if not self._has_warned:
             self._has_warned = True
@@ -239,7 +261,7 @@ def muxer_options(
 ) -> dict[str, str]:
     """What FFmpeg's muxer is told, for a video on the clock `tick` (seconds)."""
     options = dict(video_format.muxer)
-    if video_format.tick is not None:
+    if video_format.tick is not None or video_format.constant:
         return options
     # MP4 states on this clock when each stream starts: one that has all starts exactly
     clock = math.lcm(tick.denominator, 1000, *(audio.rates if audio is not None else ()))
