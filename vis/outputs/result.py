@@ -134,9 +134,9 @@ class Result(TrackedVideo):
         return notebook.page(self)
 
 
-def _check_among(kind: str, asked: Sequence[Any] | None, there: Iterable[Any]) -> None:
+def _check_among(kind: str, names: Sequence[Any] | None, there: Iterable[Any]) -> None:
     there = list(there)
-    for one in asked or ():
+    for one in names or ():
         if one not in there:
             raise UsageError(
                 f"there is no {kind} {one!r}", remedy=f"There are: {', '.join(map(str, there))}."
