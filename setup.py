@@ -15,6 +15,8 @@ DECORD = (
     " or (sys_platform == 'win32' and platform_machine == 'AMD64')"
 )
 
+EXPORT = ["onnx>=1.19", "onnxruntime>=1.23", "onnxscript>=0.5"]
+
 setup(
     name="vis-kit",
     version=VERSION[1],
@@ -50,7 +52,9 @@ setup(
         "supervision": ["supervision>=0.28,<1"],
         "tensorboard": ["tensorboard>=2.17"],
         "web": ["gradio>=5.49,<7"],
+        "export": EXPORT,
         "dev": [
+            *EXPORT,
             DECORD,
             "hypothesis>=6.100",
             "mkdocs-material>=9.5",

@@ -25,6 +25,7 @@ RANKS = {
     "models": 3,
     "weights": 4,
     "outputs": 5,
+    "export": 5,
     "inference": 6,
     "evaluation": 7,
     "jobs": 7,

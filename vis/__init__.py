@@ -84,6 +84,7 @@ _ROOMS = frozenset(
         "backbones",
         "datasets",
         "evaluation",
+        "export",
         "formats",
         "inference",
         "jobs",

@@ -37,6 +37,7 @@ COMMANDS = {
     "data": "check data sets, convert them, split them, look at them",
     "draw": "draw a result or annotation file onto its video",
     "evaluate": "measure results, or a model on a data set, and write a report",
+    "export": "write a model as files that run without vis: ONNX, torch.export",
     "models": "list the models there are, their licences, and how to get them",
     "predict": "write what a model detects in a data set, with or without truth",
     "probe": "tell what a video is and whether it is whole",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Linking = Literal["masks", "queries"]
+Engine = Literal["torch", "onnx"]
 
 THRESHOLD = 0.3
 """Score from which objects are written, where nobody says otherwise."""
@@ -35,6 +36,9 @@ class ModelOptions:
     The long side has at most 16 / 9 of it."""
     precision: Precision = "fp32"
     """Of the model's numbers; half precision is faster on a GPU."""
+    engine: Engine = "torch"
+    """What computes the model. onnx is onnxruntime (the extra export), faster on a CPU; a graph is
+    made for each size of frame once, which takes a minute, and kept beside the weights."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -43,6 +47,9 @@ class ModelOptions:
             UsageError: naming the option and what it may be.
         """
         check_one_of("precision", self.precision, get_args(Precision))
+        check_one_of("engine", self.engine, get_args(Engine))
+        if self.engine == "onnx" and self.precision != "fp32":
+            raise UsageError("the engine onnx computes in fp32", remedy="Leave precision out.")
         for name in ("window", "stride", "size"):
             check_positive(name, getattr(self, name))
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vis.datasets.config import Resize
-from vis.errors import UsageError
+from vis.errors import DeviceError, UsageError
+from vis.export.engine import OnnxModel
 from vis.inference.cuts import CutDetector, Memory
-from vis.inference.model_classes import indices_of, names_of
+from vis.inference.model_classes import indices_of, model_sha256, names_of
 from vis.inference.predictor import Predictor, device_of
 from vis.inference.session import TrackerSession
 from vis.tracking import Config
 from vis.tracking.windows import check_plan
+from vis.weights.fetch import weights_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +47,8 @@ class ResolvedOptions:
     """Pixels that the long side may have at most."""
     precision: str
     """Of the model's numbers."""
+    engine: str
+    """What computes the model."""
     every: int
     threshold: float
     classes: tuple[int, ...] | None
@@ -61,12 +65,17 @@ class ResolvedOptions:
         Raises:
             DeviceError: there is no such device.
         """
+        where = device_of(device)
+        if self.engine == "onnx":
+            if where.type != "cpu":
+                raise DeviceError("the engine onnx computes on the CPU", remedy="Take device cpu.")
+            model = OnnxModel(model, weights_folder() / "onnx", model_sha256(model)[:16])
         return Predictor(
             model,
             length=self.window,
             short=self.short,
             longest=self.longest,
-            device=device_of(device),
+            device=where,
             precision=self.precision,
         )
 
@@ -130,6 +139,7 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         # the proportion of training, so that a wide film does not outgrow what the model has seen
         longest=round(short * _LONGEST / _SHORT),
         precision=options.precision,
+        engine=options.engine,
         every=options.every,
         threshold=options.threshold,
         classes=None if classes is None else indices_of(classes, names_of(model)),

@@ -115,6 +115,7 @@ class RoiMaskHead(nn.Module):
 
     def __init__(self, channels: Sequence[int], width: int = 64) -> None:
         super().__init__()
+        self.pooled = pooled  # an exported graph needs one without rows of unknown number
         self.pyramid = TopDown(channels[1:], width)
         self.enter = NormConv(width + 2, width)  # with where a cell lies in its box
         self.hourglass = Hourglass(width)
@@ -131,7 +132,7 @@ class RoiMaskHead(nn.Module):
             pictures: `[R]` which of the M.
             boxes: `[R 4]` corners in pixels, not necessarily inside.
         """
-        roi_features = pooled(self.pyramid(levels[1:]), pictures, boxes, COARSE)
+        roi_features = self.pooled(self.pyramid(levels[1:]), pictures, boxes, COARSE)
         x = self.hourglass(self.enter(torch.cat((roi_features, _coordinates(roi_features)), dim=1)))
         coarse = self.coarse(x)[:, 0]
         indexed_boxes = torch.cat((pictures[:, None].to(boxes.dtype), boxes), dim=1)

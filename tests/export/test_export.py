@@ -1,0 +1,122 @@
+"""Exported models: the file says what the model says, and needs nothing of the package."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import vis
+from tests.models.conftest import CLASSES, SETTINGS
+from vis import models
+from vis.errors import OutputExistsError, UsageError
+from vis.export import export
+from vis.export.step import NOT_EXPORTABLE, Traced
+from vis.records import Clip
+
+pytest.importorskip("onnxruntime")
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "data/sample/clip.mp4"
+SIZE = (64, 96)
+SMALL = [key for key, (name, _) in SETTINGS.items() if name not in NOT_EXPORTABLE]
+
+
+def small(key: str) -> models.Model:
+    name, settings = SETTINGS[key]
+    torch.manual_seed(0)
+    return models.build(name, classes=CLASSES, **settings).eval()
+
+
+@pytest.mark.parametrize("key", SMALL)
+@torch.no_grad()
+def test_the_graph_of_a_model_says_what_the_model_says(key: str) -> None:
+    model = small(key)
+    traced = Traced(model, SIZE)
+    frames = torch.rand(model.frames, 3, *SIZE)
+    fields = dict(zip(traced.names, traced.graph(frames), strict=True))
+    clip = Clip(frames[None], torch.tensor([SIZE]))
+    (expected,) = model.predictions(model(clip), clip)
+    rows = fields["scores"] > 0
+    for name in ("scores", "labels", "class_scores", "boxes", "masks", "presence"):
+        torch.testing.assert_close(
+            fields[name][rows], getattr(expected, name)[expected.scores > 0], atol=1e-4, rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize("name", sorted(NOT_EXPORTABLE))
+def test_what_is_no_graph_is_refused_with_the_reason(name: str) -> None:
+    key = next(key for key, (model, _) in SETTINGS.items() if model == name)
+    with pytest.raises(UsageError, match=NOT_EXPORTABLE[name]):
+        Traced(small(key), SIZE)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model that ships, exported for small frames."""
+    folder = tmp_path_factory.mktemp("exported") / "default"
+    done = export(vis.load("default"), folder, size=(180, 320), name="default")
+    assert done.difference < 1e-3
+    return folder
+
+
+def test_the_card_states_what_a_stranger_needs(folder: Path) -> None:
+    card = json.loads((folder / "card.json").read_text())
+    assert card["input"]["shape"] == [1, 3, 180, 320] and len(card["classes"]) == 80
+    assert [output["name"] for output in card["outputs"]][:5] == [
+        "scores",
+        "labels",
+        "class_scores",
+        "boxes",
+        "masks",
+    ]
+    assert {path.name for path in folder.iterdir()} == {"card.json", "model.onnx", "model.pt2"}
+
+
+def test_the_program_of_torch_is_the_same_graph(folder: Path) -> None:
+    program = torch.export.load(str(folder / "model.pt2")).module()
+    frames = torch.rand(1, 3, 180, 320)
+    scores, labels = program(frames)[:2]
+    traced = Traced(vis.load("default"), (180, 320)).graph(frames)
+    assert torch.equal(scores, traced[0]) and torch.equal(labels, traced[1])
+
+
+def test_a_folder_that_is_filled_is_refused(folder: Path) -> None:
+    with pytest.raises(OutputExistsError):
+        export(vis.load("default"), folder, size=(180, 320))
+
+
+def test_a_film_is_tracked_without_the_package(folder: Path, tmp_path: Path) -> None:
+    with (
+        vis.open_video(SAMPLE) as reader,
+        vis.VideoWriter(tmp_path / "film.mp4", info=reader.info) as writer,
+    ):
+        for _, frame in zip(range(6), reader, strict=False):
+            writer.write(frame)
+    example = ROOT / "docs/examples/track_onnx.py"
+    done = subprocess.run(
+        [sys.executable, "-I", str(example), str(folder), str(tmp_path / "film.mp4")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert {line[0] for line in lines} == {str(index) for index in range(6)}
+    assert "person" in {line[2] for line in lines}
+    assert "import vis" not in example.read_text()
+
+
+def test_the_engine_tracks_what_the_model_tracks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIS_HOME", str(tmp_path))
+    settings = {"max_frames": 8, "size": 180, "min_length": 1}
+    expected = vis.track(SAMPLE, **settings, device="cpu").collect()
+    actual = vis.track(SAMPLE, **settings, device="cpu", engine="onnx").collect()
+    assert len(expected.tracks) > 0
+    assert [track.label for track in actual.tracks] == [track.label for track in expected.tracks]
+    for a, b in zip(actual.tracks, expected.tracks, strict=True):
+        assert a.score == pytest.approx(b.score, abs=1e-3)
+        assert a.masks.keys() == b.masks.keys()
+    assert [path.suffix for path in (tmp_path / "onnx").iterdir()] == [".onnx"]

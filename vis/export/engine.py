@@ -1,0 +1,124 @@
+"""A model that onnxruntime computes, for all that takes a model."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import torch
+
+from vis.errors import DeviceError, UsageError
+from vis.export.onnx_graph import INPUT, exported, write_onnx
+from vis.export.step import Traced
+from vis.models import Model
+from vis.records import ClipPredictions
+from vis.storage.whole_file import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from vis.records import Clip, ClipTargets
+
+Fields = dict[str, "Tensor"]
+
+
+class OnnxModel(Model[list[Fields]]):
+    """The same predictions as the model's, but for rounding; each size of frame has its graph.
+
+    Args:
+        model: on the CPU, in eval mode.
+        folder: where graphs are kept for the next time.
+        key: tells the model from others.
+
+    Raises:
+        UsageError: the model's work is no graph.
+        DeviceError: onnx, onnxscript or onnxruntime are not installed.
+    """
+
+    name: ClassVar[str] = "onnx"
+
+    def __init__(self, model: Model[Any], folder: Path, key: str) -> None:
+        super().__init__()
+        self.model = model.eval()
+        self.config, self.frames, self.size = model.config, model.frames, model.size
+        self.class_names, self.is_semantic = model.class_names, model.is_semantic
+        self._folder, self._key = folder, key
+        self._sessions: dict[tuple[int, int], Any] = {}
+
+    def forward(self, clip: Clip) -> list[Fields]:
+        """The fields of the predictions of each clip, whose frames must be full of content."""
+        size = (clip.frames.shape[-2], clip.frames.shape[-1])
+        if any(tuple(one) != size for one in clip.sizes.tolist()):
+            raise UsageError(
+                "the engine onnx takes no padded clips", remedy="Take the engine torch."
+            )
+        session = self._session(size)
+        return [self._fields(session, frames) for frames in clip.frames]
+
+    def losses(self, output: list[Fields], targets: Sequence[ClipTargets]) -> NoReturn:
+        """A graph is not trained.
+
+        Raises:
+            UsageError: always.
+        """
+        del output, targets
+        raise UsageError("an exported model cannot be trained", remedy="Train the one it is of.")
+
+    def predictions(self, output: list[Fields], clip: Clip) -> list[ClipPredictions]:
+        """The rows that are objects."""
+        del clip
+        # the rows of a graph are as many as ever; those of a score of 0 are none
+        return [
+            ClipPredictions(
+                **{
+                    name: value if name == "semantic" else value[fields["scores"] > 0]
+                    for name, value in fields.items()
+                }
+            )
+            for fields in output
+        ]
+
+    @staticmethod
+    def _fields(session: Any, frames: Tensor) -> Fields:
+        values = session.run(None, {INPUT: frames.contiguous().numpy()})
+        return {
+            output.name: torch.from_numpy(value)
+            for output, value in zip(session.get_outputs(), values, strict=True)
+        }
+
+    def _session(self, size: tuple[int, int]) -> Any:
+        if size not in self._sessions:
+            path = self._folder / f"{self._key}-{size[0]}x{size[1]}.onnx"
+            if not path.is_file():
+                make_folder(self._folder)
+                # two processes may make the same graph: each its own, and the last one stays
+                part = path.with_name(f".{path.name}.{os.getpid()}.part")
+                traced = Traced(self.model, size)
+                write_onnx(exported(traced), traced, part)
+                part.replace(path)
+            self._sessions[size] = session_of(path)
+        return self._sessions[size]
+
+
+def session_of(path: Path) -> Any:
+    """The graph, ready to run on the CPU, with as many threads as torch has.
+
+    Raises:
+        DeviceError: onnxruntime is not installed.
+    """
+    try:
+        runtime = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise DeviceError(
+            f"the engine onnx is onnxruntime, which cannot be loaded ({error})",
+            remedy="Install it: pip install 'vis-kit[export]', from a copy of the project.",
+        ) from None
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    # waiting threads that spin take the cores of decoder and encoder
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

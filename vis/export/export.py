@@ -1,0 +1,149 @@
+"""`vis.export.export`: a folder with a model's step as ONNX, as a program of torch, and its card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vis.errors import DataError
+from vis.export.engine import session_of
+from vis.export.onnx_graph import INPUT, OPSET, exported, write_onnx
+from vis.export.step import NOT_EXPORTABLE, Traced
+from vis.models import names
+from vis.storage.whole_file import refuse_filled, whole_folder
+from vis.version import __version__
+from vis.weights.classes import numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from vis.models import Model
+
+EXPORTABLE = tuple(name for name in names() if name not in NOT_EXPORTABLE)
+TOLERANCE = 1e-3
+"""Largest difference between a score, box or mask of the file and one of the model."""
+MEANINGS = {
+    "scores": "0..1; a row of 0 is no object",
+    "labels": "index of the class",
+    "class_scores": "probability of each class",
+    "boxes": "left, top, right, bottom as fractions of the frame",
+    "masks": "probabilities over the frame, at a resolution of their own; inside is above 0.5",
+    "presence": "probability that the object is visible in the frame",
+    "embeddings": "how it looks, to recognise it again",
+    "semantic": "probability of each class of each pixel",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    folder: Path
+    size: tuple[int, int]
+    """Height and width of the frames in pixels."""
+    difference: float
+    """The largest between the file's numbers and the model's, over all fields."""
+
+
+def export(
+    model: Model[Any],
+    folder: str | Path,
+    *,
+    size: tuple[int, int],
+    name: str = "model",
+    formats: Sequence[str] = ("onnx", "torch"),
+) -> Exported:
+    """Write the work on one clip as files that run without this package, compared with the model.
+
+    `model.onnx`, `model.pt2` (`torch.export.load`) and `card.json`, which states names and shapes of
+    input and outputs, the classes, and how frames are brought to size. Frames are RGB in 0..1;
+    normalising is inside.
+
+    Args:
+        model: is put into eval mode.
+        folder: the new folder.
+        size: height and width of the frames in pixels.
+        name: of the model, for the card.
+        formats: any of `onnx` and `torch`.
+
+    Raises:
+        UsageError: the model's work is no graph of a fixed shape.
+        OutputExistsError: there is something at `folder`.
+        OutputError: it cannot be written.
+        DeviceError: onnx, onnxscript or onnxruntime are not installed.
+        DataError: the file's numbers are not the model's.
+    """
+    folder = Path(folder)
+    refuse_filled(folder)
+    traced = Traced(model.eval(), size)
+    program = exported(traced)
+    difference = 0.0
+    with whole_folder(folder) as part:
+        if "torch" in formats:
+            torch.export.save(program, str(part / "model.pt2"))
+        if "onnx" in formats:
+            write_onnx(program, traced, part / "model.onnx")
+            difference = _difference(traced, part / "model.onnx")
+        card = _card(model, traced, name) | {"largest_difference": difference}
+        (part / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+    return Exported(folder, size, difference)
+
+
+@torch.no_grad()
+def _difference(traced: Traced, path: Path) -> float:
+    """The largest between the graph and the file, on other frames than it was traced with.
+
+    Raises:
+        DataError: it is more than `TOLERANCE`, or rows differ.
+    """
+    frames = torch.rand(traced.example.shape, generator=torch.Generator().manual_seed(1))
+    expected = traced.graph(frames)
+    actual = session_of(path).run(None, {INPUT: frames.numpy()})
+    worst = 0.0
+    for name, a, b in zip(traced.names, expected, actual, strict=True):
+        if tuple(a.shape) != b.shape:
+            raise DataError(
+                f"{name} has the shape {b.shape}, not {tuple(a.shape)}", where=str(path)
+            )
+        worst = max(worst, _worst(a, torch.from_numpy(b)))
+    if worst > TOLERANCE:
+        raise DataError(
+            f"its numbers differ by {worst:.1e} from the model's",
+            where=str(path),
+            remedy="Report it, with the versions of torch, onnx and onnxruntime.",
+        )
+    return worst
+
+
+def _worst(a: Tensor, b: Tensor) -> float:
+    # what is no object may be NaN in both
+    difference = (a.double() - b.double()).abs().nan_to_num()
+    return float(difference.max()) if difference.numel() else 0.0
+
+
+def _card(model: Model[Any], traced: Traced, name: str) -> dict[str, Any]:
+    height, width = traced.size
+    return {
+        "name": name,
+        "model": model.name,
+        "classes": list(model.class_names or numbered(model.config.classes)),
+        "input": {
+            "name": INPUT,
+            "shape": list(traced.example.shape),
+            "type": "float32",
+            "meaning": "frames, RGB, 0..1, channels first; normalising is inside",
+            "resize": f"bilinear with antialias to {width} x {height}, the whole picture",
+        },
+        "outputs": [
+            {"name": one, "meaning": MEANINGS[one], "shape": list(value.shape)}
+            for one, value in zip(traced.names, traced.graph(traced.example), strict=True)
+        ],
+        "opset": OPSET,
+        "made_by": f"vis {__version__}, torch {torch.__version__}",
+    }

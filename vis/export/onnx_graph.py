@@ -1,0 +1,83 @@
+"""From a traced graph to a program of `torch.export` and a file of ONNX."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vis.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from torch.export import ExportedProgram
+
+    from vis.export.step import Traced
+
+OPSET = 20
+INPUT = "frames"
+
+
+def exported(traced: Traced) -> ExportedProgram:
+    """The program, which `torch.export.save` writes and `torch.export.load` reads."""
+    with _quiet():
+        return torch.export.export(traced.graph, (traced.example,), strict=False)
+
+
+def write_onnx(program: ExportedProgram, traced: Traced, path: Path) -> None:
+    """One file with all weights.
+
+    Raises:
+        DeviceError: `onnx` and `onnxscript` are not installed.
+    """
+    table: dict[Any, Any] = {torch.ops.aten.sort.stable: _stable_sort()}
+    with _quiet():
+        result = torch.onnx.export(
+            program,
+            (traced.example,),
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=traced.names,
+            opset_version=OPSET,
+            custom_translation_table=table,
+            verbose=False,
+        )
+        assert result is not None
+        result.save(str(path), external_data=False)
+
+
+def _stable_sort() -> Any:
+    """`aten::sort.stable` by TopK, which puts the earlier of equal values first."""
+    try:
+        op: Any = importlib.import_module("onnxscript").opset20
+    except ImportError as error:
+        raise DeviceError(
+            f"models are exported by onnx and onnxscript, which cannot be loaded ({error})",
+            remedy="Install them: pip install 'vis-kit[export]', from a copy of the project.",
+        ) from None
+
+    def sort(x: Any, *, stable: bool = False, dim: int = -1, descending: bool = False) -> Any:
+        del stable
+        length = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
+        return op.TopK(x, length, axis=dim, largest=int(descending), sorted=1)
+
+    return sort
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter says to its own developers."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
