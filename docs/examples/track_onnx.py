@@ -1,7 +1,7 @@
 """Track a film with an exported model: `python track_onnx.py FOLDER FILM`.
 
-Needs onnxruntime, numpy and av. FOLDER is what `vis export` wrote. An object goes on with the number
-of that object of the frame before whose mask it overlaps most. A line for each object of each frame.
+Needs onnxruntime, numpy and av. FOLDER is what `vis export` wrote. An object goes on with the
+number of that object of the frame before whose mask it overlaps most. Prints a line for each.
 """
 
 import json

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import torch
 
 from vis.errors import DeviceError, UsageError
-from vis.export.onnx_graph import INPUT, exported, write_onnx
+from vis.export.graph_files import INPUT, exported, write_onnx
 from vis.export.step import Traced
 from vis.models import Model
 from vis.records import ClipPredictions

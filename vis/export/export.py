@@ -1,4 +1,4 @@
-"""`vis.export.export`: a folder with a model's step as ONNX, as a program of torch, and its card."""
+"""`vis.export.export`: a folder with a model as ONNX, as a program of torch, and its card."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from vis.errors import DataError
 from vis.export.engine import session_of
-from vis.export.onnx_graph import INPUT, OPSET, exported, write_onnx
+from vis.export.graph_files import INPUT, OPSET, exported, write_onnx, write_program
 from vis.export.step import NOT_EXPORTABLE, Traced
 from vis.models import names
 from vis.storage.whole_file import refuse_filled, whole_folder
@@ -61,8 +61,8 @@ def export(
 ) -> Exported:
     """Write the work on one clip as files that run without this package, compared with the model.
 
-    `model.onnx`, `model.pt2` (`torch.export.load`) and `card.json`, which states names and shapes of
-    input and outputs, the classes, and how frames are brought to size. Frames are RGB in 0..1;
+    `model.onnx`, `model.pt2` (`torch.export.load`) and `card.json`, which states names and shapes
+    of input and outputs, the classes, and how frames are brought to size. Frames are RGB in 0..1;
     normalising is inside.
 
     Args:
@@ -86,7 +86,7 @@ def export(
     difference = 0.0
     with whole_folder(folder) as part:
         if "torch" in formats:
-            torch.export.save(program, str(part / "model.pt2"))
+            write_program(program, part / "model.pt2")
         if "onnx" in formats:
             write_onnx(program, traced, part / "model.onnx")
             difference = _difference(traced, part / "model.onnx")

@@ -123,33 +123,21 @@ def pooled_from_all(levels: Sequence[Tensor], pictures: Tensor, boxes: Tensor, s
     return features
 
 
-class PaddedMapConv(nn.Module):
-    """A `SameConv` that pads its map: padded weights are lost on the way to ONNX (torch 2.15).
-
-    Args:
-        conv: its parameters are shared.
-    """
-
-    def __init__(self, conv: SameConv) -> None:
-        super().__init__()
-        self.conv = conv
+class PaddedMapConv(SameConv):
+    """A `SameConv` that pads its map: padded weights are lost on the way to ONNX (torch 2.15)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """As `SameConv`."""
-        conv = self.conv
-        if conv.kernel_size[0] > 1:
+        if self.kernel_size[0] > 1:
             # before a side that is odd, or with a stride of 1, a cell; after it always one
-            before = [1 if conv.stride[0] == 1 else side % 2 for side in x.shape[-2:]]
+            before = [1 if self.stride[0] == 1 else side % 2 for side in x.shape[-2:]]
             x = functional.pad(x, (before[1], 1, before[0], 1))
-        x = functional.conv2d(x, conv.weight, conv.bias, conv.stride, 0, 1, conv.groups)
-        return functional.relu6(x) if conv.active else x
+        x = functional.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
+        return functional.relu6(x) if self.active else x
 
 
 def _with_padded_maps(model: SSDMask) -> SSDMask:
-    for parent in list(model.modules()):
-        if isinstance(parent, PaddedMapConv):
-            continue
-        for name, child in parent.named_children():
-            if isinstance(child, SameConv):
-                setattr(parent, name, PaddedMapConv(child))
+    for module in model.modules():
+        if type(module) is SameConv:
+            module.__class__ = PaddedMapConv  # its parameters and settings are all that it has
     return model

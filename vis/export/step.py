@@ -10,6 +10,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from vis.errors import UsageError
 from vis.export.fixed_boxes import FixedBoxes
+from vis.models.mask2former import Mask2Former
 from vis.models.ssd_mask import SSDMask
 from vis.records import Clip, ClipPredictions
 
@@ -41,9 +42,12 @@ class Traced:
     """
 
     def __init__(self, model: Model[Any], size: tuple[int, int]) -> None:
-        if model.name in NOT_EXPORTABLE:
+        reason = NOT_EXPORTABLE.get(model.name)
+        if isinstance(model, Mask2Former) and model.config.task == "panoptic":
+            reason = "its segments share the pixels one after the other"
+        if reason is not None:
             raise UsageError(
-                f"{model.name} cannot be exported: {NOT_EXPORTABLE[model.name]}",
+                f"this {model.name} cannot be exported: {reason}",
                 remedy="Track with it as it is.",
             )
         self.size = size
@@ -63,7 +67,7 @@ class Traced:
 
     @torch.no_grad()
     def _graph(self) -> GraphModule:
-        graph = make_fx(self._fields, tracing_mode="real")(self.example)
+        graph = make_fx(lambda frames: self._fields(frames), tracing_mode="real")(self.example)
         for node in graph.graph.nodes:
             # a view of the strides that were there; the exporter lays numbers out differently
             if node.target is torch.ops.aten.view.default:

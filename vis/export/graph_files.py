@@ -25,9 +25,15 @@ INPUT = "frames"
 
 
 def exported(traced: Traced) -> ExportedProgram:
-    """The program, which `torch.export.save` writes and `torch.export.load` reads."""
+    """The program, which `torch.export.load` reads again."""
     with _quiet():
         return torch.export.export(traced.graph, (traced.example,), strict=False)
+
+
+def write_program(program: ExportedProgram, path: Path) -> None:
+    """A file of `torch.export`, with all weights."""
+    with _quiet():  # weights that lie in views are written whole
+        torch.export.save(program, str(path))
 
 
 def write_onnx(program: ExportedProgram, traced: Traced, path: Path) -> None:
