@@ -221,7 +221,7 @@ def test_a_notebook_escapes_names_and_does_without_the_video(result: Result):
 
 def test_supervision_is_asked_for_by_name_where_it_is_not_installed(result: Result, monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
-    with pytest.raises(DeviceError, match="pip install supervision"):
+    with pytest.raises(DeviceError, match=r"pip install 'vis-kit\[supervision\]'"):
         result.to_supervision()
 
 
@@ -261,7 +261,7 @@ def test_fiftyone_is_asked_for_by_name_and_needs_a_video_file(result: Result, mo
     monkeypatch.setitem(sys.modules, "fiftyone", None)
     with pytest.raises(UsageError, match="needs a video file"):
         result.to_fiftyone()
-    with pytest.raises(DeviceError, match="pip install fiftyone"):
+    with pytest.raises(DeviceError, match=r"pip install 'vis-kit\[fiftyone\]'"):
         result.to_fiftyone("clip.mp4")
 
 

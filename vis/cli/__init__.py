@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 COMMANDS = {
+    "completion": "print what makes a shell complete commands and options",
     "data": "check data sets, convert them, split them, look at them",
     "draw": "draw a result or annotation file onto its video",
     "evaluate": "measure results, or a model on a data set, and write a report",
@@ -51,11 +52,15 @@ vis {version}: video instance segmentation. Find, outline, name and follow every
 
 usage: vis COMMAND [ARGUMENTS]
 
+first:
+  vis track my.mp4    follows every object; writes my-tracked.mp4 beside it
+
 commands:
 {commands}
 
 `vis COMMAND --help` is the manual page of a command.
-Everywhere: --debug shows the traceback of an error, --version prints the version.
+Everywhere: --debug shows the traceback of an error. `vis --version` prints the version; with
+--verbose also those of its libraries and the devices, as a bug report needs them.
 
 exit codes:
   0   done                              70  a fault of vis itself: please report it
@@ -107,7 +112,7 @@ def _run(arguments: list[str]) -> int:
         print(_HELP.format(version=__version__, commands="\n".join(lines)), end="")  # noqa: T201
         return EXIT_OK
     if arguments[0] in ("-V", "--version"):
-        print(f"vis {__version__}")  # noqa: T201
+        print(_version(verbose="--verbose" in arguments), end="")  # noqa: T201
         return EXIT_OK
     name, *rest = arguments
     _check_command(name, COMMANDS, "vis")
@@ -121,6 +126,14 @@ def _run(arguments: list[str]) -> int:
         prog, command, rest = f"{prog} {rest[0]}", command.commands[rest[0]], rest[1:]
     bound = parse(command, prog, rest)
     return EXIT_OK if bound is None else command.function(*bound.args, **bound.kwargs)
+
+
+def _version(*, verbose: bool) -> str:
+    if not verbose:
+        return f"vis {__version__}\n"
+    from vis.cli.about import about  # it loads torch and FFmpeg
+
+    return about()
 
 
 def _check_command(name: str, commands: Mapping[str, object], prog: str) -> None:

@@ -41,7 +41,7 @@ def sample(result: TrackedVideo, source: str | os.PathLike[str] | None = None) -
     except ImportError as error:
         raise DeviceError(
             f"the library fiftyone cannot be loaded ({error})",
-            remedy="Install it (pip install fiftyone).",
+            remedy="Install it (pip install 'vis-kit[fiftyone]').",
         ) from None
     video = library.Sample(filepath=str(Path(source or result.info.name).absolute()))
     for number, detections in frame_fields(result).items():

@@ -29,7 +29,7 @@ def detections(result: TrackedVideo) -> Iterator[tuple[int, Any]]:
     except ImportError as error:
         raise DeviceError(
             f"the library supervision cannot be loaded ({error})",
-            remedy="Install it (pip install supervision).",
+            remedy="Install it (pip install 'vis-kit[supervision]').",
         ) from None
     return _detections(result, library.Detections)
 
