@@ -152,8 +152,8 @@ def test_the_package_is_a_command(tmp_path):
         text=True,
         cwd=tmp_path,
     )
-    assert done.returncode == 64
-    assert "output" in done.stderr
+    assert done.returncode == 66
+    assert "a.mp4: no such file" in done.stderr
     assert not list(Path(tmp_path).iterdir())
 
 

@@ -22,6 +22,7 @@ from vis.errors import (
     EXIT_TEMPORARY,
     EXIT_TERMINATED,
     DamageWarning,
+    DeviceError,
     UsageError,
     VisError,
     VisWarning,
@@ -72,6 +73,8 @@ exit codes:
   69  a device or library is missing
 """
 
+_INSTALL = "Install vis again, which fetches it: pip install --upgrade vis-kit."
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -99,6 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         _complain("out of memory. Close other programs or take a smaller input.", debug)
         return EXIT_TEMPORARY
+    except ModuleNotFoundError as error:
+        _complain(f"the library {error.name} is not installed. {_INSTALL}", debug)
+        return DeviceError.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence; --debug shows all
         what = f"a fault of vis itself ({type(error).__name__}: {error})"
         _complain(f"{what}. Run again with --debug and report what it prints.", debug)
