@@ -56,7 +56,7 @@ def padding_mask(
         device: of the mask; None for that of the sizes.
     """
     # Without padding attention needs no mask, and its fastest kernels stay open.
-    if bool((sizes == sizes.new_tensor(padded_size)).all()):
+    if all(tuple(size) == tuple(padded_size) for size in sizes.tolist()):
         return None
     sizes = sizes.to(device)
     rows = torch.arange(padded_size[0], device=sizes.device) >= sizes[:, :1]

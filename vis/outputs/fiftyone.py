@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vis.errors import DeviceError, UsageError
+from vis.errors import UsageError
 from vis.ops import rle
+from vis.outputs.other_library import other_library
 
 if TYPE_CHECKING:
     import os
@@ -36,13 +36,7 @@ def sample(result: TrackedVideo, source: str | os.PathLike[str] | None = None) -
             where=result.info.name,
             remedy="Make one (vis.VideoWriter) and give it as source.",
         )
-    try:
-        library = importlib.import_module("fiftyone")
-    except ImportError as error:
-        raise DeviceError(
-            f"the library fiftyone cannot be loaded ({error})",
-            remedy="Install it (pip install 'vis-kit[fiftyone]').",
-        ) from None
+    library = other_library("fiftyone")
     video = library.Sample(filepath=str(Path(source or result.info.name).absolute()))
     for number, detections in frame_fields(result).items():
         labels = [library.Detection(**fields) for fields in detections]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vis.ops import rle
 from vis.outputs.encoding import run_lengths
+from vis.tracking.confirmation import rows_of
 from vis.video.cutouts import cut
 from vis.video.drawing import DEFAULT, DrawStyle, draw_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from vis.formats.index_pictures import Numbers
     from vis.records import RLE, Frame, FrameTracks, VideoInfo
@@ -94,6 +96,11 @@ class CompressedFrame:
         # the soft masks are what fills memory: 100 objects of 90 x 160 are 6 MB a frame
         none = np.zeros((len(tracks), 0, 0), np.bool_)
         return cls(replace(tracks, masks=none), tuple(rles))
+
+    def only(self, ids: Collection[int]) -> CompressedFrame:
+        """The same frame with the objects of these numbers."""
+        rows = np.isin(self.tracks.ids, list(ids))
+        return CompressedFrame(rows_of(self.tracks, rows), tuple(compress(self.rles, rows)))
 
 
 @dataclass(frozen=True, eq=False)

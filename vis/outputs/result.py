@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vis.errors import UsageError
 from vis.outputs import fiftyone, notebook, replay, supervision
+from vis.outputs.other_library import other_library
 from vis.outputs.tracked_video import TrackedVideo
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +61,46 @@ class Result(TrackedVideo):
         """The object of a COCO file with videos: a picture a frame, with scores."""
         return dict(self._value("coco", category_ids=ids))
 
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with a row for each object of each frame: the columns of the CSV.
+
+        Raises:
+            DeviceError: the library is not installed.
+        """
+        pandas = other_library("pandas")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "table.csv"
+            self.save(path)
+            return pandas.read_csv(path)
+
+    def only(
+        self, *, classes: Sequence[str] | None = None, ids: Sequence[int] | None = None
+    ) -> Result:
+        """The same video with some of its objects.
+
+        Args:
+            classes: names of those that stay; None for all.
+            ids: numbers of those that stay; None for all.
+
+        Raises:
+            UsageError: no class of the model has this name, or no object this number.
+        """
+        _check_among("class", classes, self.names.values())
+        _check_among("object", ids, [track.id for track in self.tracks])
+        tracks = [
+            track
+            for track in self.tracks
+            if (classes is None or self.names[track.label] in classes)
+            and (ids is None or track.id in ids)
+        ]
+        stay = {track.id for track in tracks}
+        return replace(
+            self,
+            tracks=tracks,
+            frames=tuple(frame.only(stay) for frame in self.frames),
+            identities={id_: one for id_, one in self.identities.items() if id_ in stay},
+        )
+
     def _value(self, kind: str, **settings: Any) -> Any:
         """What the file of this kind holds; written once by its sink, and read."""
         with (
@@ -90,3 +132,12 @@ class Result(TrackedVideo):
     def _repr_html_(self) -> str:
         """What a notebook shows: a table of the objects, and some frames where they can be read."""
         return notebook.page(self)
+
+
+def _check_among(kind: str, names: Sequence[Any] | None, there: Iterable[Any]) -> None:
+    there = list(there)
+    for one in names or ():
+        if one not in there:
+            raise UsageError(
+                f"there is no {kind} {one!r}", remedy=f"There are: {', '.join(map(str, there))}."
+            )

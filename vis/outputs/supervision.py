@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vis.errors import DeviceError
 from vis.ops.tracks_at import tracks_at
+from vis.outputs.other_library import other_library
 from vis.records import Frame
 
 if TYPE_CHECKING:
@@ -24,13 +23,7 @@ def detections(result: TrackedVideo) -> Iterator[tuple[int, Any]]:
     Raises:
         DeviceError: the library is not installed.
     """
-    try:
-        library = importlib.import_module("supervision")
-    except ImportError as error:
-        raise DeviceError(
-            f"the library supervision cannot be loaded ({error})",
-            remedy="Install it (pip install 'vis-kit[supervision]').",
-        ) from None
+    library = other_library("supervision")
     return _detections(result, library.Detections)
 
 
