@@ -122,3 +122,14 @@ def test_a_signal_leaves_nothing_under_the_final_name(number, code, clips, tmp_p
     assert str(part) in errors
     assert not output.exists()
     assert part.exists()
+
+
+def test_a_library_that_is_missing_is_named_with_the_way_to_install_it():
+    code = (
+        "import sys; sys.modules['av'] = None; "
+        "from vis.cli import main; sys.exit(main(['probe', 'x.mp4']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 69
+    assert done.stderr.startswith("vis: the library av is not installed.")
+    assert "pip install" in done.stderr and len(done.stderr.splitlines()) == 1

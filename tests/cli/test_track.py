@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image
 
 from tests.conftest import KINDS, PATIENCE, heeding_interrupts, write_film
 from tests.video.test_writer_audio import make_source
@@ -29,7 +30,7 @@ def track(weights):
     def run(*arguments: object) -> int:
         rest = ["--model", str(weights), "--size", "64", "--threshold", "0.1", "--device", "cpu"]
         words = [str(word) for word in arguments]
-        place = words.index("-o")
+        place = words.index("-o") if "-o" in words else len(words)
         before = signal.getsignal(signal.SIGTERM)
         try:
             return main(["track", *words[:place], *rest, *words[place:]])
@@ -151,8 +152,8 @@ def test_the_package_is_a_command(tmp_path):
         text=True,
         cwd=tmp_path,
     )
-    assert done.returncode == 64
-    assert "output" in done.stderr
+    assert done.returncode == 66
+    assert "a.mp4: no such file" in done.stderr
     assert not list(Path(tmp_path).iterdir())
 
 
@@ -170,3 +171,26 @@ def test_a_pipe_becomes_a_video_and_what_came_before_is_never_taken_for_it(track
     assert "the sound of a stream is not copied" in capsys.readouterr().err
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 25
+
+
+def test_a_video_alone_is_enough(track, film, tmp_path, capsys):
+    assert track(film) == 0
+    assert f"wrote {tmp_path}/film-tracked.mp4 (12 frames" in capsys.readouterr().out
+    assert track(film, "--every", "2") == 74
+    assert "--overwrite" in capsys.readouterr().err
+    for sources in (["0"], ["-"], ["rtsp://camera/1"], [film, film]):
+        assert track(*sources) == 64
+        assert "-o " in capsys.readouterr().err
+    assert track(tmp_path / "nowhere" / "missing.mp4") == 66
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_is_saved_beside_a_folder_of_pictures(tmp_path):
+    from vis.jobs.many import plan_jobs
+
+    (tmp_path / "frames").mkdir()
+    Image.new("RGB", (8, 6)).save(tmp_path / "frames" / "0.png")
+    for source in (f"{tmp_path}/frames/", f"{tmp_path}/frames/*.png"):
+        [job] = plan_jobs([source], None, ["json"])
+        assert (job.folder, job.source.name, job.kinds) == (tmp_path, "frames-tracked", ("json",))
+        assert job.video_name == "frames"

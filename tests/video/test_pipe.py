@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from fractions import Fraction
 
 import pytest
@@ -64,6 +65,17 @@ def test_a_pipe_has_no_second_pass_and_no_frame_is_dropped(films):
         assert next(reader).index == 0
     with pytest.raises(StopIteration):
         next(reader)
+
+
+def test_a_pipe_that_falls_silent_is_closed_at_once(films):
+    end, begin = os.pipe()
+    os.write(begin, films("h264_variable").read_bytes()[:20_000])
+    reader = VideoReader(PipeSource(descriptor=end), ahead=64)
+    assert next(reader).index == 0
+    started = time.monotonic()
+    reader.close()
+    assert time.monotonic() - started < 4, "closing gives up on a thread after 5 seconds"
+    os.close(begin)
 
 
 def test_probe_reads_standard_input(films):

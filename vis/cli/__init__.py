@@ -22,6 +22,7 @@ from vis.errors import (
     EXIT_TEMPORARY,
     EXIT_TERMINATED,
     DamageWarning,
+    DeviceError,
     UsageError,
     VisError,
     VisWarning,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 COMMANDS = {
+    "completion": "print what makes a shell complete commands and options",
     "data": "check data sets, convert them, split them, look at them",
     "draw": "draw a result or annotation file onto its video",
     "evaluate": "measure results, or a model on a data set, and write a report",
@@ -52,11 +54,15 @@ vis {version}: video instance segmentation. Find, outline, name and follow every
 
 usage: vis COMMAND [ARGUMENTS]
 
+first:
+  vis track my.mp4    follows every object; writes my-tracked.mp4 beside it
+
 commands:
 {commands}
 
 `vis COMMAND --help` is the manual page of a command.
-Everywhere: --debug shows the traceback of an error, --version prints the version.
+Everywhere: --debug shows the traceback of an error. `vis --version` prints the version; with
+--verbose also those of its libraries and the devices, as a bug report needs them.
 
 exit codes:
   0   done                              70  a fault of vis itself: please report it
@@ -67,6 +73,8 @@ exit codes:
   66  an input is missing
   69  a device or library is missing
 """
+
+_INSTALL = "Install vis again, which fetches it: pip install --upgrade vis-kit."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,6 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         _complain("out of memory. Close other programs or take a smaller input.", debug)
         return EXIT_TEMPORARY
+    except ModuleNotFoundError as error:
+        _complain(f"the library {error.name} is not installed. {_INSTALL}", debug)
+        return DeviceError.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence; --debug shows all
         what = f"a fault of vis itself ({type(error).__name__}: {error})"
         _complain(f"{what}. Run again with --debug and report what it prints.", debug)
@@ -108,7 +119,7 @@ def _run(arguments: list[str]) -> int:
         print(_HELP.format(version=__version__, commands="\n".join(lines)), end="")  # noqa: T201
         return EXIT_OK
     if arguments[0] in ("-V", "--version"):
-        print(f"vis {__version__}")  # noqa: T201
+        print(_version(verbose="--verbose" in arguments), end="")  # noqa: T201
         return EXIT_OK
     name, *rest = arguments
     _check_command(name, COMMANDS, "vis")
@@ -122,6 +133,14 @@ def _run(arguments: list[str]) -> int:
         prog, command, rest = f"{prog} {rest[0]}", command.commands[rest[0]], rest[1:]
     bound = parse(command, prog, rest)
     return EXIT_OK if bound is None else command.function(*bound.args, **bound.kwargs)
+
+
+def _version(*, verbose: bool) -> str:
+    if not verbose:
+        return f"vis {__version__}\n"
+    from vis.cli.about import about  # it loads torch and FFmpeg
+
+    return about()
 
 
 def _check_command(name: str, commands: Mapping[str, object], prog: str) -> None:

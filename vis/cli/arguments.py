@@ -64,7 +64,7 @@ def parse(command: Command, prog: str, arguments: list[str]) -> inspect.BoundArg
     Raises:
         UsageError: the arguments are wrong; the message names the argument and the manual page.
     """
-    parser = _parser(command, prog)
+    parser = parser_of(command, prog)
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(parser.format_help())
         return None
@@ -100,7 +100,8 @@ def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:
     return rest, settings
 
 
-def _parser(command: Command, prog: str) -> ArgumentParser:
+def parser_of(command: Command, prog: str) -> ArgumentParser:
+    """The parser of a command's arguments, which writes its manual page too."""
     page = _page(command)
     sentences = {argument.arg_name: argument.description or "" for argument in page.params}
     table = "" if command.settings_help is None else f"settings:\n{command.settings_help()}\n"

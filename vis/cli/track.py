@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vis.cli.arguments import Command
 from vis.cli.console import say, say_table
@@ -14,7 +14,7 @@ from vis.inference.options import TrackOptions  # noqa: TC001  its fields become
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vis.jobs.job import JobResult
+    from vis.jobs.job import Job, JobResult
 
 _ROWS = 40
 """Objects of one video in the table."""
@@ -24,7 +24,7 @@ def track(
     sources: list[str],
     /,
     *,
-    output: str,
+    output: str | None = None,
     model: str | None = None,
     save: list[str] | None = None,
     options: TrackOptions,
@@ -42,7 +42,7 @@ def track(
     Of one source, the output is a file, such as out.mp4; other results get the same name: out.json,
     out.jsonl, out.coco.json, out.csv, out.mots/, out.davis/, out.frames/. Of one or more, it is a
     folder, in which the outputs have the names of their sources: folder/holiday.mp4,
-    folder/holiday.json.
+    folder/holiday.json. Without --output, holiday.mp4 becomes holiday-tracked.mp4 beside it.
 
     Until all is whole, it grows in a hidden folder beside: .holiday.part. After Ctrl-C, a full disk
     or a kill, the same command with --resume goes on there; the results are the same as without the
@@ -54,7 +54,7 @@ def track(
             camera (0, /dev/video0), rtsp/http URLs, or - for what comes in by a pipe. A camera is
             ended by Ctrl-C.
         output: The folder to write, or the file: .mp4 .mov .mkv .webm .avi .gif .json .coco.json
-            .jsonl .csv.
+            .jsonl .csv. Needed for several sources, and for cameras, URLs and pipes.
         model: A weight file, or the name of one; without it, the one that ships with vis.
         save: What is written: video (annotated, with sound), json (YouTube-VIS results), jsonl (a
             line a frame), coco (CocoVID), mots (text), davis (PNGs of numbers), csv (a line for
@@ -71,11 +71,8 @@ def track(
         shard: Do part i of n of the sources, such as 0/4.
         on: local, or ray: the sources are shared among the machines of a Ray cluster.
     """
-    from vis.jobs.job import RunOptions
-    from vis.jobs.many import plan_jobs, track_all
+    from vis.jobs.many import plan_jobs
     from vis.jobs.many import shard as shard_of
-    from vis.jobs.ray_jobs import track_on_ray
-    from vis.outputs.preview_window import open_preview
     from vis.video.pipe import STANDARD_INPUT
 
     if show and on == "ray":
@@ -83,18 +80,31 @@ def track(
     if STANDARD_INPUT in sources and on == "ray":
         raise UsageError("no other machine has this one's standard input", remedy="Name a file.")
     jobs = shard_of(plan_jobs(sources, output, save, frame_rate=frame_rate), shard)
+    settings: dict[str, Any] = {"device": device, "progress": on == "local"}
+    settings |= {"resume": resume, "overwrite": overwrite, "checkpoint": checkpoint}
+    return _run(jobs, model, options, settings, show=show, on=on)
+
+
+def _run(
+    jobs: list[Job],
+    model: str | None,
+    options: TrackOptions,
+    settings: dict[str, Any],
+    *,
+    show: bool,
+    on: str,
+) -> int:
+    """Track the sources and say what became of them; the exit code."""
+    from vis.jobs.job import RunOptions
+    from vis.jobs.many import track_all
+    from vis.jobs.ray_jobs import track_on_ray
+    from vis.outputs.preview_window import open_preview
+
     with ExitStack() as stack:
         preview = open_preview() if show else None
         if preview is not None:
             stack.callback(preview.close)
-        run_options = RunOptions(
-            device=device,
-            resume=resume,
-            overwrite=overwrite,
-            checkpoint=checkpoint,
-            preview=preview,
-            progress=on == "local",
-        )
+        run_options = RunOptions(preview=preview, **settings)
         run = track_on_ray if on == "ray" else track_all
         return _report(run(jobs, model, options=options, run_options=run_options), len(jobs))
 
@@ -154,6 +164,7 @@ def _say_result(job_result: JobResult, progress: str) -> None:
 COMMAND = Command(
     track,
     """
+    vis track holiday.mp4
     vis track holiday.mp4 -o tracked.mp4
     vis track *.mp4 -o tracked/ --save video json csv --classes person,dog
     vis track holiday.mp4 -o tracked/ --resume

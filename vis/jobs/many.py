@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vis.errors import UsageError, VisError
+from vis.errors import InputError, UsageError, VisError
 from vis.inference.model_classes import load_model, model_sha256
 from vis.inference.options import TrackOptions
 from vis.inference.predictor import device_of
@@ -34,7 +34,7 @@ _REFUSED = (VIDEO_SUFFIXES | PICTURES | {".txt", ".xml", ".zip"}) - VIDEO_FORMAT
 
 def plan_jobs(
     sources: Sequence[str],
-    output: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
     save: Sequence[str] | None = None,
     *,
     frame_rate: float | None = None,
@@ -45,7 +45,8 @@ def plan_jobs(
         sources: files, folders, globs, cameras, URLs; see `list_sources`.
         output: a file name (.mp4 .mov .mkv .webm .avi .gif, or .json .coco.json .jsonl .csv) for
             one source, whose other outputs get the same name with their own endings; else a folder,
-            in which outputs have the names of their sources.
+            in which outputs have the names of their sources. None, of one file or folder of
+            pictures: NAME-tracked, beside it.
         save: kinds of outputs; None for that of the file, or in a folder for `IN_FOLDER`.
         frame_rate: frames per second of pictures without stated times; 25 if not given.
 
@@ -56,6 +57,11 @@ def plan_jobs(
     videos = list_sources(sources)
     if not videos:
         raise UsageError("there are no videos", where=", ".join(sources), remedy="Check the names.")
+    if output is None:
+        folder, name = _beside(videos)
+        kinds = check_kinds(["video"] if save is None else save)
+        source = Source(videos[0].place, f"{name}-tracked")
+        return [Job(source, folder, kinds, plain(name), frame_rate=frame_rate)]
     path = Path(output)
     ending, kind = _ending_and_kind(os.fspath(output))
     if kind is None:
@@ -136,6 +142,32 @@ def shard(jobs: Sequence[Job], part: str | None) -> list[Job]:
     if not 0 <= index < count:
         raise UsageError(f"there is no part {index} of {count}", remedy="Count from 0.")
     return list(jobs[index::count])
+
+
+def _beside(videos: Sequence[Source]) -> tuple[Path, str]:
+    """Folder and name of outputs that lie beside their one source.
+
+    Raises:
+        UsageError: it lies nowhere, or there are several.
+        InputError: it is not there.
+    """
+    [source, *others] = videos
+    path = Path(source.place)
+    if others:
+        raise UsageError(f"{len(videos)} videos need a folder", remedy="Name one: -o tracked/")
+    if source.is_stream:
+        raise UsageError(
+            "there is no folder that the output could lie in, beside its source",
+            where=source.place,
+            remedy="Name the output: -o out.mp4",
+        )
+    is_glob = not path.exists() and any(sign in path.name for sign in "*?[")
+    if not path.exists() and not is_glob:  # its folder would be made for the output
+        raise InputError("no such file", where=source.place, remedy="Check the path.")
+    # beside the folder of pictures, of a glob too: a video among them would be a source of its own
+    if is_glob:
+        path = path.parent
+    return path.resolve().parent if path.name in ("", "..") else path.parent, source.name
 
 
 def _ending_and_kind(output: str) -> tuple[str, str | None]:

@@ -54,6 +54,11 @@ class Source:
     name: str
     """Of its outputs; no other source of the run has it."""
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether it lies in no folder: a camera, an address or standard input."""
+        return _is_stream(self.place)
+
     def opened_as(self) -> str | int:
         """What `open_video` is to be given."""
         camera = _camera(self.place)
@@ -94,8 +99,7 @@ def list_sources(sources: Sequence[str]) -> list[Source]:
 
 def _expanded(source: str) -> Iterator[str]:
     path = Path(source)
-    is_stream = _camera(source) is not None or _is_url(source) or source == STANDARD_INPUT
-    if is_stream or path.is_file():
+    if _is_stream(source) or path.is_file():
         yield source
     elif path.is_dir():
         yield from _of_folder(path)
@@ -183,6 +187,10 @@ def _plain(place: str) -> str:
 def _camera(place: str) -> int | None:
     match = _CAMERA.fullmatch(place)
     return int(match[1]) if match and not Path(place).is_file() else None
+
+
+def _is_stream(place: str) -> bool:
+    return _camera(place) is not None or _is_url(place) or place == STANDARD_INPUT
 
 
 def _is_url(place: str) -> bool:

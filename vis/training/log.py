@@ -251,7 +251,7 @@ def _board(folder: Path, step: int) -> Any:
     except ImportError as error:
         raise DeviceError(
             "TensorBoard is not installed",
-            remedy="Run `pip install tensorboard`, or set training.tensorboard to false.",
+            remedy="Run `pip install 'vis-kit[tensorboard]'`, or turn training.tensorboard off.",
         ) from error
     # purge_step hides what a killed run logged after its last checkpoint
     return SummaryWriter(str(folder), purge_step=step or None)

@@ -71,7 +71,8 @@ def _of_webp(file: BinaryIO, size: int) -> StatedFrames:
         if name == b"ANMF" and len(data) >= 16:
             milliseconds = int.from_bytes(data[12:15], "little")
             stated.durations.append(Fraction(milliseconds, 1000) or _UNSTATED)
-    stated.whole = stated.end >= size
+    # some writers forget the padding of the last chunk
+    stated.whole = stated.end + 1 >= size
     return stated
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ STANDARD_INPUT = "-"
 NAME = "standard input"
 _HEAD = 4096
 """Bytes of the start that are kept to tell what it is."""
+_PATIENCE = 0.2
+"""Seconds after which a waiting read looks whether it was stopped."""
 _BEFORE_INDEX = (b"ftyp", b"free", b"skip", b"wide", b"uuid", b"pnot")
 """Boxes that may come before the index of an MP4 (ISO/IEC 14496-12) or its pictures."""
 
@@ -94,13 +97,23 @@ class _Pipe:
         return self._head
 
     def read(self, size: int) -> bytes:
-        """At most so many bytes, as soon as there are any; none at the end."""
-        if self.stopped:
-            return b""
-        if self._head:
+        """At most so many bytes, as soon as there are any; none at the end, or once stopped."""
+        if self._head and not self.stopped:
             data, self._head = self._head[:size], self._head[size:]
             return data
-        return os.read(self._descriptor, size)
+        # a read that waits for a silent pipe could not be ended by anybody
+        while not self.stopped:
+            if _has_data(self._descriptor):
+                return os.read(self._descriptor, size)
+        return b""
+
+
+def _has_data(descriptor: int) -> bool:
+    """Whether a read would return at once, by the end of a short wait."""
+    try:
+        return bool(select.select([descriptor], [], [], _PATIENCE)[0])
+    except (OSError, ValueError):
+        return True  # Windows waits for sockets alone
 
 
 def _has_late_index(head: bytes) -> bool:
