@@ -86,8 +86,8 @@ class FixedBoxes(nn.Module):
             score, place = left.max(dim=0, keepdim=True)
             places.append(place)
             valid.append(score >= 0)
-            gone = overlapping[place][0] | (torch.arange(len(left)) == place)
-            left = torch.where(gone, -torch.ones_like(left), left)
+            suppressed = overlapping[place][0] | (torch.arange(len(left)) == place)
+            left = torch.where(suppressed, -torch.ones_like(left), left)
         picks = torch.cat(places)
         return rows[picks], torch.cat(valid), boxes[picks]
 
