@@ -17,6 +17,7 @@ from vis.layers.mask_blocks import MaskBlocks
 from vis.layers.padding import normalize, squash_to
 from vis.layers.prediction_heads import delta_box_head, prior_class_head
 from vis.layers.ranked_queries import RankedQueries, moved
+from vis.losses.group_loss import GroupLoss
 from vis.losses.rf_detr_output import LayerOutput, RFDETROutput
 from vis.losses.targets import check_classes
 from vis.models._checks import check_counts
@@ -101,6 +102,7 @@ class RFDETR(Model[RFDETROutput]):
         queries: map to what the decoder begins with.
         decoder: its layers.
         mask_head: map and states to factors of masks.
+        loss: of output and targets.
     """
 
     name: ClassVar[str] = "rf_detr"
@@ -114,6 +116,7 @@ class RFDETR(Model[RFDETROutput]):
         queries: RankedQueries,
         decoder: nn.ModuleList,
         mask_head: MaskBlocks,
+        loss: GroupLoss,
     ) -> None:
         super().__init__()
         self.frames, self.classes = 1, config.classes
@@ -126,7 +129,7 @@ class RFDETR(Model[RFDETROutput]):
         # One head for all layers.
         self.class_head = prior_class_head(config.d_model, config.classes)
         self.box_head = delta_box_head(config.d_model)
-        self.mask_head = mask_head
+        self.mask_head, self.loss = mask_head, loss
 
     def forward(self, clip: Clip) -> RFDETROutput:
         """Look at a batch of clips of one frame, each squashed to the input's size.
@@ -166,8 +169,7 @@ class RFDETR(Model[RFDETROutput]):
             DataError: a label is not one of the model's classes.
         """
         check_classes(targets, self.classes)
-        del output
-        raise UsageError("rf_detr cannot be trained yet")
+        return self.loss(output, targets)
 
     @torch.no_grad()
     def predictions(self, output: RFDETROutput, clip: Clip) -> list[ClipPredictions]:
@@ -244,6 +246,7 @@ def build(config: Config) -> RFDETR:
             for _ in range(config.decoder_layers)
         ),
         mask_head=MaskBlocks(config.d_model, depth=config.decoder_layers),
+        loss=GroupLoss(),
     ).with_config(config)
 
 
