@@ -27,7 +27,8 @@ def pairs_of(targets: list[ClipTargets]) -> Pairs:
             for column, value in zip(entries, (clip, frame, slot, first + slot), strict=True):
                 column.append(value)
         first += len(target.labels)
-    return Pairs(*(torch.tensor(column, dtype=torch.int64) for column in entries))
+    counts = [int(target.visible.sum()) for target in targets]
+    return Pairs(*(torch.tensor(column, dtype=torch.int64) for column in entries), counts)
 
 
 def test_focal_by_hand() -> None:

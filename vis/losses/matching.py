@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -27,6 +28,9 @@ Bools = npt.NDArray[np.bool_]
 
 Counted = Callable[["Tensor"], "Tensor"]
 """`visible [M T]` -> the frames of each instance that count, bool `[M T]`."""
+
+PairCost = Callable[["Sequence[LayerOutput]", Truth], "Tensor"]
+"""Layers and truth -> `[L N M]` what each query for each instance costs, such as a `Cost`."""
 
 ClassScore = Callable[["Tensor"], "Tensor"]
 """Logits `[... K]` -> how well each names its class, `[... K]`."""
@@ -126,6 +130,8 @@ class Pairs:
     queries: Tensor
     instances: Tensor
     """Rows of the batch's `Truth`."""
+    counts: list[int]
+    """Entries of each clip, in the host's memory; they sum to P."""
 
 
 Visibility = Callable[[Bools, Ints], Bools]
@@ -146,14 +152,16 @@ def published_visibility(visible: Bools, instances: Ints) -> Bools:
 class Matcher:
     """The cheapest one-to-one assignment of queries to instances, of each clip and layer alone."""
 
-    cost: Cost
+    cost: PairCost
     visibility: Visibility = own_visibility
+    groups: int = 1
+    """Equal parts of the queries, end to end; every instance is matched once in each."""
 
     @torch.no_grad()
     def __call__(self, layers: Sequence[LayerOutput], truth: Truth) -> list[Pairs]:
         """The pairs of each layer, by clip, then query, then frame.
 
-        With more instances than queries, the dearest instances stay without a query.
+        With more instances than queries of a group, the dearest stay without a query of it.
 
         Raises:
             DataError: a label is not one of the model's classes.
@@ -165,17 +173,24 @@ class Matcher:
         tables = [self._pair(layer, visible, truth.counts) for layer in cost]
         together = torch.from_numpy(np.concatenate(tables, axis=1)).to(logits.device)
         parts = torch.split(together, [table.shape[1] for table in tables], dim=1)
-        return [Pairs(*part.unbind()) for part in parts]
+        counts = [np.bincount(table[0], minlength=len(truth.counts)).tolist() for table in tables]
+        return [
+            Pairs(part[0], part[1], part[2], part[3], count)
+            for part, count in zip(parts, counts, strict=True)
+        ]
 
     def _pair(self, cost: Floats, visible: Bools, counts: Sequence[int]) -> Ints:
         """`[4 P]` clips, frames, queries and instances of one layer's cost `[N M]`."""
         tables = [np.zeros((4, 0), dtype=np.int64)]
         # Clips are assigned apart: a query shows an instance of its own clip alone.
-        for clip, rows in enumerate(_rows(counts)):
-            queries, instances = cheapest(cost[:, rows])
+        clips_and_groups = itertools.product(enumerate(_rows(counts)), range(self.groups))
+        for (clip, rows), group in clips_and_groups:
+            first = group * len(cost) // self.groups
+            part = cost[first : first + len(cost) // self.groups, rows]
+            queries, instances = cheapest(part)
             match, frames = np.nonzero(self.visibility(visible[rows], instances))
-            clips = np.full_like(match, clip)
-            tables.append(np.stack((clips, frames, queries[match], instances[match] + rows.start)))
+            clips, queries = np.full_like(match, clip), first + queries[match]
+            tables.append(np.stack((clips, frames, queries, instances[match] + rows.start)))
         return np.concatenate(tables, axis=1)
 
 

@@ -25,11 +25,17 @@ def uniform(shape: tuple[int, ...], device: torch.device) -> Tensor:
     return torch.rand(shape, device=device)
 
 
-def sample_points(maps: Tensor, points: Tensor) -> Tensor:
-    """`[N C h w]` at `[N P 2]` x, y as fractions -> `[N C P]`, bilinear; around a map is zero."""
+def sample_points(maps: Tensor, points: Tensor, *, padding_mode: str = "zeros") -> Tensor:
+    """`[N C h w]` at `[N P 2]` x, y as fractions -> `[N C P]`, bilinear.
+
+    Args:
+        maps: to be read.
+        points: where.
+        padding_mode: of `grid_sample`: around a map is zero, or its `border` goes on.
+    """
     # grid_sample's -1 and 1 are the outer edges of the map (align_corners=False).
     grid = (2 * points - 1)[:, :, None].to(maps.dtype)
-    return grid_sample(maps, grid, padding_mode="zeros", align_corners=False)[..., 0]
+    return grid_sample(maps, grid, padding_mode=padding_mode, align_corners=False)[..., 0]
 
 
 def sample_truth(masks: Tensor, points: Tensor, padded_size: tuple[int, int]) -> Tensor:
@@ -53,13 +59,24 @@ def sample_truth(masks: Tensor, points: Tensor, padded_size: tuple[int, int]) ->
     return total
 
 
+def sample_nearest(masks: Tensor, rows: Tensor, points: Tensor) -> Tensor:
+    """`[N H W]` bool, of which `rows [R]` at `[R P 2]` x, y as fractions -> `[R P]` bool."""
+    height, width = masks.shape[1:]
+    # Rows are looked up, not copied: with groups of queries, a mask has many of them.
+    x = (points[..., 0] * width).long().clamp(0, width - 1)
+    y = (points[..., 1] * height).long().clamp(0, height - 1)
+    return masks.flatten(1)[rows[:, None], y * width + x]
+
+
 @torch.no_grad()
-def uncertain_points(logits: Tensor, count: int, draw: Draw) -> Tensor:
+def uncertain_points(
+    logits: Tensor, count: int, draw: Draw, *, padding_mode: str = "zeros"
+) -> Tensor:
     """`[R h w]` -> `[R P 2]` x, y as fractions, most of them where the logits are nearest to 0."""
     rows, sure = len(logits), int(IMPORTANCE * count)
     candidates = draw((rows, int(OVERSAMPLING * count), 2), logits.device)
     # A logit of zero is a probability of a half: there the model knows least.
-    doubt = -sample_points(logits[:, None], candidates)[:, 0].abs()
+    doubt = -sample_points(logits[:, None], candidates, padding_mode=padding_mode)[:, 0].abs()
     indices = doubt.topk(sure, dim=1).indices[..., None].expand(-1, -1, 2)
     anywhere = draw((rows, count - sure, 2), logits.device)
     return torch.cat((candidates.gather(1, indices), anywhere), dim=1)
