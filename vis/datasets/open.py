@@ -202,8 +202,7 @@ def _source(
     factors = None
     if settings.repeat_factor_threshold:
         each = repeat_factors(annotations, classes.indices, settings.repeat_factor_threshold)
-        lengths = [sampling.items(video.length) for video in annotations.videos.values()]
-        factors = [factor for factor, n in zip(each, lengths, strict=True) for _ in range(n)]
+        factors = [factor for factor, n in zip(each, clips.items, strict=True) for _ in range(n)]
     source: ClipSource = clips
     if moving:
         source = PseudoClips(clips, config.clip_length, settings.motion, factors=factors)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import UsageError
+from vis.evaluation.annotated_frames import without_unknown_frames
 from vis.evaluation.error_split import MEANINGS
 from vis.evaluation.report import ErrorRow, write_report
 from vis.evaluation.report.summary import content_of, or_nan
@@ -155,7 +156,7 @@ class Evaluation:
             folder,
             content,
             self.truth,
-            self.results,
+            without_unknown_frames(self.truth, self.results),
             threshold=self.threshold,
             frames=self.frames,
             overwrite=overwrite,

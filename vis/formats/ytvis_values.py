@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.ytvis_masks import frame_areas, frame_boxes
+from vis.formats.ytvis_parse import FRAMES_KEY
 from vis.ops.rle import to_coco
 
 if TYPE_CHECKING:
@@ -77,8 +78,14 @@ def _video(video: VideoEntry) -> Value:
         "height": video.height,
         "length": video.length,
         "file_names": list(video.file_names),
+        **frames_value(video),
         **video.extra,
     }
+
+
+def frames_value(video: VideoEntry) -> Value:
+    """Which frames are annotated, where not all are."""
+    return {} if video.annotated_frames is None else {FRAMES_KEY: list(video.annotated_frames)}
 
 
 def _annotation(track: Track, video: VideoEntry) -> Value:
