@@ -12,6 +12,7 @@ from vis.errors import DataError, UsageError
 from vis.evaluation.annotated_frames import in_annotated_frames
 from vis.evaluation.average_precision import evaluate_tracks
 from vis.evaluation.bootstrap import bootstrap
+from vis.evaluation.box_only import with_boxes
 from vis.evaluation.error_split import error_split
 from vis.evaluation.given_results import is_numbered, is_path, read_given
 from vis.evaluation.metrics import OTHER_METRICS, MetricRequest
@@ -58,7 +59,10 @@ def evaluate(
     notes: Sequence[str] = (),
     progress: bool = False,
 ) -> Evaluation:
-    """Measure results against the truth; in frames that are not annotated, results do not count.
+    """Measure results against the truth.
+
+    In frames that are not annotated, results do not count. Where the truth has boxes alone, results
+    are compared by their boxes.
 
     Args:
         truth: a data set in any format that `open_set` reads.
@@ -86,7 +90,7 @@ def evaluate(
     pictures = is_of_pictures(data)
     caught = faults if lenient else None
     in_pictures, tracks = _read(results, annotations, caught, pictures=pictures)
-    judged, judged_tracks = in_annotated_frames(annotations, tracks)
+    judged, judged_tracks, remarks = with_boxes(*in_annotated_frames(annotations, tracks))
     precision = evaluate_tracks(judged, judged_tracks, by_category=by_category, progress=progress)
     least = _least(precision, data) if threshold is None else threshold
     request = MetricRequest(judged, _above(judged_tracks, least), protocol, progress)
@@ -105,7 +109,7 @@ def evaluate(
         sources=(_base_name(truth), _base_name(results)),
         errors=errors,
         skipped=kinds_of(faults),
-        notes=tuple(notes),
+        notes=(*notes, *remarks),
     )
 
 

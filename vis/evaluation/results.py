@@ -66,7 +66,7 @@ class Evaluation:
 
     @property
     def boxes_alone(self) -> bool:
-        """Whether the results have no masks, so that there are no tracks of them."""
+        """Whether pictures were compared by boxes alone, as truth or results have no masks."""
         return bool(self.pictures) and "segm" not in self.pictures
 
     @property
@@ -140,7 +140,7 @@ class Evaluation:
             UsageError: the results are boxes alone.
         """
         if self.boxes_alone:
-            raise UsageError("boxes make no report", remedy="Evaluate results with masks.")
+            raise UsageError("boxes make no report", remedy="Evaluate with masks.")
         skipped = [f"{count} x skipped: {kind}" for kind, count in self.skipped.items()]
         content = content_of(
             "Evaluation",

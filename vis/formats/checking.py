@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from vis.errors import DataError, InputError, VisError
+from vis.formats.box_only import box_only_tracks
 from vis.formats.faults import crowds_alone, pictures_missing
 from vis.formats.opening import DataSet, open_set
 from vis.formats.paths import inside, video_file_of
@@ -194,6 +195,12 @@ def _warnings(dataset: DataSet, complete: bool) -> Iterator[str]:
         yield (
             f"{len(in_part)} videos are annotated in part, {counts[0]} of {counts[1]} frames, the "
             f"first is {in_part[0].name}: what the other frames show is unknown"
+        )
+    boxes = box_only_tracks(annotation_set)
+    if boxes:
+        yield (
+            f"{len(boxes)} objects have a box alone, the first is annotation {boxes[0].id}: models "
+            "of boxes (detr, deformable_detr) learn from them, models of masks do not"
         )
     yield from _unseen(annotation_set)
     used = {track.label for tracks in annotation_set.tracks.values() for track in tracks}

@@ -206,6 +206,8 @@ def _instances(
                 reading.collect(error, f"annotation {track.id}")
                 continue
             instance.masks[frame] = track.masks[0]
+            if track.box_only:
+                instance.first = replace(instance.first, box_only=True)
             instance.keys_by_frame[frame] = unknown_keys(extra, _OF_OBJECT)
     return list(instances.values())
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
+from vis.formats.box_only import USE_COCO, check_masks
 from vis.formats.index_pictures import EIGHT_BITS, ONE_BIT, is_one_bit, palette_png
 from vis.formats.layered import LayeredVideo, Layout, paint_frames, read_layered
 from vis.formats.numbering import assign_numbers, extra_number
@@ -70,9 +71,10 @@ def write_davis(root: str | Path, annotation_set: AnnotationSet) -> None:
     Raises:
         OutputExistsError: `root/Annotations` is there and not empty.
         OutputError: it cannot be written.
-        DataError: a video has more than 254 objects; nothing was written.
+        DataError: a video has more than 254 objects, or one of a box alone; nothing was written.
     """
     root = Path(root)
+    check_masks(annotation_set, "DAVIS", USE_COCO)
     with whole_folder(root / "Annotations") as folder:
         for video in annotation_set.videos.values():
             video_tracks = annotation_set.tracks.get(video.id, [])
