@@ -46,6 +46,21 @@ def box_mask(value: object, height: int, width: int) -> RLE:
     return rasterise([[left, top, right, top, right, bottom, left, bottom]], height, width)
 
 
+def without_drawn_box(record: object) -> object:
+    """An annotation of COCO without its polygon, where that is the corners of its box alone."""
+    if not isinstance(record, dict):
+        return record
+    polygons, box = record.get("segmentation"), record.get("bbox")
+    numbers = box if isinstance(box, list) and all(map(is_number, box)) else []
+    if len(numbers) != 4 or not isinstance(polygons, list) or len(polygons) != 1:
+        return record
+    x, y, width, height = numbers
+    edges = {(x, y), (x + width, y), (x + width, y + height), (x, y + height)}
+    values = polygons[0] if isinstance(polygons[0], list) else []
+    corners = set(zip(values[::2], values[1::2], strict=False)) if len(values) == 8 else set()
+    return {**record, "segmentation": None} if corners == edges else record
+
+
 def box_only_tracks(annotation_set: AnnotationSet) -> list[Track]:
     """The objects that have boxes alone."""
     return [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
-from vis.formats.box_only import box_mask
+from vis.formats.box_only import box_mask, without_drawn_box
 from vis.formats.coco_video import group_frames, split_frames
 from vis.formats.fields import (
     describe,
@@ -105,6 +105,8 @@ def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
     extra: dict[int, Extra] = {}
 
     def parse(entry: object) -> PictureObject:
+        # TAO, known by its list of tracks, draws its boxes
+        entry = without_drawn_box(entry) if "tracks" in value else entry
         return with_unique_id(parse_object(entry, videos, categories), extra)
 
     needs = {"image_id": "images", "category_id": "categories"}
