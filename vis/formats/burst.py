@@ -82,6 +82,29 @@ def _sequence(value: object, folder: str, categories: Mapping[int, object]) -> _
     )
     names = [frame_name(f"{root}{path}") for path in json_list(record, "all_image_paths")]
     places = {path: place for place, path in enumerate(record["all_image_paths"])}
+    segmentations = _by_place(record, places)
+    in_part = len(segmentations) < len(names)
+    video = VideoEntry(
+        id=sequence_id,
+        name=name,
+        width=width,
+        height=height,
+        length=len(names),
+        file_names=tuple(names),
+        extra=unknown_keys(record, _OF_SEQUENCE),
+        annotated_frames=tuple(sorted(segmentations)) if in_part else None,
+    )
+    masks = _masks(segmentations, (height, width))
+    labels = json_object(record.get("track_category_ids"))
+    tracks = [
+        Track(int(number), known_id(labels, number, categories, "categories"), 1.0, by_frame)
+        for number, by_frame in masks.items()
+    ]
+    return _Sequence(sequence_id, video, tracks)
+
+
+def _by_place(record: Mapping[str, Any], places: Mapping[str, int]) -> dict[int, object]:
+    """The segmentations of each annotated frame, by its place."""
     annotated = json_list(record, "annotated_image_paths")
     if "segmentations" not in record:
         raise DataError(
@@ -95,25 +118,7 @@ def _sequence(value: object, folder: str, categories: Mapping[int, object]) -> _
             "segmentations, annotated_image_paths and all_image_paths do not fit each other",
             remedy="Fetch the file again.",
         )
-    in_part = len(annotated) < len(names)
-    order = tuple(places[path] for path in annotated)
-    video = VideoEntry(
-        id=sequence_id,
-        name=name,
-        width=width,
-        height=height,
-        length=len(names),
-        file_names=tuple(names),
-        extra=unknown_keys(record, _OF_SEQUENCE),
-        annotated_frames=tuple(sorted(order)) if in_part else None,
-    )
-    masks = _masks(dict(zip(order, frames, strict=True)), (height, width))
-    labels = json_object(record.get("track_category_ids"))
-    tracks = [
-        Track(int(number), known_id(labels, number, categories, "categories"), 1.0, by_frame)
-        for number, by_frame in masks.items()
-    ]
-    return _Sequence(sequence_id, video, tracks)
+    return {places[path]: frame for path, frame in zip(annotated, frames, strict=True)}
 
 
 def _masks(frames: Mapping[int, object], size: tuple[int, int]) -> dict[str, dict[int, RLE]]:
