@@ -24,8 +24,9 @@ def coco_tracks_of(value: dict[str, Any], reading: Reading) -> AnnotationSet:
         DataError: as `read_coco`.
     """
     annotations = pictures_of(value, reading)
-    scores = {key: _score(keys) for key, keys in annotations.track_extra.items()}
-    if "videos" not in value or None in scores.values() or not scores:
+    of_tracks = {key: _score(keys) for key, keys in annotations.track_extra.items()}
+    scores = {key: score for key, score in of_tracks.items() if score is not None}
+    if "videos" not in value or len(scores) < _count(annotations):
         return annotations
     frames: dict[int, list[int]] = {}
     for image in value["images"]:
@@ -44,6 +45,10 @@ def coco_tracks_of(value: dict[str, Any], reading: Reading) -> AnnotationSet:
         for key, of_video in annotations.tracks.items()
     }
     return AnnotationSet(annotations.categories, {}, tracks)
+
+
+def _count(annotations: AnnotationSet) -> int:
+    return sum(map(len, annotations.tracks.values()))
 
 
 def _score(extra: Extra) -> float | None:
