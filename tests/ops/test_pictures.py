@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from vis.ops.pictures import FAULTS, FORMATS, SUFFIXES, as_stored, orientation_of
+from vis.ops.pictures import FAULTS, FORMATS, SUFFIXES, as_stored, as_upright, orientation_of
 
 
 def test_each_kind_has_an_ending():
@@ -41,7 +41,8 @@ def test_what_was_turned_upright_can_be_laid_back(tmp_path, orientation):
     exif = Image.Exif()
     exif[274] = orientation
     Image.fromarray(stored).save(tmp_path / "0.png", exif=exif)
-    assert orientation_of(tmp_path / "0.png") == orientation
     with Image.open(tmp_path / "0.png") as picture:
+        assert orientation_of(picture) == orientation
         upright = np.asarray(ImageOps.exif_transpose(picture))
+    assert np.array_equal(as_upright(stored, orientation), upright)
     assert np.array_equal(as_stored(upright, orientation), stored)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vis.datasets.files import read_frames
 from vis.datasets.raw_clip import InstanceAnnotation, RawClip, raw_clip, targets_of
 from vis.datasets.sample import Sample
+from vis.datasets.upright import stood_upright
 from vis.errors import DataError
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ class VideoClips:
         video, item = self._find(index)
         places = video.truth_frames
         frames = tuple(places[k] for k in self.sampling.frames(item, len(places), random))
-        clip = raw_clip(read_frames(self.folder, video, frames), self._things(video, frames))
+        pixels = read_frames(self.folder, video, frames)
+        things = self._things(video, frames)
+        clip = raw_clip(*stood_upright(pixels, things, self.folder, video, frames))
         return video, frames, clip
 
     def finished(self, clip: RawClip, name: str, random: np.random.Generator) -> Sample:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from vis.ops import rle
-from vis.ops.pictures import FAULTS, SIDEWAYS, as_stored, orientation_of
+from vis.ops.pictures import FAULTS, FORMATS, SIDEWAYS, as_stored, orientation_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +27,13 @@ def on_their_side(tracks: Sequence[Track], pictures: Sequence[Path]) -> list[Tra
     Returns:
         The tracks, or None where EXIF data do not lay every picture on its side.
     """
-    try:
-        orientations = [orientation_of(path) for path in pictures]
-    except FAULTS:
-        return None
+    orientations = []
+    for path in pictures:
+        try:
+            with Image.open(path, formats=FORMATS) as picture:
+                orientations.append(orientation_of(picture))
+        except FAULTS:
+            return None
     if not pictures or not set(orientations) <= set(SIDEWAYS):
         return None
     return [
