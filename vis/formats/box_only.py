@@ -63,9 +63,10 @@ def without_drawn_box(record: object) -> object:
 
 def box_only_tracks(annotation_set: AnnotationSet) -> list[Track]:
     """The objects that have boxes alone."""
-    return [
-        track for tracks in annotation_set.tracks.values() for track in tracks if track.box_only
-    ]
+    by_video = annotation_set.tracks
+    # what is no dict is read from pictures at each call: regions of pixels, never boxes
+    videos = by_video.values() if isinstance(by_video, dict) else ()
+    return [track for tracks in videos for track in tracks if track.box_only]
 
 
 def check_masks(annotation_set: AnnotationSet, what: str, remedy: str, where: str = "") -> None:
