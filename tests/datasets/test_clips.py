@@ -5,17 +5,18 @@ import av
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vis.datasets.classes import classes_of
 from vis.datasets.clips import VideoClips
 from vis.datasets.files import read_frames
-from vis.datasets.sampling import Cyclic, Strided
+from vis.datasets.sampling import Cyclic, Nearby, Strided
 from vis.datasets.transforms import Crop
 from vis.errors import DataError, InputError
 from vis.formats.ytvis import read_annotations
-from vis.formats.ytvis_records import VideoEntry
-from vis.ops.rle import decode
+from vis.formats.ytvis_records import AnnotationSet, Category, VideoEntry
+from vis.ops.rle import decode, encode
+from vis.records import Track
 
 
 def clips_of(made, sampling, **more) -> VideoClips:
@@ -188,3 +189,49 @@ def test_a_picture_is_read_upright_where_its_record_is(tmp_path, stored, orienta
     expected = np.zeros((48, 80), np.uint8)
     expected[bright] = 255
     assert np.array_equal(frame, expected)
+
+
+@pytest.mark.parametrize("orientation", [1, 5, 6, 7, 8])
+def test_a_clip_is_upright_also_where_the_record_speaks_of_the_stored_picture(
+    tmp_path, random, orientation
+):
+    stored = np.zeros((6, 8, 3), np.uint8)
+    stored[1:3, 2:7] = 255
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(stored).save(tmp_path / "0.png", exif=exif)
+    video = VideoEntry(1, "v", 8, 6, 1, ("0.png",))
+    track = Track(1, 1, 1.0, {0: encode(stored[..., 0] > 0)})
+    annotations = AnnotationSet({1: Category(1, "x")}, {1: video}, {1: [track]})
+    classes = classes_of(annotations.categories)
+    sample = VideoClips(annotations, tmp_path, classes, Cyclic(2)).sample(0, random)
+    with Image.open(tmp_path / "0.png") as picture:
+        upright = np.asarray(ImageOps.exif_transpose(picture))[..., 0]
+    for t in range(2):
+        assert np.array_equal(sample.frames[t, 0].numpy(), upright)
+        assert np.array_equal(sample.targets.masks[0, t].numpy(), upright > 0)
+
+
+@pytest.mark.parametrize("sampling", [Cyclic(3), Strided(2, 1, 2), Nearby(2)])
+def test_clips_of_a_video_that_is_annotated_in_part_hold_the_annotated_frames(
+    make_set, random, sampling
+):
+    annotations, folder = make_set((6, 4, 5))
+    parts = {1: (1, 4), 2: (), 3: None}
+    videos = {
+        id_: replace(video, annotated_frames=parts[id_])
+        for id_, video in annotations.videos.items()
+    }
+    clips = VideoClips(
+        replace(annotations, videos=videos),
+        folder,
+        classes_of(annotations.categories),
+        sampling,
+    )
+    drawn = [clips.raw(index, random)[:2] for index in range(len(clips))]
+    assert {video.id for video, _ in drawn} == {1, 3}
+    assert {frame for video, frames in drawn for frame in frames if video.id == 1} <= {1, 4}
+    assert "v1/00001.jpg" in clips.where(0)
+    nothing = {1: replace(videos[1], annotated_frames=())}
+    with pytest.raises(DataError, match="no annotated frame"):
+        VideoClips(replace(annotations, videos=nothing), folder, clips.classes, sampling)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.fields import describe
+from vis.formats.video_formats import video_format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,9 @@ def is_pictures(value: object) -> bool:
 
 def lacks_truth(value: object) -> bool:
     """Whether annotations are null or missing, as where the truth of the videos is not public."""
-    if not isinstance(value, dict) or _kind_of_object(value) != ANNOTATIONS:
+    if not isinstance(value, dict):
+        return False
+    if _kind_of_object(value) not in (ANNOTATIONS, PICTURES, FRAMES):
         return False
     return value.get("annotations") is None
 
@@ -81,7 +84,9 @@ def _named_lists(
         raise DataError(
             f"this is {what}, not {expected}",
             where=path,
-            remedy=f"Give the file that holds {first}, categories and annotations.",
+            remedy="Make one of it with vis data convert --to ytvis."
+            if video_format(value)
+            else f"Give the file that holds {first}, categories and annotations.",
         )
     return {key: _list(value, key, path, expected) for key in keys}
 
@@ -98,6 +103,9 @@ def _kind_of_file(value: object) -> str:
 
 
 def _kind_of_object(value: dict[str, Any]) -> str:
+    other = video_format(value)
+    if other is not None:
+        return f"a file of {other.title}"
     videos = value.get("videos")
     if "videos" in value:
         entries = videos if isinstance(videos, list) else []
