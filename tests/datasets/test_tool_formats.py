@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from vis.datasets.config import Augmentation, DataConfig, Source
+from vis.datasets.files import read_frames
 from vis.datasets.open import open_dataset
 from vis.evaluation.evaluate import evaluate
-from vis.formats.converting import write_set
+from vis.formats.converting import convert, write_set
 from vis.formats.opening import open_set
 
 
@@ -26,3 +27,13 @@ def test_clips_and_numbers(make_set, tmp_path, to, lengths):
     evaluation = evaluate(data, data.annotations.tracks)
     assert evaluation.precision.numbers["AP"] == 1
     assert bool(evaluation.pictures) == data.of_pictures
+
+
+def test_the_frames_of_a_cvat_task_are_those_of_its_film(tmp_path, pytestconfig):
+    sample = pytestconfig.rootpath / "data" / "sample"
+    done = convert(sample, tmp_path / "out.xml", to="cvat")
+    data = open_set(tmp_path / "out.xml", sample)
+    tracks = [list(one.tracks[1]) for one in (data.annotations, done.source.annotations)]
+    assert [track.masks for track in tracks[0]] == [track.masks for track in tracks[1]]
+    assert data.frames is not None
+    assert read_frames(data.frames, data.annotations.videos[1], [3]).shape == (1, 3, 360, 640)

@@ -93,6 +93,7 @@ def test_boxes_in_films_move_until_they_are_switched_off(put, tmp_path):
     sequence = [
         {"frame": 1, "x": 0, "y": 20, "width": 20, "height": 40, "enabled": True},
         {"frame": 3, "x": 40, "y": 20, "width": 20, "height": 40, "enabled": False},
+        {"frame": 4, "enabled": False},
         {"frame": 5, "x": 60, "y": 20, "width": 20, "height": 40, "enabled": True},
     ]
     value = {"sequence": sequence, "framesCount": 6, "labels": ["car"]}

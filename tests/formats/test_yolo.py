@@ -67,7 +67,7 @@ def test_identities_are_lost_and_said_so(tmp_path, truth, write):
     truth["annotations"][0]["segmentations"][1] = truth["annotations"][0]["segmentations"][0]
     del truth["annotations"][0]["bboxes"], truth["annotations"][0]["areas"]
     path = write(truth)
-    with pytest.raises(DataError, match=r"state no sizes.*--frames"):
+    with pytest.raises(DataError, match=r"state no sizes, and b/0.jpg was.*--frames"):
         convert(path, tmp_path / "out", to="yolo")
     for video in truth["videos"]:
         for name in video["file_names"]:

@@ -103,13 +103,7 @@ def write_set(
         write_labelme(out, annotation_set)
         return read_labelme(Path(out), frames, Reading(str(out))).annotations
     if to == "yolo":
-        if frames is None:
-            raise DataError(
-                "YOLO's texts state no sizes, and the pictures were not found",
-                where=str(out),
-                done="Nothing was written.",
-                remedy="Give the folder of the pictures with --frames.",
-            )
+        _check_pictures(out, annotation_set, frames)
         write_yolo(out, annotation_set)
         return read_yolo(Path(out) / "data.yaml", frames, Reading(str(out))).annotations
     if to == "davis":
@@ -117,3 +111,15 @@ def write_set(
         return read_davis(out)
     write_mots(out, annotation_set)
     return read_mots(out)
+
+
+def _check_pictures(out: str | Path, annotation_set: AnnotationSet, frames: Path | None) -> None:
+    """Refuse what could not be read again: YOLO's texts leave the sizes to the pictures."""
+    for video in annotation_set.videos.values():
+        if frames is None or not (frames / video.file_names[0]).is_file():
+            raise DataError(
+                f"YOLO's texts state no sizes, and {video.file_names[0]} was not found",
+                where=str(out),
+                done="Nothing was written.",
+                remedy="Give the folder of the pictures with --frames; a film must be pictures.",
+            )

@@ -252,21 +252,23 @@ def _film(
 def _moved(value: dict[str, Any], video: VideoEntry) -> Iterator[tuple[int, RLE]]:
     """Frame and mask of each frame that shows a box."""
     size = (video.height, video.width)
-    keys = {
-        integer(one, "frame", low=1, high=video.length) - 1: (
-            one.get("enabled") is not False,
-            _shape("rectangle", one, size),
-        )
-        for one in map(json_object, json_list(value, "sequence"))
-    }
+    keys: dict[int, tuple[bool, Shape | None]] = {}
+    for one in map(json_object, json_list(value, "sequence")):
+        on = one.get("enabled") is not False
+        # other tools switch off without a box
+        shape = _shape("rectangle", one, size) if on or "x" in one else None
+        keys[integer(one, "frame", low=1, high=video.length) - 1] = (on, shape)
     frames = sorted(keys)
     for frame, later in zip(frames, [*frames[1:], None], strict=True):
         on, shape = keys[frame]
+        if shape is None:
+            continue
         end = video.length if later is None else later
+        target = None if later is None else keys[later][1]
         # the key frame that switches off shows the box a last time
         for now in range(frame, end if on else frame + 1):
-            target = shape if later is None else keys[later][1]
-            yield now, between(shape, target, (now - frame) / (end - frame)).mask(*size)
+            share = (now - frame) / (end - frame)
+            yield now, between(shape, target or shape, share).mask(*size)
 
 
 def _no_size() -> DataError:
