@@ -151,6 +151,8 @@ class Track:
     """Frame index -> mask; a frame without an entry does not show the object."""
     crowd: bool = False
     """A region of many objects (truth only), ignored by evaluation."""
+    box_only: bool = False
+    """Whether the truth states boxes alone; each mask is its filled box then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from PIL import Image
 from vis.datasets.classes import classes_of
 from vis.datasets.clips import VideoClips
 from vis.datasets.files import read_frames
-from vis.datasets.sampling import Cyclic, Strided
+from vis.datasets.sampling import Cyclic, Nearby, Strided
 from vis.datasets.transforms import Crop
 from vis.errors import DataError, InputError
 from vis.formats.ytvis import read_annotations
@@ -188,3 +188,28 @@ def test_a_picture_is_read_upright_where_its_record_is(tmp_path, stored, orienta
     expected = np.zeros((48, 80), np.uint8)
     expected[bright] = 255
     assert np.array_equal(frame, expected)
+
+
+@pytest.mark.parametrize("sampling", [Cyclic(3), Strided(2, 1, 2), Nearby(2)])
+def test_clips_of_a_video_that_is_annotated_in_part_hold_the_annotated_frames(
+    make_set, random, sampling
+):
+    annotations, folder = make_set((6, 4, 5))
+    parts = {1: (1, 4), 2: (), 3: None}
+    videos = {
+        id_: replace(video, annotated_frames=parts[id_])
+        for id_, video in annotations.videos.items()
+    }
+    clips = VideoClips(
+        replace(annotations, videos=videos),
+        folder,
+        classes_of(annotations.categories),
+        sampling,
+    )
+    drawn = [clips.raw(index, random)[:2] for index in range(len(clips))]
+    assert {video.id for video, _ in drawn} == {1, 3}
+    assert {frame for video, frames in drawn for frame in frames if video.id == 1} <= {1, 4}
+    assert "v1/00001.jpg" in clips.where(0)
+    nothing = {1: replace(videos[1], annotated_frames=())}
+    with pytest.raises(DataError, match="no annotated frame"):
+        VideoClips(replace(annotations, videos=nothing), folder, clips.classes, sampling)

@@ -1,6 +1,8 @@
+import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,3 +159,18 @@ def test_real_sets_mix_by_the_classes_that_their_categories_name(shared):
         "person"
     ]
     assert film.frames.shape[0] == picture.frames.shape[0] == 4
+
+
+def test_boxes_alone_are_for_models_of_boxes(path):
+    value = json.loads(Path(path).read_text())
+    names = [name for video in value["videos"] for name in video["file_names"]]
+    size = {"width": 80, "height": 48}
+    images = [{"id": n, "file_name": name, **size} for n, name in enumerate(names)]
+    box = {"id": 1, "image_id": 2, "category_id": 7, "bbox": [8, 12, 40, 24]}
+    whole = {"images": images, "categories": value["categories"], "annotations": [box]}
+    Path(path).write_text(json.dumps(whole))
+    config = DataConfig(sources=(Source(path=path),), clip_length=1, augmentation=PLAIN)
+    with pytest.raises(DataError, match=r"annotation 1: this model needs masks.*detr"):
+        open_dataset(config)
+    sample = open_dataset(config, masks=False).sample(2, np.random.default_rng(0))
+    assert sample.targets.boxes[0, 0].tolist() == pytest.approx([0.1, 0.25, 0.6, 0.75])

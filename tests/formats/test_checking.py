@@ -183,7 +183,6 @@ COCO_FAULTS = [
     (("segmentation",), {"size": [6, 8], "counts": [3]}, r"\(id 40\): .*"),
     (("segmentation",), [[float(10**9), 0, 4, 4, 0, 4]], r"\(id 40\): polygon 0: number 0"),
     (("segmentation",), {"size": [8, 6], "counts": [48]}, r"\(id 40\): size is 8 x 6 .* swapped"),
-    (("segmentation",), None, r"\(id 40\): segmentation is null"),
     (("bbox",), [1, 1], r"\(id 40\): the box is a list of 2"),
     (("bbox",), [-9, 1, 2, 2], r"\(id 40\): the box .* leaves the picture"),
     (("bbox",), [2, 1, 0, 0], r"\(id 40\): there is a mask but no box"),

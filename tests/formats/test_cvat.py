@@ -53,9 +53,7 @@ def test_boxes_move_between_keyframes_until_they_are_outside(put):
     assert extra["attributes"] == {"colour": "red"}
     occluded = [keys.get("occluded", False) for keys in extra["by_frame"]]
     assert occluded == [False, False, True, True, False, False]
-    assert dataset.notes == (
-        "1 rectangles have no outline: the area of each is taken for its mask",
-    )
+    assert [track.box_only for track in dataset.annotations.tracks[1]] == [True]
 
 
 def test_polygons_move_where_they_have_as_many_points_else_stay(put):
@@ -68,7 +66,7 @@ def test_polygons_move_where_they_have_as_many_points_else_stay(put):
     assert boxes(found) == [{0: 0, 1: 4, 2: 8, 3: 8}, {0: 0, 1: 0, 2: 9, 3: 9}]
 
 
-def test_masks_are_by_rows_within_their_piece(put):
+def test_masks_are_by_rows_within_their_piece(put, tmp_path):
     mask = (
         '<image id="0" name="a/x.jpg" width="20" height="10"><mask label="cat" rle="1, 2, 2, 1" '
         'left="3" top="4" width="3" height="2"/><points label="cat" points="1,2"/></image>'
@@ -79,6 +77,9 @@ def test_masks_are_by_rows_within_their_piece(put):
     rows, columns = np.nonzero(decode(dataset.annotations.tracks[1][0].masks[0]))
     assert list(zip(rows, columns, strict=True)) == [(4, 4), (4, 5), (5, 5)]
     assert "left out" in dataset.notes[0]
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    Image.new("RGB", (20, 10)).save(tmp_path / "images" / "a" / "x.jpg")
+    assert open_set(tmp_path).frames == tmp_path / "images"
 
 
 def test_frames_are_those_of_the_task(put, tmp_path):

@@ -8,9 +8,20 @@ import pytest
 from PIL import Image
 
 from vis.errors import DataError, InputError, OutputExistsError
+from vis.formats.checking import check
+from vis.formats.coco import read_coco, write_coco
+from vis.formats.converting import convert
 from vis.formats.davis import read_davis, write_davis
 from vis.formats.numbering import KEY
-from vis.formats.ytvis import AnnotationSet, Category, VideoEntry, read_annotations
+from vis.formats.statistics import statistics_of
+from vis.formats.ytvis import (
+    AnnotationSet,
+    Category,
+    VideoEntry,
+    read_annotations,
+    write_annotations,
+)
+from vis.formats.ytvis_parse import parse_video
 from vis.ops import rle
 from vis.records import Track
 
@@ -126,6 +137,33 @@ def test_more_objects_than_numbers_are_refused_and_nothing_is_written(tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_frame_without_png_is_unknown_in_every_format_that_can_say_so(root, tmp_path):
+    (root / "Annotations" / "cat" / "10.png").unlink()
+    read = read_davis(root)
+    assert read.videos[1].length == 2
+    assert [video.annotated_frames for video in read.videos.values()] == [(0,), None]
+    write_annotations(tmp_path / "ytvis.json", read)
+    write_coco(tmp_path / "coco.json", read)
+    assert read_annotations(tmp_path / "ytvis.json").videos == read.videos
+    assert read_coco(tmp_path / "coco.json").videos[1].annotated_frames == (0,)
+    write_davis(tmp_path / "davis", read)
+    assert [path.name for path in (tmp_path / "davis/Annotations/cat").iterdir()] == ["8.png"]
+    changed = convert(root, tmp_path / "mots", to="mots").lossy_fields
+    assert "which frames of 1 videos are annotated: cat" in changed
+    assert statistics_of(read).annotated == 2
+    found = check(root, read_video_file=None)
+    assert not found.faults
+    assert any("1 of 2 frames, the first is cat" in line for line in found.warnings)
+
+
+def test_places_of_annotated_frames_that_are_none_are_refused(tmp_path):
+    video = {"id": 1, "width": 4, "height": 3, "length": 2, "file_names": ["a/0.jpg", "a/1.jpg"]}
+    for places in ([1, 0], [0, 2], [0, 0], ["0"]):
+        with pytest.raises(DataError, match="annotated_frames has other entries"):
+            parse_video({**video, "annotated_frames": places})
+    assert parse_video({**video, "annotated_frames": [0, 1]}).annotated_frames is None
+
+
 def resave(mode):
     return lambda path: Image.open(path).convert(mode).save(path)
 
@@ -144,7 +182,6 @@ FAULTS = [
         "cat/10.png: this is no whole PNG",
     ),
     ("Annotations/cat/10.png", lambda path: path.write_text("x"), "cat/10.png: this is no whole"),
-    ("Annotations/cat/10.png", lambda path: path.unlink(), "cat.*frame 10 has no annotation"),
     ("JPEGImages/cat/10.jpg", lambda path: path.unlink(), "cat: frame 10 has no picture"),
 ]
 

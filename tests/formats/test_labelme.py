@@ -74,7 +74,8 @@ def test_all_shapes(put):
 
 @pytest.mark.parametrize("group", [None, 5])
 def test_there_and_back(put, tmp_path, group):
-    put("0", polygon(0, group), polygon(8, 6, "dog"), polygon(14, 6, "dog"))
+    drawn_box = {"label": "cup", "points": [[1, 1], [9, 4]], "shape_type": "rectangle"}
+    put("0", polygon(0, group), polygon(8, 6, "dog"), polygon(14, 6, "dog"), drawn_box)
     root = put("1", polygon(2, group))
     before = open_set(root)
     back = convert(root, tmp_path / "back", to="labelme")

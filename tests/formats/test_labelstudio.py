@@ -107,6 +107,7 @@ def test_boxes_in_films_move_until_they_are_switched_off(put, tmp_path):
     dataset = open_set(path)
     assert (dataset.kind, dataset.frames) == ("labelstudio", tmp_path)
     track = dataset.annotations.tracks[1][0]
+    assert track.box_only
     assert {frame: box(mask)[0] for frame, mask in track.masks.items()} == {
         0: 0,
         1: 4,

@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from vis.ops.pictures import FAULTS, FORMATS, SUFFIXES
+from vis.ops.pictures import FAULTS, FORMATS, SUFFIXES, as_stored, orientation_of
 
 
 def test_each_kind_has_an_ending():
@@ -33,3 +33,15 @@ def test_damage_is_a_known_fault(kind):
         except FAULTS:
             faults += 1
     assert faults
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_what_was_turned_upright_can_be_laid_back(tmp_path, orientation):
+    stored = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(stored).save(tmp_path / "0.png", exif=exif)
+    assert orientation_of(tmp_path / "0.png") == orientation
+    with Image.open(tmp_path / "0.png") as picture:
+        upright = np.asarray(ImageOps.exif_transpose(picture))
+    assert np.array_equal(as_stored(upright, orientation), stored)

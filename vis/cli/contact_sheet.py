@@ -118,7 +118,9 @@ def _selected(videos: list[VideoEntry], entries: Sequence[str], most: int) -> li
 def _tiles(
     data: DataSet, folder: Path, video: VideoEntry, *, columns: int, width: int
 ) -> Iterator[_Tile]:
-    places = evenly(video.length, columns)
+    # without its truth, a frame that is not annotated says nothing of the data set
+    shown_frames = video.truth_frames or range(video.length)
+    places = [shown_frames[place] for place in evenly(len(shown_frames), columns)]
     names = {key: category.name for key, category in data.annotations.categories.items()}
     tracks = data.annotations.tracks.get(video.id, [])
     for place in places:
@@ -129,7 +131,9 @@ def _tiles(
         caption = f"{video.name} ({video.id})"
         if video.length > 1:
             caption += f" frame {place} of {video.length}"
-        yield _Tile(caption, Image.fromarray(annotated.pixels), place == 0 and video.length > 1)
+        yield _Tile(
+            caption, Image.fromarray(annotated.pixels), place == places[0] and video.length > 1
+        )
 
 
 def _fitted(pixels: Pixels, side: int) -> Pixels:

@@ -33,7 +33,9 @@ def say_statistics(statistics: Statistics, has_truth: bool) -> None:
     empty = f", of them without an object {statistics.empty_videos}" if has_truth else ""
     say(f"videos     {statistics.videos}{empty}")
     lengths = f"a video has {few} to {many}, half of them up to {middle:g}"
-    say(f"frames     {statistics.frames}; {lengths}")
+    unknown = statistics.annotated < statistics.frames and has_truth
+    part = f", {statistics.annotated} of them annotated" if unknown else ""
+    say(f"frames     {statistics.frames}{part}; {lengths}")
     if has_truth:
         masks = f"{statistics.masks} masks; {statistics.crowds} crowds"
         say(f"objects    {statistics.objects} with {masks}")

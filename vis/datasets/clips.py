@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 class VideoClips:
     """A `ClipSource`; crowd regions and objects of other categories are background.
 
+    Of a video that is annotated in part, clips hold the annotated frames alone, as if these were
+    the video: of the others nothing is known, so that nothing could be learned.
+
     Args:
         annotations: videos with their truth.
         folder: of the frames.
@@ -36,7 +39,7 @@ class VideoClips:
         keep_unseen: keep the rows of objects that no frame of the clip shows, as VisTR does.
 
     Raises:
-        DataError: there is no video.
+        DataError: there is no video, or no frame is annotated.
     """
 
     def __init__(
@@ -53,9 +56,12 @@ class VideoClips:
         self.sampling, self.transforms = sampling, tuple(transforms)
         self.keep_unseen = keep_unseen
         self._videos = list(annotations.videos.values())
-        self._ends = list(accumulate(sampling.items(video.length) for video in self._videos))
-        if not self._videos:
-            raise DataError("there is no video in the data set", where=str(folder))
+        self.items = [_items(sampling, video) for video in self._videos]
+        """Of each video."""
+        self._ends = list(accumulate(self.items))
+        if not self._videos or not self._ends[-1]:
+            what = "annotated frame" if self._videos else "video"
+            raise DataError(f"there is no {what} in the data set", where=str(folder))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,7 +90,8 @@ class VideoClips:
             VisError: a file is missing or wrong; names it.
         """
         video, item = self._find(index)
-        frames = self.sampling.frames(item, video.length, random)
+        places = video.truth_frames
+        frames = tuple(places[k] for k in self.sampling.frames(item, len(places), random))
         clip = raw_clip(read_frames(self.folder, video, frames), self._things(video, frames))
         return video, frames, clip
 
@@ -98,7 +105,8 @@ class VideoClips:
     def where(self, index: int) -> str:
         """What item `index` is, for messages; touches no file."""
         video, item = self._find(index)
-        return f"video {video.id} ({video.name}), {self.folder / video.file_names[item]}"
+        name = video.file_names[video.truth_frames[item]]
+        return f"video {video.id} ({video.name}), {self.folder / name}"
 
     def _find(self, index: int) -> tuple[VideoEntry, int]:
         """The video of an item, and the item's number within it."""
@@ -115,3 +123,8 @@ class VideoClips:
             # a crowd region is one mask of many objects: as a target it would teach to join them
             if not track.crowd and track.label in self.classes.indices
         ]
+
+
+def _items(sampling: Sampling, video: VideoEntry) -> int:
+    count = len(video.truth_frames)
+    return sampling.items(count) if count else 0

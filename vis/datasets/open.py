@@ -16,6 +16,7 @@ from vis.datasets.semantic import ScaledCrop
 from vis.datasets.transforms import Crop, Fixed, Flip, ScaleJitter, ShortSide, Sometimes
 from vis.datasets.unreadable import ReplaceUnreadable
 from vis.errors import DataError, InputError, UsageError, VisError
+from vis.formats.box_only import check_masks
 from vis.formats.faults import crowds_alone
 from vis.formats.opening import open_set
 from vis.formats.prefixes import Frames
@@ -33,8 +34,12 @@ if TYPE_CHECKING:
     from vis.formats.ytvis_records import AnnotationSet
 
 
-def open_dataset(config: DataConfig) -> ClipSource:
+def open_dataset(config: DataConfig, *, masks: bool = True) -> ClipSource:
     """Read all annotations of a data set or mixture; frames are read when a clip is asked for.
+
+    Args:
+        config: the data.
+        masks: whether masks are learnt, so that objects of boxes alone are refused.
 
     Raises:
         UsageError: a setting is wrong, or no source has a class.
@@ -44,6 +49,8 @@ def open_dataset(config: DataConfig) -> ClipSource:
     if not config.sources:
         raise UsageError("there is no data set", remedy="Give the path of one.")
     opened = [_opened(settings) for settings in config.sources]
+    if masks:
+        _check_masks(opened)
     names = config.classes or _names_to_learn(config.sources, opened)
     _check_known(names, config.sources, opened)
     _check_objects(names, config.sources, opened)
@@ -132,6 +139,15 @@ def _names_to_learn(sources: tuple[Source, ...], opened: list[DataSet]) -> tuple
     return tuple(names)
 
 
+def _check_masks(opened: list[DataSet]) -> None:
+    """Refuse boxes as masks: a model of masks would learn that objects fill them."""
+    for data in opened:
+        # pictures of labels are masks, and to know their objects all would be read
+        if data.kind != "semantic":
+            remedy = "Draw their masks, or train a model of boxes: detr or deformable_detr."
+            check_masks(data.annotations, "this model", remedy, str(data.path))
+
+
 def _check_known(
     names: tuple[str, ...], sources: tuple[Source, ...], opened: list[DataSet]
 ) -> None:
@@ -203,8 +219,7 @@ def _source(
     factors = None
     if settings.repeat_factor_threshold:
         each = repeat_factors(annotations, classes.indices, settings.repeat_factor_threshold)
-        lengths = [sampling.items(video.length) for video in annotations.videos.values()]
-        factors = [factor for factor, n in zip(each, lengths, strict=True) for _ in range(n)]
+        factors = [factor for factor, n in zip(each, clips.items, strict=True) for _ in range(n)]
     source: ClipSource = clips
     if moving:
         source = PseudoClips(clips, config.clip_length, settings.motion, factors=factors)

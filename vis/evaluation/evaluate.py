@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError, UsageError
+from vis.evaluation.annotated_frames import in_annotated_frames
 from vis.evaluation.average_precision import evaluate_tracks
 from vis.evaluation.bootstrap import bootstrap
+from vis.evaluation.box_only import with_boxes
 from vis.evaluation.error_split import error_split
 from vis.evaluation.given_results import is_numbered, is_path, read_given
 from vis.evaluation.metrics import OTHER_METRICS, MetricRequest
@@ -60,6 +62,9 @@ def evaluate(
 ) -> Evaluation:
     """Measure results against the truth.
 
+    In frames that are not annotated, results do not count. Where the truth has boxes alone, results
+    are compared by their boxes.
+
     Args:
         truth: a data set in any format that `open_set` reads.
         results: a YouTube-VIS results file (of single pictures a COCO one too), a DAVIS or MOTS
@@ -81,16 +86,17 @@ def evaluate(
         InputError: a file cannot be read.
         DataError: truth or results are faulty, or do not belong together.
     """
-    protocol = _checked(metrics, protocol, results)
+    protocol, faults = _checked(metrics, protocol, results), list[DataError]()
     data, annotations = _opened(truth, frames)
-    faults: list[DataError] = []
-    caught = faults if lenient else None
     pictures = is_of_pictures(data)
+    caught = faults if lenient else None
     in_pictures, tracks = _read(results, annotations, caught, pictures=pictures)
-    precision = evaluate_tracks(annotations, tracks, by_category=by_category, progress=progress)
+    judged, judged_tracks, remarks = with_boxes(*in_annotated_frames(annotations, tracks))
+    precision = evaluate_tracks(judged, judged_tracks, by_category=by_category, progress=progress)
     least = _least(precision, data) if threshold is None else threshold
-    request = MetricRequest(annotations, _above(tracks, least), protocol, progress)
+    request = MetricRequest(judged, _above(judged_tracks, least), protocol, progress)
     others = {name: OTHER_METRICS[name](request) for name in OTHER_METRICS if name in metrics}
+    errors = error_split(judged, judged_tracks, progress=progress) if "errors" in metrics else None
     return Evaluation(
         truth=annotations,
         results=tracks,
@@ -102,9 +108,9 @@ def evaluate(
         parts={name: one.parts for name, one in others.items()},
         frames=data.frames if data else None,
         sources=(_base_name(truth), _base_name(results)),
-        errors=error_split(annotations, tracks, progress=progress) if "errors" in metrics else None,
+        errors=errors,
         skipped=kinds_of(faults),
-        notes=tuple(notes),
+        notes=(*notes, *remarks),
     )
 
 

@@ -99,7 +99,7 @@ def _same(names: Mapping[str, VideoEntry], name: str) -> VideoEntry:
 
 
 def _frames(video: VideoEntry, entry: VideoEntry, *, whole: bool) -> list[int]:
-    """Place in the truth of each frame of a result; `whole`: none may be missing."""
+    """Place in the truth of each frame of a result; `whole`: no annotated one may be missing."""
     if (video.height, video.width) != (entry.height, entry.width):
         raise DataError(
             f"the pictures are {video.width} x {video.height} "
@@ -108,10 +108,12 @@ def _frames(video: VideoEntry, entry: VideoEntry, *, whole: bool) -> list[int]:
         )
     places = {stem: place for place, stem in enumerate(frame_paths(entry)[1])}
     stems = frame_paths(video)[1]
-    missing = [stem for stem in places if stem not in set(stems)] if whole else []
+    there = {stems[place] for place in video.truth_frames}
+    judged = [stem for stem, place in places.items() if place in entry.truth_frames]
+    missing = [stem for stem in judged if stem not in there] if whole else []
     if missing:
         raise DataError(
-            f"{len(missing)} of {len(places)} frames of the truth are missing: {missing[0]!r}",
+            f"{len(missing)} of {len(judged)} frames of the truth are missing: {missing[0]!r}",
             remedy="Write a picture for every frame, an empty one where nothing is.",
         )
     unknown = [stem for stem in stems if stem not in places]

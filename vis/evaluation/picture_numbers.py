@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vis.errors import DataError
 from vis.evaluation.coco import evaluate_pictures, results_of_tracks
+from vis.formats.box_only import box_only_tracks
 from vis.formats.coco_results import PictureResult, read_coco_results
 from vis.formats.json_file import read_json
 from vis.records import Track
@@ -58,7 +59,7 @@ def picture_numbers(
     results: Sequence[PictureResult] | None = None,
     by_category: bool = True,
 ) -> dict[str, dict[str, float]]:
-    """COCO's twelve numbers of masks, where all results have one, and of boxes.
+    """COCO's twelve numbers of masks, where truth and all results have them, and of boxes.
 
     Args:
         truth: pictures as videos of one frame.
@@ -68,7 +69,7 @@ def picture_numbers(
     """
     in_pictures = list(results_of_tracks(tracks)) if results is None else results
     numbers = {}
-    if all(result.mask is not None for result in in_pictures):
+    if all(result.mask is not None for result in in_pictures) and not box_only_tracks(truth):
         numbers["segm"] = evaluate_pictures(truth, in_pictures, "segm", by_category=by_category)
     numbers["bbox"] = evaluate_pictures(truth, in_pictures, "bbox", by_category=by_category)
     return numbers

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from vis.datasets.classes import classes_of
 from vis.errors import DataError, InputError, UsageError, VisError
 from vis.evaluation.distributed import DistributedContext
+from vis.evaluation.stored_masks import on_their_side
 from vis.formats.paths import inside, video_file_of
 from vis.formats.ytvis_records import AnnotationSet, Category
 from vis.inference.model_classes import names_of
@@ -191,7 +192,7 @@ def predict_video(
         source = _source(frames_of(data), video)
         with track(source, model, options=one, device=device, batch=batch) as tracking:
             result = tracking.collect()
-        return _tracks(result, video, shared.ids)
+        return _tracks(result, video, shared.ids, source if isinstance(source, list) else [])
     except VisError as error:
         raise error.at(f"{data.path}: video {video.id} ({video.name})") from error
 
@@ -216,11 +217,20 @@ def _source(frames: Path, video: VideoEntry) -> Path | list[Path]:
     return video_file_of(frames, video) or [inside(frames, name) for name in video.file_names]
 
 
-def _tracks(result: Result, video: VideoEntry, ids: Mapping[int, int]) -> list[Track]:
-    """The best of a video's results, by the ids of the data set."""
+def _tracks(
+    result: Result, video: VideoEntry, ids: Mapping[int, int], pictures: list[Path]
+) -> list[Track]:
+    """The best of a video's results, by the ids of the data set.
+
+    A model sees pictures upright. Where the record speaks of those that are stored, which EXIF data
+    turn, the masks are turned to it.
+    """
     stated = (video.width, video.height, video.length)
     actual = (result.info.width, result.info.height, result.length)
-    if actual != stated:
+    stored = None
+    if actual == (video.height, video.width, video.length) != stated:
+        stored = on_their_side(result.tracks, pictures)
+    if actual != stated and stored is None:
         shapes = ["{} x {}, {} frames".format(*shape) for shape in (actual, stated)]
         raise DataError(
             f"the video is {shapes[0]}, its record says {shapes[1]}",
@@ -228,7 +238,7 @@ def _tracks(result: Result, video: VideoEntry, ids: Mapping[int, int]) -> list[T
         )
     of_classes = [
         replace(one, label=ids[one.label], score=float(result.identities[one.id].mean))
-        for one in result.tracks
+        for one in (stored or result.tracks)
         if one.label in ids
     ]
     best = heapq.nlargest(MAX_DETECTIONS, of_classes, key=lambda one: one.score)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import UsageError
+from vis.evaluation.annotated_frames import without_unknown_frames
 from vis.evaluation.error_split import MEANINGS
 from vis.evaluation.report import ErrorRow, write_report
 from vis.evaluation.report.summary import content_of, or_nan
@@ -65,7 +66,7 @@ class Evaluation:
 
     @property
     def boxes_alone(self) -> bool:
-        """Whether the results have no masks, so that there are no tracks of them."""
+        """Whether pictures were compared by boxes alone, as truth or results have no masks."""
         return bool(self.pictures) and "segm" not in self.pictures
 
     @property
@@ -139,7 +140,7 @@ class Evaluation:
             UsageError: the results are boxes alone.
         """
         if self.boxes_alone:
-            raise UsageError("boxes make no report", remedy="Evaluate results with masks.")
+            raise UsageError("boxes make no report", remedy="Evaluate with masks.")
         skipped = [f"{count} x skipped: {kind}" for kind, count in self.skipped.items()]
         content = content_of(
             "Evaluation",
@@ -155,7 +156,7 @@ class Evaluation:
             folder,
             content,
             self.truth,
-            self.results,
+            without_unknown_frames(self.truth, self.results),
             threshold=self.threshold,
             frames=self.frames,
             overwrite=overwrite,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from vis.errors import DataError, InputError, VisError
+from vis.formats.box_only import box_only_tracks
 from vis.formats.faults import crowds_alone, pictures_missing
 from vis.formats.opening import DataSet, open_set
 from vis.formats.paths import inside, video_file_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vis.formats.prefixes import AnyFrames
-    from vis.formats.ytvis_records import VideoEntry
+    from vis.formats.ytvis_records import AnnotationSet, VideoEntry
 
     VideoFileReader = Callable[[Path], tuple[int, int, int]]
     """(width, height, number of frames) of a video file; raises a VisError."""
@@ -189,17 +190,20 @@ def _warnings(dataset: DataSet, complete: bool) -> Iterator[str]:
     annotation_set = dataset.annotations
     if not dataset.has_truth:
         yield "the truth of the videos is not in this file: vis predict and vis submit take it"
-    for video_id, tracks in annotation_set.tracks.items():
-        for track in tracks:
-            visible = visible_masks(track)
-            if not visible:
-                yield f"annotation {track.id} of video {video_id} is seen in no frame"
-            elif len(visible) < len(track.masks):
-                empty = sorted(set(track.masks) - set(visible))
-                yield (
-                    f"annotation {track.id} of video {video_id} has masks without a pixel "
-                    f"in {len(empty)} frames, the first is {empty[0]}"
-                )
+    in_part = [v for v in annotation_set.videos.values() if v.annotated_frames is not None]
+    if in_part:
+        counts = [sum(len(v.truth_frames) for v in in_part), sum(v.length for v in in_part)]
+        yield (
+            f"{len(in_part)} videos are annotated in part, {counts[0]} of {counts[1]} frames, the "
+            f"first is {in_part[0].name}: what the other frames show is unknown"
+        )
+    boxes = box_only_tracks(annotation_set)
+    if boxes:
+        yield (
+            f"{len(boxes)} objects have a box alone, the first is annotation {boxes[0].id}: models "
+            "of boxes (detr, deformable_detr) learn from them, models of masks do not"
+        )
+    yield from _unseen(annotation_set)
     used = {track.label for tracks in annotation_set.tracks.values() for track in tracks}
     above = supercategories_alone(annotation_set)
     unused = [
@@ -220,3 +224,17 @@ def _warnings(dataset: DataSet, complete: bool) -> Iterator[str]:
         yield f"{len(twice)} pictures have several records, the first is {twice[0]}"
     if unused and complete and dataset.has_truth:
         yield f"{len(unused)} categories have no object: {', '.join(unused[:8])[:120]}"
+
+
+def _unseen(annotation_set: AnnotationSet) -> Iterator[str]:
+    for video_id, tracks in annotation_set.tracks.items():
+        for track in tracks:
+            visible = visible_masks(track)
+            if not visible:
+                yield f"annotation {track.id} of video {video_id} is seen in no frame"
+            elif len(visible) < len(track.masks):
+                empty = sorted(set(track.masks) - set(visible))
+                yield (
+                    f"annotation {track.id} of video {video_id} has masks without a pixel "
+                    f"in {len(empty)} frames, the first is {empty[0]}"
+                )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
+from vis.formats.box_only import box_mask, without_drawn_box
 from vis.formats.coco_identities import with_videos
 from vis.formats.coco_video import group_frames, split_frames
 from vis.formats.fields import (
@@ -108,6 +109,8 @@ def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
     extra: dict[int, Extra] = {}
 
     def parse(entry: object) -> PictureObject:
+        # TAO, known by its list of tracks, draws its boxes
+        entry = without_drawn_box(entry) if "tracks" in value else entry
         return with_unique_id(parse_object(entry, videos, categories), extra)
 
     needs = {"image_id": "images", "category_id": "categories"}
@@ -158,21 +161,24 @@ def parse_object(
     picture = videos[known_id(record, "image_id", videos, "images")]
     label = known_id(record, "category_id", categories, "categories")
     crowd = "iscrowd" in record and integer(record, "iscrowd", high=1) == 1
+    # detectors' files have boxes alone, with an empty segmentation or none
+    box_only = record.get("segmentation") in (None, [])
     mask = _mask(record, picture)
-    track = Track(id=object_id, label=label, score=1.0, masks={0: mask}, crowd=crowd)
+    track = Track(object_id, label, 1.0, {0: mask}, crowd, box_only)
     return PictureObject(object_id, picture.id, track, _beyond_mask(record, mask))
 
 
 def _mask(record: Mapping[str, Any], picture: VideoEntry) -> RLE:
-    """The mask of one object: polygons, or run lengths compressed or listed."""
+    """The mask of one object: polygons, run lengths compressed or listed, or a filled box."""
     value = record.get("segmentation")
-    # published files have boxes without a mask; a model of masks would learn them as empty
-    if value is None or value == []:
-        stated = describe(value) if "segmentation" in record else "missing"
-        raise DataError(
-            f"segmentation is {stated}, not a mask",
-            remedy="Draw the mask, or take the annotation out: a box alone says too little.",
-        )
+    if value in (None, []):
+        if record.get("bbox") is None:
+            stated = describe(value) if "segmentation" in record else "missing"
+            raise DataError(
+                f"segmentation is {stated}, not a mask, and there is no box",
+                remedy="Draw the mask, or take the annotation out.",
+            )
+        return box_mask(record["bbox"], picture.height, picture.width)
     if isinstance(value, list):
         # a list of polygons is one object in several parts, never several objects
         return rasterise(value, picture.height, picture.width)
@@ -234,7 +240,7 @@ def _annotation(track: Track, video: VideoEntry) -> dict[str, Any]:
         "image_id": video.id,
         "category_id": int(track.label),
         "iscrowd": int(track.crowd),
-        "segmentation": to_coco(track.masks[0]),
+        "segmentation": [] if track.box_only else to_coco(track.masks[0]),
         "bbox": frame_boxes(track.masks, 1)[0],
         "area": area(track.masks[0]),
     }

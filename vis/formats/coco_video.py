@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.fields import integer, json_list, json_object, known_id, text, unknown_keys
+from vis.formats.ytvis_parse import FRAMES_KEY, annotated_frames
 from vis.formats.ytvis_records import AnnotationSet, Extra, VideoEntry
+from vis.formats.ytvis_values import frames_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +27,7 @@ _FRAME = ("frame_id", "frame_index")
 _INSTANCE = ("instance_id", "track_id")
 _OF_PICTURE = {*_FRAME, "video_id"}
 _OF_OBJECT = {*_INSTANCE, "video_id"}
-_OF_VIDEO = {"id", "name", "width", "height"}
+_OF_VIDEO = {"id", "name", "width", "height", FRAMES_KEY}
 _OF_MASK = {"bbox", "area", "bboxes", "areas"}
 """Keys that the masks say too; where they said otherwise, that is not carried over."""
 
@@ -35,6 +37,8 @@ class _Video:
     id: int
     name: str
     extra: Extra
+    record: Mapping[str, Any]
+    """As the file has it."""
 
 
 @dataclass(slots=True)
@@ -60,7 +64,7 @@ def group_frames(pictures: AnnotationSet, reading: Reading) -> AnnotationSet:
     video_records = reading.by_id(json_list(pictures.extra, "videos"), "videos", _video)
     frames = _frames(pictures, video_records, reading)
     videos = {
-        video_id: _entry(video_records[video_id], [pictures.videos[key] for key in keys])
+        video_id: _entry(video_records[video_id], [pictures.videos[key] for key in keys], reading)
         for video_id, keys in frames.items()
     }
     frame_of = {key: (v, frame) for v, keys in frames.items() for frame, key in enumerate(keys)}
@@ -100,7 +104,7 @@ def split_frames(annotation_set: AnnotationSet) -> AnnotationSet:
                 "frame_id": frame,
             }
             entry = replace(video, id=picture_id, name=name, length=1, file_names=(name,))
-            pictures[picture_id] = replace(entry, extra=keys)
+            pictures[picture_id] = replace(entry, extra=keys, annotated_frames=None)
             tracks[picture_id] = []
             for track in video_tracks:
                 if frame in track.masks:
@@ -123,7 +127,7 @@ def _video(value: object) -> _Video:
     record = json_object(value)
     video_id = integer(record, "id")
     name = text(record, "name") if "name" in record else str(video_id)
-    return _Video(video_id, name, unknown_keys(record, _OF_VIDEO))
+    return _Video(video_id, name, unknown_keys(record, _OF_VIDEO), record)
 
 
 def _video_record(video: VideoEntry) -> dict[str, Any]:
@@ -134,7 +138,7 @@ def _video_record(video: VideoEntry) -> dict[str, Any]:
         "width": video.width,
         "height": video.height,
     }
-    return extra | standard_keys
+    return extra | standard_keys | frames_value(video)
 
 
 def _frames(
@@ -166,7 +170,12 @@ def _frames(
     }
 
 
-def _entry(video: _Video, frames: list[VideoEntry]) -> VideoEntry:
+def _entry(video: _Video, frames: list[VideoEntry], reading: Reading) -> VideoEntry:
+    annotated = None
+    try:
+        annotated = annotated_frames(video.record, len(frames))
+    except DataError as error:
+        reading.collect(error, f"video {video.id}")
     frame_keys = [unknown_keys(frame.extra, _OF_PICTURE) for frame in frames]
     return VideoEntry(
         id=video.id,
@@ -176,6 +185,7 @@ def _entry(video: _Video, frames: list[VideoEntry]) -> VideoEntry:
         length=len(frames),
         file_names=tuple(frame.file_names[0] for frame in frames),
         extra={**video.extra, "images": frame_keys} if any(frame_keys) else video.extra,
+        annotated_frames=annotated,
     )
 
 
@@ -196,6 +206,8 @@ def _instances(
                 reading.collect(error, f"annotation {track.id}")
                 continue
             instance.masks[frame] = track.masks[0]
+            if track.box_only:
+                instance.first = replace(instance.first, box_only=True)
             instance.keys_by_frame[frame] = unknown_keys(extra, _OF_OBJECT)
     return list(instances.values())
 

@@ -20,7 +20,7 @@ from vis.formats.cvat_shapes import (
     parse_track_shape,
 )
 from vis.formats.fields import frame_name
-from vis.formats.gathering import NO_AREA, RECTANGLES, Gathering, Opened
+from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.paths import VIDEO_SUFFIXES, pictures
 from vis.formats.picture_size import film_info, picture_size
 from vis.formats.xml_file import read_xml, whole
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _STEP = re.compile(r"step\s*=\s*(\d{1,6})")
 _NUMBER = re.compile(r"frame_(\d{1,9})$")
-_MOST_FRAMES = 10**7
+_MOST_FRAMES = 10**6
 """Of a video; a larger number is a slip that would cost memory."""
 
 
@@ -112,8 +112,8 @@ def _add_picture(element: Element, result: Gathering, reading: Reading) -> None:
         except DataError as error:
             reading.collect(error, f"image {name}: shape {place}")
             continue
-        reading.notes[RECTANGLES] += child.tag == "box"
-        result.add_object(video, child.get("label", ""), {0: mask}, extra=keys_of(child))
+        label, box_only = child.get("label", ""), child.tag == "box"
+        result.add_object(video, label, {0: mask}, box_only=box_only, extra=keys_of(child))
 
 
 def _add_videos(
@@ -150,12 +150,13 @@ def _add_track(
         reading.notes[NO_AREA] += 1
         return
     in_order = sorted(map(parse_track_shape, shapes), key=lambda one: one.frame)
-    reading.notes[RECTANGLES] += shapes[0].tag == "box"
+    box_only = any(shape.tag == "box" for shape in shapes)
     masks, keys = {}, {}
     for place, mask, own in interpolated(in_order, numbers, (video.height, video.width)):
         masks[place], keys[place] = mask, own
     extra = keys_by_frame(keys, video.length)
-    result.add_object(video, track.get("label", ""), masks, extra=extra)
+    label = track.get("label", "")
+    result.add_object(video, label, masks, box_only=box_only, extra=extra)
 
 
 def _tasks(root: Element, path: Path) -> list[_Task]:

@@ -17,8 +17,9 @@ from vis.storage.whole_file import write_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vis.formats.shapes import Painted
     from vis.formats.ytvis_records import AnnotationSet, Extra, VideoEntry
-    from vis.records import RLE, Track
+    from vis.records import Track
 
 _OWN = {"occluded", "rotation", "track_id", "keyframe"}
 """Keys that CVAT adds to the attributes in COCO files, and has places of their own for in XML."""
@@ -83,12 +84,12 @@ def _add_track(
     last = None
     for frame in sorted(track.masks):
         if last is not None and frame > last + 1:
-            _add_mask(element, track.masks[last], {}, frame=last + 1, outside=True)
+            _add_shape(element, track, last, {}, frame=last + 1, outside=True)
         keys = keys_of_frame(extra, frame)
-        _add_mask(element, track.masks[frame], keys, frame=frame, outside=False)
+        _add_shape(element, track, frame, keys, frame=frame)
         last = frame
     if last is not None and last + 1 < video.length:
-        _add_mask(element, track.masks[last], {}, frame=last + 1, outside=True)
+        _add_shape(element, track, last, {}, frame=last + 1, outside=True)
 
 
 def _add_image(
@@ -99,8 +100,8 @@ def _add_image(
     image = SubElement(root, "image", attributes)
     for track in tracks:
         keys = keys_of_frame(annotation_set.track_extra.get(track.id, {}), 0)
-        for mask in track.masks.values():
-            element = _add_mask(image, mask, keys)
+        for frame in track.masks:
+            element = _add_shape(image, track, frame, keys)
             element.set("label", annotation_set.categories[track.label].name)
 
 
@@ -116,30 +117,39 @@ def _attributes(keys: Extra) -> dict[str, object]:
     return unknown_keys(stated, _OWN) if isinstance(stated, dict) else {}
 
 
-def _add_mask(
-    parent: Element, mask: RLE, keys: Extra, *, frame: int | None = None, outside: bool = False
+def _add_shape(
+    parent: Element,
+    track: Track,
+    source: int,
+    keys: Extra,
+    *,
+    frame: int | None = None,
+    outside: bool = False,
 ) -> Element:
-    piece, (left, top, _, _) = decode_box(mask)
+    """The mask of frame `source`, or its box where there is no more, at `frame` of a film."""
+    piece, (left, top, right, bottom) = decode_box(track.masks[source])
+    attributes = {"source": "manual", "occluded": str(int(_is_occluded(keys)))}
+    if track.box_only:
+        edges = {"xtl": left, "ytl": top, "xbr": right, "ybr": bottom}
+    else:
+        attributes["rle"], size = _runs(piece)
+        edges = {"left": left, "top": top, **size}
+    attributes |= {key: str(value) for key, value in edges.items()} | {"z_order": "0"}
+    if frame is not None:
+        times = {"frame": str(frame), "outside": str(int(outside)), "keyframe": "1"}
+        attributes = times | attributes
+    element = SubElement(parent, "box" if track.box_only else "mask", attributes)
+    for name, value in _attributes(keys).items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        SubElement(element, "attribute", {"name": name}).text = text
+    return element
+
+
+def _runs(piece: Painted) -> tuple[str, dict[str, int]]:
+    """CVAT's run lengths of a piece, by rows, and its sides."""
     if not piece.size:
         # CVAT has no mask without a pixel: one of background says the same
         piece = np.zeros((1, 1), np.bool_)
     edges = np.flatnonzero(np.diff(piece.ravel(), prepend=False))
     runs = np.diff(edges, prepend=0, append=piece.size)
-    attributes = {
-        "source": "manual",
-        "occluded": str(int(_is_occluded(keys))),
-        "rle": ", ".join(map(str, runs)),
-        "left": str(left),
-        "top": str(top),
-        "width": str(piece.shape[1]),
-        "height": str(piece.shape[0]),
-        "z_order": "0",
-    }
-    if frame is not None:
-        times = {"frame": str(frame), "outside": str(int(outside)), "keyframe": "1"}
-        attributes = times | attributes
-    element = SubElement(parent, "mask", attributes)
-    for name, value in _attributes(keys).items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        SubElement(element, "attribute", {"name": name}).text = text
-    return element
+    return ", ".join(map(str, runs)), {"width": piece.shape[1], "height": piece.shape[0]}

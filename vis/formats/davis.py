@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
+from vis.formats.box_only import USE_COCO, check_masks
 from vis.formats.index_pictures import EIGHT_BITS, ONE_BIT, is_one_bit, palette_png
 from vis.formats.layered import LayeredVideo, Layout, paint_frames, read_layered
 from vis.formats.numbering import assign_numbers, extra_number
@@ -33,11 +34,12 @@ def read_davis(root: str | Path, faults: list[DataError] | None = None) -> Annot
     """The truth of the videos in a DAVIS folder, or in one of folders of PNG pictures alone.
 
     Videos and tracks are counted from 1 in the order of their names and numbers. A number that is
-    not the object's position is kept in `track_extra`.
+    not the object's position is kept in `track_extra`. A frame without PNG is not annotated,
+    as in test sets of DAVIS, which show the first frame alone, and in YouTube-VOS.
 
     Raises:
         InputError: there is no such folder.
-        DataError: a picture is faulty or missing and `faults` does not take it.
+        DataError: a picture is faulty, or there is none to a PNG, and `faults` does not take it.
     """
     reading = Reading(str(root), faults)
     layout = davis_layout(root)
@@ -69,9 +71,10 @@ def write_davis(root: str | Path, annotation_set: AnnotationSet) -> None:
     Raises:
         OutputExistsError: `root/Annotations` is there and not empty.
         OutputError: it cannot be written.
-        DataError: a video has more than 254 objects; nothing was written.
+        DataError: a video has more than 254 objects, or one of a box alone; nothing was written.
     """
     root = Path(root)
+    check_masks(annotation_set, "DAVIS", USE_COCO)
     with whole_folder(root / "Annotations") as folder:
         for video in annotation_set.videos.values():
             video_tracks = annotation_set.tracks.get(video.id, [])
@@ -80,8 +83,11 @@ def write_davis(root: str | Path, annotation_set: AnnotationSet) -> None:
             crowds = [(UNJUDGED, track) for track in video_tracks if track.crowd]
             name, stems = frame_paths(video)
             (folder / name).mkdir()
-            for stem, numbers in zip(stems, paint_frames(video, [*pairs, *crowds]), strict=True):
-                write_whole(folder / name / f"{stem}.png", palette_png(numbers))
+            frames = zip(stems, paint_frames(video, [*pairs, *crowds]), strict=True)
+            for place, (stem, numbers) in enumerate(frames):
+                # an empty picture would say that nothing is there
+                if place in video.truth_frames:
+                    write_whole(folder / name / f"{stem}.png", palette_png(numbers))
 
 
 def davis_layout(root: str | Path) -> Layout:
@@ -124,6 +130,7 @@ def entry(video_id: int, video: LayeredVideo) -> VideoEntry:
         height=video.height,
         length=len(video.file_names),
         file_names=video.file_names,
+        annotated_frames=video.annotated_frames,
     )
 
 

@@ -39,6 +39,9 @@ def annotation_file(path: Path) -> Path:
     if (path / "instances.json").is_file():
         return path / "instances.json"
     candidates = _json_files(path) or _json_files(path / ANNOTATIONS)
+    # of SA-V, whose folders hold a file for each video, the folder is the set
+    if any(file.name.endswith("_manual.json") for file in candidates):
+        return path
     if len(candidates) > 1:
         raise DataError(
             f"there are {len(candidates)} annotation files: {_listed(candidates, path)}",
@@ -91,6 +94,7 @@ def frames_folder_of(path: Path, annotations: AnnotationSet) -> Path | None:
 def _frames_folders(path: Path) -> Iterator[Path]:
     parent = path.parent
     split = path.stem.removeprefix("instances_").removeprefix("annotations_").removesuffix("_sub")
+    split = split.removesuffix("_instances")
     yield from (parent / "JPEGImages", parent / "images")
     yield from (parent / split / "JPEGImages", parent / split)
     yield from (parent.parent / split / "JPEGImages", parent.parent / split, parent)
@@ -100,7 +104,10 @@ def _frames_folders(path: Path) -> Iterator[Path]:
         last = path.stem.rpartition("_")[2]
         for name in dict.fromkeys((split, last)):
             yield from (root / "images" / name, root / name / "images", root / name)
+            yield root / "JPEGImages" / name
         yield from (root / "images", root / "JPEGImages", root)
+    # TAO and BURST keep all splits in one folder, BURST its annotations a level deeper
+    yield from (above / "frames" for above in path.absolute().parents[:3])
 
 
 def _holds(folder: Path, annotations: AnnotationSet) -> bool:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from vis.records import RLE
 
-RECTANGLES = "{} rectangles have no outline: the area of each is taken for its mask"
 NO_AREA = "{} points, lines, tags and the like cover no area: they are left out"
 
 
@@ -32,6 +31,7 @@ class _Object(NamedTuple):
     label: str
     masks: Mapping[int, RLE]
     crowd: bool
+    box_only: bool
     extra: Extra
 
 
@@ -59,10 +59,11 @@ class Gathering:
         masks: Mapping[int, RLE],
         *,
         crowd: bool = False,
+        box_only: bool = False,
         extra: Extra | None = None,
     ) -> None:
         """A new object by the name of its category."""
-        self.objects.append(_Object(video.id, label, masks, crowd, extra or {}))
+        self.objects.append(_Object(video.id, label, masks, crowd, box_only, extra or {}))
 
     def annotation_set(self, first_id: int = 1) -> AnnotationSet:
         """All of it; categories are numbered from `first_id`."""
@@ -73,7 +74,9 @@ class Gathering:
         extra: dict[int, Extra] = {}
         for id_, one in enumerate(self.objects, 1):
             masks = dict(sorted(one.masks.items()))
-            tracks[one.video].append(Track(id_, ids[one.label], 1.0, masks, one.crowd))
+            tracks[one.video].append(
+                Track(id_, ids[one.label], 1.0, masks, one.crowd, one.box_only)
+            )
             if one.extra:
                 extra[id_] = one.extra
         categories = {id_: Category(id_, name) for name, id_ in ids.items()}

@@ -18,7 +18,7 @@ from PIL import Image
 
 from vis.errors import DataError, VisError
 from vis.formats.fields import describe, frame_name, json_list, json_object, sides, text
-from vis.formats.gathering import NO_AREA, RECTANGLES, Gathering, Opened
+from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
 from vis.formats.paths import frame_paths, subfolders
 from vis.formats.shapes import Painted, Shape, outlines
@@ -51,8 +51,9 @@ class _Picture(NamedTuple):
 
     name: str
     size: tuple[int, int]
-    objects: dict[_Key, RLE]
-    """Those without a group have the place of their shape, as text, for it."""
+    objects: dict[_Key, tuple[RLE, bool]]
+    """Mask, and whether it is a box alone. Without a group, the place of the shape is in its
+    stead, as text."""
 
 
 def labelme_place(path: Path) -> Path | None:
@@ -144,6 +145,7 @@ def _picture(record: dict[str, Any], folder: str, file: Path, *, reading: Readin
     size = sides({"height": record.get("imageHeight"), "width": record.get("imageWidth")})
     check_size(*size)
     parts: dict[_Key, list[RLE]] = {}
+    outlined: set[_Key] = set()
     for place, shape in enumerate(json_list(record, "shapes")):
         try:
             shape = json_object(shape)
@@ -156,9 +158,11 @@ def _picture(record: dict[str, Any], folder: str, file: Path, *, reading: Readin
         except DataError as error:
             reading.collect(error, f"{file.name}: shapes[{place}]")
             continue
-        reading.notes[RECTANGLES] += shape.get("shape_type") == "rectangle"
         parts.setdefault(key, []).append(mask)
-    return _Picture(name, size, {key: merge(masks) for key, masks in parts.items()})
+        if shape.get("shape_type") != "rectangle":
+            outlined.add(key)
+    objects = {key: (merge(masks), key not in outlined) for key, masks in parts.items()}
+    return _Picture(name, size, objects)
 
 
 def _group(value: object) -> int:
@@ -209,19 +213,21 @@ def _are_frames(pictures: list[_Picture]) -> bool:
 def _add_video(pictures: list[_Picture], name: str, result: Gathering) -> None:
     video = result.add_video(name, pictures[0].size, [one.name for one in pictures])
     objects: dict[_Key, dict[int, RLE]] = {}
+    boxes: set[_Key] = set()
     for frame, picture in enumerate(pictures):
-        for (label, group), mask in picture.objects.items():
+        for (label, group), (mask, box_only) in picture.objects.items():
             alone = (label, group if isinstance(group, int) else f"{frame} {group}")
             objects.setdefault(alone, {})[frame] = mask
-    for (label, _), masks in objects.items():
-        result.add_object(video, label, masks)
+            boxes |= {alone} if box_only else set()
+    for key, masks in objects.items():
+        result.add_object(video, key[0], masks, box_only=key in boxes)
 
 
 def _add_pictures(pictures: list[_Picture], result: Gathering) -> None:
     for picture in pictures:
         video = result.add_video(picture.name, picture.size, [picture.name])
-        for (label, _), mask in picture.objects.items():
-            result.add_object(video, label, {0: mask})
+        for (label, _), (mask, box_only) in picture.objects.items():
+            result.add_object(video, label, {0: mask}, box_only=box_only)
 
 
 def _place_of(video: VideoEntry) -> tuple[str, list[str]]:
@@ -257,8 +263,10 @@ def _shape(
         "shape_type": "polygon",
         "flags": {},
     }
-    if len(lines) > 1:
-        piece, (left, top, right, bottom) = decode_box(mask)
+    piece, (left, top, right, bottom) = decode_box(mask)
+    if track.box_only:
+        shape |= {"shape_type": "rectangle", "points": [[left, top], [right, bottom]]}
+    elif len(lines) > 1:
         buffer = io.BytesIO()
         Image.fromarray(piece.astype(np.uint8)).save(buffer, "PNG")
         shape["shape_type"] = "mask"

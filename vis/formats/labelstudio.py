@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vis.errors import DataError, VisError
 from vis.formats.brush import unpack_brush
 from vis.formats.fields import describe, frame_name, integer, is_number, json_list, json_object
-from vis.formats.gathering import NO_AREA, RECTANGLES, Gathering, Opened
+from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
 from vis.formats.paths import VIDEO_SUFFIXES, pictures
 from vis.formats.picture_size import film_info, picture_size
@@ -37,7 +37,8 @@ _SHAPES = {
     "ellipselabels": "ellipse",
     "brushlabels": "brush",
 }
-_MOST_FRAMES = 10**7
+_MOST_FRAMES = 10**6
+"""Of a film; a larger number is a slip that would cost memory."""
 _Frames = dict[int, "RLE"]
 
 
@@ -156,11 +157,9 @@ def _add_picture(
         try:
             kind = _kind(one)
             mask = _shape(kind, json_object(one.get("value")), size).mask(*size)
-            result.add_object(video, _label(one), {0: mask})
+            result.add_object(video, _label(one), {0: mask}, box_only=kind == "rectangle")
         except DataError as error:
             reading.collect(error, f"{name}: result {describe(one.get('id'))}")
-            continue
-        reading.notes[RECTANGLES] += kind == "rectangle"
 
 
 def _kind(result: Mapping[str, Any]) -> str:
@@ -216,11 +215,10 @@ def _add_film(
     video = result.add_video(name.rpartition("/")[2].rpartition(".")[0] or name, size, names)
     for one, value in zip(moving, values, strict=True):
         try:
-            result.add_object(video, _label(one), dict(_moved(value, video)))
+            masks = dict(_moved(value, video))
+            result.add_object(video, _label(one), masks, box_only=True)
         except DataError as error:
             reading.collect(error, f"{name}: result {describe(one.get('id'))}")
-            continue
-        reading.notes[RECTANGLES] += 1
 
 
 def _film(
@@ -266,9 +264,10 @@ def _moved(value: dict[str, Any], video: VideoEntry) -> Iterator[tuple[int, RLE]
         end = video.length if later is None else later
         target = None if later is None else keys[later][1]
         # the key frame that switches off shows the box a last time
+        mask = shape.mask(*size)
         for now in range(frame, end if on else frame + 1):
-            share = (now - frame) / (end - frame)
-            yield now, between(shape, target or shape, share).mask(*size)
+            moved = between(shape, target or shape, (now - frame) / (end - frame))
+            yield now, mask if moved == shape else moved.mask(*size)
 
 
 def _no_size() -> DataError:

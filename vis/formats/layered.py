@@ -10,7 +10,7 @@ from vis.formats.index_pictures import Numbers, layers, paint, read_numbers
 from vis.formats.paths import inside, pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from vis.formats.reading import Reading
@@ -29,6 +29,8 @@ class LayeredVideo:
     """Of its pictures, relative to the folder of the pictures."""
     objects: Mapping[int, Mapping[int, RLE]]
     """Number -> frame -> mask."""
+    annotated_frames: tuple[int, ...] | None = None
+    """As those of `VideoEntry`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Layout:
     modes: tuple[str, ...]
     """Pixel formats of the PNG pictures."""
     empty_if_missing: bool
-    """Whether a frame without PNG shows no object, or was forgotten."""
+    """Whether a frame without PNG shows no object, or nobody said what it shows."""
 
 
 def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | None:
@@ -50,22 +52,27 @@ def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | 
 
     Raises:
         InputError: a folder cannot be listed.
-        DataError: a PNG picture is faulty, or missing, and `reading` does not collect it.
+        DataError: a PNG picture is faulty, or has no picture to it, and `reading` does not
+            collect it.
     """
     label_files = pictures(layout.label_folder / name, {".png"})
     frame_names = _frame_names(name, layout, label_files)
     for stem in [stem for stem in label_files if stem not in frame_names]:
-        reading.collect(_unpaired_error(stem, "annotation", "picture"), name)
+        reading.collect(_unpaired_error(stem), name)
     size: tuple[int, ...] = ()
     masks_by_frame: dict[str, dict[int, RLE]] = {}
     for stem in frame_names:
+        masks_by_frame[stem] = {}
+        if stem not in label_files:
+            continue
         try:
-            numbers = _numbers(stem, label_files.get(stem), layout, size=size)
+            numbers = _numbers(label_files[stem], layout, size=size)
         except DataError as error:
             reading.collect(error, f"{name}/{stem}.png")
+            del masks_by_frame[stem]
             continue
-        size = size if numbers is None else numbers.shape
-        masks_by_frame[stem] = {} if numbers is None else layers(numbers)
+        size = numbers.shape
+        masks_by_frame[stem] = layers(numbers)
     if not size:
         return None
     objects: dict[int, dict[int, RLE]] = {}
@@ -78,6 +85,9 @@ def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | 
         width=size[1],
         file_names=tuple(frame_names[stem] for stem in masks_by_frame),
         objects=dict(sorted(objects.items())),
+        annotated_frames=None
+        if layout.empty_if_missing
+        else _annotated(masks_by_frame, label_files),
     )
 
 
@@ -107,14 +117,14 @@ def _frame_names(name: str, layout: Layout, label_files: Mapping[str, Path]) -> 
     return {stem: f"{folder}{path.name}" for stem, path in frame_files.items()}
 
 
-def _numbers(
-    stem: str, path: Path | None, layout: Layout, *, size: tuple[int, ...]
-) -> Numbers | None:
-    """The numbers of one frame; None where a missing picture says that nothing is there."""
-    if path is None:
-        if layout.empty_if_missing:
-            return None
-        raise _unpaired_error(stem, "picture", "annotation")
+def _annotated(stems: Iterable[str], label_files: Mapping[str, Path]) -> tuple[int, ...] | None:
+    """Places of the frames with a PNG, None where all have one."""
+    flags = [stem in label_files for stem in stems]
+    return None if all(flags) else tuple(place for place, flag in enumerate(flags) if flag)
+
+
+def _numbers(path: Path, layout: Layout, *, size: tuple[int, ...]) -> Numbers:
+    """The numbers of one frame."""
     inside(layout.label_folder, path.relative_to(layout.label_folder).as_posix())
     try:
         numbers = read_numbers(path, layout.modes)
@@ -133,8 +143,8 @@ def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]} x {shape[0]}"
 
 
-def _unpaired_error(stem: str, there: str, missing: str) -> DataError:
+def _unpaired_error(stem: str) -> DataError:
     return DataError(
-        f"frame {stem} has no {missing} to its {there}",
-        remedy=f"Add the {missing}, or take the {there} away.",
+        f"frame {stem} has no picture to its annotation",
+        remedy="Add the picture, or take the annotation away.",
     )

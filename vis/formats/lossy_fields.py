@@ -68,6 +68,7 @@ def _of_videos(before: AnnotationSet, pairs: Pairs) -> Iterator[str]:
         ("the file names of {} videos", lambda video: video.file_names),
         ("the sizes of {} videos", lambda video: (video.width, video.height)),
         ("the lengths of {} videos", lambda video: video.length),
+        ("which frames of {} videos are annotated", lambda video: video.annotated_frames),
     )
     for template, aspect in aspects:
         yield from _summary_line(template, [a.name for a, b in pairs if aspect(a) != aspect(b)])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
+from vis.formats.box_only import USE_COCO, check_masks
 from vis.formats.davis import entry
 from vis.formats.index_pictures import SIXTEEN_BITS, layers, wide_png
 from vis.formats.json_file import read_regular
@@ -75,8 +76,10 @@ def write_mots(root: str | Path, annotation_set: AnnotationSet) -> None:
     Raises:
         OutputExistsError: `root` is there and not empty.
         OutputError: it cannot be written.
-        DataError: there are too many classes or objects; nothing was written.
+        DataError: there are too many classes or objects, or one of a box alone; nothing was
+            written.
     """
+    check_masks(annotation_set, "MOTS", USE_COCO)
     ordered = [annotation_set.categories[key] for key in sorted(annotation_set.categories)]
     ordered = [category for category in ordered if category != IGNORE]
     if len(ordered) > MOST_CLASSES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from vis.errors import InputError
 from vis.formats.coco import pictures_of
@@ -20,9 +20,11 @@ from vis.formats.json_file import read_json
 from vis.formats.mots import mots_pictures, read_mots
 from vis.formats.prefixes import AnyFrames, Frames, with_renamed_files
 from vis.formats.reading import Reading
+from vis.formats.sav import FRAMES, LABELS, read_sav, read_sav_pictures, sav_files
 from vis.formats.semantic import read_semantic
 from vis.formats.semantic_layouts import find_pairs
 from vis.formats.tools import ToolKind, tool_at
+from vis.formats.video_formats import VideoKind, video_format
 from vis.formats.ytvis import annotations_of, videos_of
 from vis.formats.ytvis_kinds import is_pictures, lacks_truth
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["ytvis", "coco", "davis", "mots", "cvat", "labelme", "yolo"]
 """That can be written."""
-DataSetKind = Literal[Kind, "semantic", ToolKind]
+DataSetKind = Literal[Kind, "semantic", VideoKind, ToolKind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,9 @@ class DataSet:
     @property
     def of_pictures(self) -> bool:
         """Whether it is of single pictures, not of videos of which some have one frame."""
-        if self.kind in ("ytvis", "davis", "mots", "semantic"):
-            return False
-        return all(video.length == 1 for video in self.annotations.videos.values())
+        return self.kind in ("coco", *get_args(ToolKind)) and all(
+            video.length == 1 for video in self.annotations.videos.values()
+        )
 
 
 def open_set(
@@ -68,7 +70,7 @@ def open_set(
     """Read a data set, whatever its format.
 
     Args:
-        path: an annotation file, or a folder with one, or a DAVIS or MOTS folder, or one of
+        path: an annotation file, or a folder with one, or a DAVIS, MOTS or SA-V folder, or one of
             `find_pairs`, or what `tool_at` knows.
         frames: the folder that its file names are relative to, where it is not found by itself, or
             what file names begin with too.
@@ -95,7 +97,7 @@ def open_set(
         data = _read(path, Reading(str(path), faults, prefixes=place.prefixes), needs_truth)
     if folder is not None:
         return replace(data, frames=folder)
-    if data.frames is None and data.path.suffix.lower() == ".json":
+    if data.frames is None and data.path.suffix.lower() in (".json", ".xml"):
         return replace(data, frames=frames_folder_of(data.path, data.annotations))
     return data
 
@@ -105,6 +107,10 @@ def _read(path: Path, reading: Reading, needs_truth: bool) -> DataSet:
     pairs = find_pairs(path)
     if pairs is not None:
         return DataSet(path, "semantic", read_semantic(path, pairs, faults), pairs.frames)
+    if path.is_dir() and sav_files(path):
+        return DataSet(path, "sav", read_sav(path, faults), path)
+    if (path / LABELS).is_dir():
+        return DataSet(path, "sav", read_sav_pictures(path, faults), path / FRAMES)
     if path.is_dir() and not is_mots(path):
         refuse_folder_of_sets(path)
         return DataSet(path, "davis", read_davis(path, faults), davis_layout(path).frames)
@@ -112,6 +118,9 @@ def _read(path: Path, reading: Reading, needs_truth: bool) -> DataSet:
         root = path if path.is_dir() else path.parent
         return DataSet(path, "mots", read_mots(path, faults), mots_pictures(root))
     value = with_renamed_files(read_json(path), reading.prefixes)
+    of_videos = video_format(value)
+    if of_videos is not None:
+        return DataSet(path, of_videos.kind, of_videos.read(value, reading), None)
     if is_pictures(value):
         return DataSet(path, "coco", pictures_of(value, reading), None)
     if lacks_truth(value) and not needs_truth:

@@ -199,13 +199,15 @@ class _Repair:
             done = "only its sound polygons are left, each one list"
             self.changes.append(f"{where}: {done}: {fault}")
             return self._object(redrawn, where)
-        reduced = {key: entry[key] for key in entry if key not in _REDUNDANT}
+        # without a mask, the box is all that there is
+        redundant_keys = _REDUNDANT - {"bbox"} if not entry.get("segmentation") else _REDUNDANT
+        reduced = {key: entry[key] for key in entry if key not in redundant_keys}
         annotation = self.layout.parse_object(reduced, self.videos, self.categories)
         redundant = self.layout.redundant(annotation.track, reduced)
         self.changes.append(
             f"{where}: {' and '.join(redundant)} are those of its masks now: {fault}"
         )
-        return {**reduced, **redundant}, annotation
+        return {**redundant, **reduced}, annotation
 
 
 def _slashed(value: Any) -> Any:

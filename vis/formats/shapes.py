@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vis.errors import MaskError
+from vis.formats.box_only import box_mask
 from vis.ops.polygons import rasterise
 from vis.ops.rle import decode_box, encode
 from vis.ops.rle_checks import check_size
@@ -43,10 +44,14 @@ class Shape:
         """What the shape covers of a picture, by COCO's rule; the rest is cut off.
 
         Raises:
-            MaskError: a number is out of bounds, or the picture's size is.
+            DataError: a number is out of bounds, or the picture's size is, or it shows no part of
+                a box.
         """
         if self.painted is not None:
             return pasted(self.painted, self.values, height, width)
+        if self.kind == "box" and not self.degrees % 360:
+            left, top, right, bottom = self.values
+            return box_mask([left, top, right - left, bottom - top], height, width)
         return rasterise([self._outline()], height, width)
 
     def _outline(self) -> list[float]:

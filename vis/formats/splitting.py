@@ -85,7 +85,7 @@ def write_parts(
             raise already_there(file)
     make_folder(Path(folder))
     for name, file in files.items():
-        write = write_coco if dataset.of_pictures else write_annotations
+        write = write_coco if dataset.kind == "coco" or dataset.of_pictures else write_annotations
         write(file, parts[name], overwrite=overwrite)
     return [(file, parts[name]) for name, file in files.items()]
 

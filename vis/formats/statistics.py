@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from statistics import median
@@ -54,6 +55,8 @@ class Statistics:
 
     videos: int
     frames: int
+    annotated: int
+    """Frames whose objects are annotated."""
     objects: int
     crowds: int
     masks: int
@@ -91,6 +94,7 @@ def statistics_of(annotation_set: AnnotationSet) -> Statistics:
     return Statistics(
         videos=len(videos),
         frames=sum(lengths),
+        annotated=sum(len(video.truth_frames) for video in videos),
         objects=sum(not track.crowd for track in tracks),
         crowds=sum(track.crowd for track in tracks),
         masks=sum(len(visible_masks(track)) for track in tracks if not track.crowd),
@@ -155,7 +159,10 @@ def _occlusion(annotation_set: AnnotationSet, videos: Sequence[VideoEntry]) -> O
             boxes = {frame: box(mask) for frame, mask in track.masks.items()}
             visible = {frame: tight for frame, tight in boxes.items() if tight is not None}
             # before and after, an object is absent, not hidden
-            span = max(visible) - min(visible) + 1 if visible else 0
+            places = video.truth_frames
+            first, last = (min(visible), max(visible)) if visible else (0, -1)
+            # of a frame that is not annotated, nobody knows whether it shows the object
+            span = bisect_right(places, last) - bisect_left(places, first)
             spans, hidden = spans + span, hidden + span - len(visible)
             returning += span > len(visible)
             for frame, tight in visible.items():

@@ -14,17 +14,18 @@ import yaml
 
 from vis.errors import DataError, VisError
 from vis.formats.fields import describe, frame_name
-from vis.formats.gathering import RECTANGLES, Gathering, Opened
+from vis.formats.gathering import Gathering, Opened
 from vis.formats.json_file import read_regular
 from vis.formats.paths import inside
 from vis.formats.picture_size import picture_size
 from vis.formats.shapes import Shape, one_line, outlines
 from vis.ops.natural import natural
 from vis.ops.pictures import SUFFIXES
+from vis.ops.rle import box
 from vis.storage.whole_file import whole_folder, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from vis.formats.reading import Reading
     from vis.formats.ytvis_records import AnnotationSet, VideoEntry
@@ -52,7 +53,8 @@ def yolo_place(path: Path) -> Path | None:
     """`data.yaml`, or a list or folder of pictures that one names; None of another kind."""
     if path.is_dir():
         own = next((file for file in sorted(path.glob("*.yaml")) if _is_yolo(file)), None)
-        return own or (path if "images" in path.parts and _yaml_of(path) else None)
+        has_labels = "images" in path.absolute().parts and _labels_of(path).is_dir()
+        return own or (path if has_labels and _yaml_of(path) else None)
     if path.suffix.lower() == ".txt":
         return path if path.is_file() and _is_list(path) and _yaml_of(path) else None
     return path if _is_yolo(path) else None
@@ -111,7 +113,7 @@ def write_yolo(root: str | Path, annotation_set: AnnotationSet) -> None:
             tracks = annotation_set.tracks.get(video.id, [])
             for frame, name in enumerate(video.file_names):
                 lines = [
-                    _line(classes[track.label], track.masks[frame])
+                    _line(classes[track.label], track.masks[frame], box_only=track.box_only)
                     for track in tracks
                     if frame in track.masks and not track.crowd
                 ]
@@ -250,11 +252,11 @@ def _add_objects(
             continue
         try:
             label, shape = _parse(line.split(), video, len(names))
-            result.add_object(video, names[label], {0: shape.mask(video.height, video.width)})
+            mask = shape.mask(video.height, video.width)
         except DataError as error:
             reading.collect(error, f"{path.name}: line {number}")
             continue
-        reading.notes[RECTANGLES] += shape.kind == "box"
+        result.add_object(video, names[label], {0: mask}, box_only=shape.kind == "box")
 
 
 def _parse(parts: list[str], video: VideoEntry, classes: int) -> tuple[int, Shape]:
@@ -278,16 +280,19 @@ def _parse(parts: list[str], video: VideoEntry, classes: int) -> tuple[int, Shap
     return int(label), Shape("polygon", tuple(values))
 
 
-def _line(label: int, mask: RLE) -> str:
+def _line(label: int, mask: RLE, *, box_only: bool) -> str:
     """One object; none where it has no pixel."""
-    lines = outlines(mask)
-    if not lines:
+    lines, edges, sides = outlines(mask), box(mask), (mask.width, mask.height)
+    if not lines or edges is None:
         return ""
-    sides = (mask.width, mask.height)
+    corners: Sequence[tuple[float, float]] = one_line(lines)
+    if box_only:
+        x0, y0, x1, y1 = edges
+        corners = [((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0, y1 - y0)]
     # eight digits are exact in pictures of 32768 pixels, the widest that there may be
     shares = [
         f"{value / side:.8g}"
-        for corner in one_line(lines)
+        for corner in corners
         for value, side in zip(corner, sides, strict=True)
     ]
     return f"{label} {' '.join(shares)}\n"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.fields import describe
+from vis.formats.video_formats import video_format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,9 @@ def _named_lists(
         raise DataError(
             f"this is {what}, not {expected}",
             where=path,
-            remedy="Export it as COCO from VIA."
+            remedy="Make one of it with vis data convert --to ytvis."
+            if video_format(value)
+            else "Export it as COCO from VIA."
             if isinstance(value, dict) and _is_via(value)
             else f"Give the file that holds {first}, categories and annotations.",
         )
@@ -100,6 +103,9 @@ def _kind_of_file(value: object) -> str:
 
 
 def _kind_of_object(value: dict[str, Any]) -> str:
+    other = video_format(value)
+    if other is not None:
+        return f"a file of {other.title}"
     videos = value.get("videos")
     if "videos" in value:
         entries = videos if isinstance(videos, list) else []

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _OF_CATEGORY = {"id", "name"}
-_OF_VIDEO = {"id", "name", "width", "height", "length", "file_names"}
+FRAMES_KEY = "annotated_frames"
+"""Of a video that is annotated in part: our own key, as neither YouTube-VIS nor COCO has one."""
+_OF_VIDEO = {"id", "name", "width", "height", "length", "file_names", FRAMES_KEY}
 _OF_TRACK = {"id", "video_id", "category_id", "iscrowd", "segmentations", "width", "height"}
 
 
@@ -98,7 +100,26 @@ def parse_video(value: object) -> VideoEntry:
         length=length,
         file_names=tuple(names),
         extra=unknown_keys(record, _OF_VIDEO),
+        annotated_frames=annotated_frames(record, length),
     )
+
+
+def annotated_frames(record: Mapping[str, Any], length: int) -> tuple[int, ...] | None:
+    """The frames of a video's record that are annotated, None for all.
+
+    Raises:
+        DataError: they are no ascending places of the `length` frames.
+    """
+    if FRAMES_KEY not in record:
+        return None
+    places = json_list(record, FRAMES_KEY)
+    is_ascending = all(type(place) is int for place in places) and places == sorted(set(places))
+    if not is_ascending or not set(places) <= set(range(length)):
+        raise DataError(
+            f"{FRAMES_KEY} has other entries than ascending places of the {length} frames, from 0",
+            remedy="Correct it, or leave it out where all frames are annotated.",
+        )
+    return tuple(places) if len(places) < length else None
 
 
 def parse_annotation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,14 @@ class VideoEntry:
     file_names: tuple[str, ...]
     """One for each frame, relative to the folder of the frames."""
     extra: Extra = field(default_factory=dict)
+    annotated_frames: tuple[int, ...] | None = None
+    """Ascending places of the frames whose objects are annotated, None for all; what the others
+    show is unknown."""
+
+    @property
+    def truth_frames(self) -> Sequence[int]:
+        """Ascending places of the frames whose objects are annotated."""
+        return range(self.length) if self.annotated_frames is None else self.annotated_frames
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
+from vis.formats.box_only import USE_COCO, check_masks
 from vis.formats.ytvis_masks import frame_areas, frame_boxes
+from vis.formats.ytvis_parse import FRAMES_KEY
 from vis.ops.rle import to_coco
 
 if TYPE_CHECKING:
@@ -21,8 +23,10 @@ def annotations_value(annotation_set: AnnotationSet) -> Value:
     """The whole of an annotation file; boxes and areas are those of the masks unless kept.
 
     Raises:
-        DataError: a track of an unknown video, or a mask beyond the end of its video.
+        DataError: a track of an unknown video or of boxes alone, or a mask beyond the end of its
+            video.
     """
+    check_masks(annotation_set, "YouTube-VIS", USE_COCO)
     annotations = []
     for video_id, tracks in annotation_set.tracks.items():
         if video_id not in annotation_set.videos:
@@ -77,8 +81,14 @@ def _video(video: VideoEntry) -> Value:
         "height": video.height,
         "length": video.length,
         "file_names": list(video.file_names),
+        **frames_value(video),
         **video.extra,
     }
+
+
+def frames_value(video: VideoEntry) -> Value:
+    """Which frames are annotated, where not all are."""
+    return {} if video.annotated_frames is None else {FRAMES_KEY: list(video.annotated_frames)}
 
 
 def _annotation(track: Track, video: VideoEntry) -> Value:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-__all__ = ["Model", "build", "current_settings", "names"]
+__all__ = ["Model", "build", "current_settings", "learns_masks", "names"]
 
 
 def names() -> list[str]:
@@ -61,6 +61,21 @@ def current_settings(name: str, settings: Mapping[str, Any], *, where: str) -> d
         DataError: a setting is given by both of its names.
     """
     return with_current_names(_module(name).Config, settings, where=where)
+
+
+def learns_masks(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether the losses of a model read masks; if not, boxes are all the truth that it needs.
+
+    Args:
+        name: one of `names()`.
+        settings: as for `build`.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    # some have a mask branch or none, as they are set; of the others, `masks` is no setting
+    default = getattr(_module(name).Config(classes=1), "masks", True)
+    return bool(settings.get("masks", default))
 
 
 def _module(name: str) -> ModuleType:

@@ -53,6 +53,9 @@ class Config:
         "hidden": "ffn_dim",
     }
 
+    masks: ClassVar[bool] = False
+    """It learns from boxes alone."""
+
     classes: int
     """Number of classes in the data set."""
     backbone: str = "resnet50"

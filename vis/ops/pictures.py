@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import TYPE_CHECKING, Any
 
 from PIL import ExifTags, Image, ImageOps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 """Endings of the files that are taken from a folder."""
@@ -24,14 +30,14 @@ FAULTS = (
 )
 """SyntaxError is a slip of Pillow's PNG reader."""
 
-_SIDEWAYS = (5, 6, 7, 8)
+SIDEWAYS = (5, 6, 7, 8)
 """Orientations of EXIF (2.32, 4.6.5) that exchange width and height."""
 
 
 def upright_size(picture: Image.Image) -> tuple[int, int]:
     """Width and height once the picture stands upright by its EXIF tag; reads the header alone."""
     width, height = picture.size
-    return (height, width) if _orientation(picture) in _SIDEWAYS else (width, height)
+    return (height, width) if _orientation(picture) in SIDEWAYS else (width, height)
 
 
 def as_recorded(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -47,6 +53,28 @@ def as_recorded(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     if _orientation(picture) == 1 or upright_size(picture) != size:
         return picture
     return ImageOps.exif_transpose(picture)
+
+
+def orientation_of(path: Path) -> int:
+    """The EXIF orientation of a picture file, 1 to 8; reads the header alone.
+
+    Raises:
+        What `FAULTS` lists: it cannot be read.
+    """
+    with Image.open(path, formats=FORMATS) as picture:
+        return _orientation(picture)
+
+
+def as_stored(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Pixels `[H W ...]` of an upright picture as its file stores them, undoing its orientation."""
+    if orientation in SIDEWAYS:
+        pixels = pixels.swapaxes(0, 1)
+    # what the orientation says of the first row and the first column (EXIF 2.32, 4.6.5)
+    if orientation in (3, 4, 6, 7):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 7, 8):
+        pixels = pixels[:, ::-1]
+    return pixels
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -130,7 +130,7 @@ def dry_run(experiment: Experiment) -> DryRun:
     """Take a few steps and write nothing."""
     training, optimisation = experiment.training, experiment.optimisation
     with joined(training.device) as ranks:
-        source = open_dataset(experiment.data)
+        source = _source(experiment)
         model = _model(experiment, source)
         settings: dict[str, Any] = {"training": training, "optimisation": optimisation}
         state = assemble(model, ranks=ranks, **settings)
@@ -161,7 +161,7 @@ def dry_run(experiment: Experiment) -> DryRun:
 def _train(experiment: Experiment, folder: Path, ranks: Ranks, text: str) -> None:
     # machines with other files would train without a word, or fail at the shape of a gradient
     ranks.agree("configurations", text)
-    source = open_dataset(experiment.data)
+    source = _source(experiment)
     ranks.agree("data sets", repr((len(source), source.names)))
     training, optimisation = experiment.training, experiment.optimisation
     saved = checkpoint.newest(folder / CHECKPOINTS)
@@ -194,6 +194,11 @@ def _evaluator(
     if not training.evaluate_every:
         return None
     return evaluator_of(settings, model, precision=training.precision, folder=folder, ranks=ranks)
+
+
+def _source(experiment: Experiment) -> ClipSource:
+    choice = experiment.model
+    return open_dataset(experiment.data, masks=models.learns_masks(choice.name, choice.settings))
 
 
 def _model(

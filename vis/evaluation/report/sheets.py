@@ -44,7 +44,8 @@ def sheet(summary: VideoSummary, names: Mapping[int, str], frames: Path | None) 
         names: of the classes.
         frames: the folder that its file names are relative to.
     """
-    places = _evenly(summary.video.length, COLUMNS)
+    shown_frames = summary.video.truth_frames or range(summary.video.length)
+    places = [shown_frames[place] for place in _evenly(len(shown_frames), COLUMNS)]
     pictures, fault = _pictures(summary.video, places, frames)
     cells = []
     room = [tag("div")] * (COLUMNS - len(places))  # a short video has pictures of the same size
