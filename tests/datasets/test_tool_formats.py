@@ -1,5 +1,7 @@
 """What annotation tools read and write is trained on and evaluated like any other data set."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from vis.datasets.open import open_dataset
 from vis.evaluation.evaluate import evaluate
 from vis.formats.converting import convert, write_set
 from vis.formats.opening import open_set
+from vis.ops.rle import box
 
 
 @pytest.mark.parametrize("to", ["cvat", "labelme", "yolo"])
@@ -37,3 +40,18 @@ def test_the_frames_of_a_cvat_task_are_those_of_its_film(tmp_path, pytestconfig)
     assert [track.masks for track in tracks[0]] == [track.masks for track in tracks[1]]
     assert data.frames is not None
     assert read_frames(data.frames, data.annotations.videos[1], [3]).shape == (1, 3, 360, 640)
+
+
+@pytest.mark.parametrize("to", ["cvat", "labelme", "yolo"])
+def test_boxes_alone_stay_boxes(make_set, tmp_path, to):
+    annotations, frames = make_set((1, 1))
+    boxes = {
+        id_: [replace(track, box_only=True) for track in tracks]
+        for id_, tracks in annotations.tracks.items()
+    }
+    out = tmp_path / f"out{'.xml' if to == 'cvat' else ''}"
+    written = write_set(out, replace(annotations, tracks=boxes), to=to, frames=frames)
+    tracks = [track for of_video in written.tracks.values() for track in of_video]
+    assert all(track.box_only for track in tracks)
+    before = [box(track.masks[0]) for of_video in boxes.values() for track in of_video]
+    assert sorted(box(track.masks[0]) for track in tracks) == sorted(before)
