@@ -42,6 +42,20 @@ def test_the_frames_of_a_cvat_task_are_those_of_its_film(tmp_path, pytestconfig)
     assert read_frames(data.frames, data.annotations.videos[1], [3]).shape == (1, 3, 360, 640)
 
 
+def test_a_task_with_some_frames_of_a_film_says_nothing_of_the_others(tmp_path, pytestconfig):
+    shape = '<box frame="{}" outside="0" xtl="{}" ytl="0" xbr="{}" ybr="9"/>'
+    track = f'<track label="a">{shape.format(10, 0, 9)}{shape.format(16, 20, 29)}</track>'
+    task = "<size>3</size><start_frame>10</start_frame><frame_filter>step=3</frame_filter>"
+    meta = f"<meta><task>{task}<source>clip.mp4</source></task></meta>"
+    path = tmp_path / "annotations.xml"
+    path.write_text(f"<annotations>{meta}{track}</annotations>")
+    data = open_set(path, pytestconfig.rootpath / "data" / "sample")
+    video = data.annotations.videos[1]
+    assert (video.length, video.annotated_frames) == (168, (10, 13, 16))
+    edges = {frame: box(mask) for frame, mask in data.annotations.tracks[1][0].masks.items()}
+    assert edges == {10: (0, 0, 9, 9), 13: (10, 0, 19, 9), 16: (20, 0, 29, 9)}
+
+
 @pytest.mark.parametrize("to", ["cvat", "labelme", "yolo"])
 def test_boxes_alone_stay_boxes(make_set, tmp_path, to):
     annotations, frames = make_set((1, 1))

@@ -3,13 +3,14 @@
 import base64
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from vis.errors import DataError
-from vis.formats.converting import convert
+from vis.formats.converting import convert, write_set
 from vis.formats.opening import open_set
 from vis.formats.prefixes import Frames
 from vis.ops.rle import area, box
@@ -97,3 +98,10 @@ def test_faults_name_file_and_shape(put):
         json.dumps(record | {"imagePath": "..\\x\\a.jpg", "shapes": [polygon(0)]})
     )
     assert open_set(root, frames=Frames(prefixes={"../x/": ""})).frames == root
+
+
+def test_frames_that_nobody_annotated_have_no_file(truth, write, tmp_path):
+    found = open_set(write(truth)).annotations
+    video = replace(found.videos[3], annotated_frames=(0,))
+    write_set(tmp_path / "out", replace(found, videos={3: video}), to="labelme")
+    assert [path.name for path in (tmp_path / "out" / "b").iterdir()] == ["0.json"]

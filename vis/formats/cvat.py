@@ -1,14 +1,14 @@
 """CVAT's XML 1.1: tracks over the frames of films, or shapes in pictures.
 
 A film's frames are pictures in a folder, or the film itself beside the file. Numbers of frames are
-those of the film; a task may begin later and leave frames out.
+those of the film; a task may begin later and leave frames out, which nobody annotated then.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vis.errors import DataError
 from vis.formats.coco_video import keys_by_frame
@@ -37,6 +37,17 @@ _STEP = re.compile(r"step\s*=\s*(\d{1,6})")
 _NUMBER = re.compile(r"frame_(\d{1,9})$")
 _MOST_FRAMES = 10**6
 """Of a video; a larger number is a slip that would cost memory."""
+
+
+class _Frames(NamedTuple):
+    """The frames of a task."""
+
+    base: Path | None
+    """The folder of their files."""
+    names: list[str]
+    """Of their files."""
+    places: dict[int, int]
+    """Number in the film -> place among the names, rising."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,21 +140,28 @@ def _add_videos(
             for index, track in enumerate(tracks)
             if len(tasks) == 1 or track.get("task_id") == task.id
         ]
-        numbers, base, names = _frames_of(task, path, frames, [track for _, track in own])
+        base, names, places = _frames_of(task, path, frames, [track for _, track in own])
         folder = folder or base
         size = task.size or _size(base, names, task, path)
         check_size(*size)
-        video = result.add_video(task.name, size, names)
+        # of a film, the task may have some frames alone
+        annotated = None if len(places) == len(names) else tuple(places.values())
+        video = result.add_video(task.name, size, names, annotated)
         for index, track in own:
             try:
-                _add_track(track, video, numbers, result, reading=reading)
+                _add_track(track, video, places, result, reading=reading)
             except DataError as error:
                 reading.collect(error, f"track[{index}] (id {track.get('id')})")
     return folder
 
 
 def _add_track(
-    track: Element, video: VideoEntry, numbers: list[int], result: Gathering, *, reading: Reading
+    track: Element,
+    video: VideoEntry,
+    places: dict[int, int],
+    result: Gathering,
+    *,
+    reading: Reading,
 ) -> None:
     shapes = [shape for shape in track if shape.tag not in WITHOUT_AREA]
     if not shapes:
@@ -152,7 +170,7 @@ def _add_track(
     in_order = sorted(map(parse_track_shape, shapes), key=lambda one: one.frame)
     box_only = any(shape.tag == "box" for shape in shapes)
     masks, keys = {}, {}
-    for place, mask, own in interpolated(in_order, numbers, (video.height, video.width)):
+    for place, mask, own in interpolated(in_order, places, (video.height, video.width)):
         masks[place], keys[place] = mask, own
     extra = keys_by_frame(keys, video.length)
     label = track.get("label", "")
@@ -196,10 +214,7 @@ def _stem(source: str) -> str:
     return stem if stem and f".{ending}".lower() in (*VIDEO_SUFFIXES, ".zip", ".gif") else name
 
 
-def _frames_of(
-    task: _Task, path: Path, frames: Path | None, tracks: list[Element]
-) -> tuple[list[int], Path | None, list[str]]:
-    """Numbers of a task's frames, the folder of their files, and the files' names in it."""
+def _frames_of(task: _Task, path: Path, frames: Path | None, tracks: list[Element]) -> _Frames:
     base, files = _files(task, path, frames)
     last = max((whole(shape.attrib, "frame") for track in tracks for shape in track), default=0)
     if task.length is not None:
@@ -210,14 +225,19 @@ def _frames_of(
         length = (last - task.first) // task.step + 1
     if not 0 < length <= _MOST_FRAMES:
         raise DataError(f"the video {task.name} has {length} frames", where=str(path))
-    numbers = list(range(task.first, task.first + length * task.step, task.step))
+    numbers = range(task.first, task.first + length * task.step, task.step)
+    places = {number: place for place, number in enumerate(numbers)}
     if not files:
-        return numbers, base, [f"{task.name}/frame_{number:06d}.PNG" for number in numbers]
+        film = None if base is None else _film_of(base, task)
+        count = 0 if film is None else film_info(film)[2]
+        if count > numbers[-1]:
+            numbers, places = range(count), {number: number for number in numbers}
+        return _Frames(base, [f"{task.name}/frame_{n:06d}.PNG" for n in numbers], places)
+    if len(files) == length:
+        return _Frames(base, files, places)
+    # more pictures than frames of the task: all of the film, by CVAT's numbers or in order
     stated = [_NUMBER.search(name.rpartition("/")[2].rpartition(".")[0]) for name in files]
     by_number = {int(one[1]): name for one, name in zip(stated, files, strict=True) if one}
-    if len(files) == length:
-        return numbers, base, files
-    # more pictures than frames of the task: all of the film, by CVAT's numbers or in order
     by_number = by_number if len(by_number) == len(files) else dict(enumerate(files))
     missing = [number for number in numbers if number not in by_number]
     if missing:
@@ -226,7 +246,7 @@ def _frames_of(
             where=f"{path}: video {task.name}",
             remedy="Export the frames again, or give their folder with --frames.",
         )
-    return numbers, base, [by_number[number] for number in numbers]
+    return _Frames(base, [by_number[number] for number in numbers], places)
 
 
 def _files(task: _Task, path: Path, frames: Path | None) -> tuple[Path | None, list[str]]:
@@ -237,19 +257,25 @@ def _files(task: _Task, path: Path, frames: Path | None) -> tuple[Path | None, l
         own = base / task.name
         if own.is_dir() and (files := pictures(own)):
             return base, [f"{task.name}/{file.name}" for file in files.values()]
-        if any((base / f"{task.name}{suffix}").is_file() for suffix in VIDEO_SUFFIXES):
+        if _film_of(base, task):
             return base, []
         if files := pictures(base):
             return base, [file.name for file in files.values()]
     return None, []
 
 
+def _film_of(base: Path, task: _Task) -> Path | None:
+    films = (base / f"{task.name}{suffix}" for suffix in VIDEO_SUFFIXES)
+    return next((film for film in films if film.is_file()), None)
+
+
 def _size(base: Path | None, names: list[str], task: _Task, path: Path) -> tuple[int, int]:
     if base is not None:
         if (base / names[0]).is_file():
             return picture_size(base / names[0])
-        films = (base / f"{task.name}{suffix}" for suffix in VIDEO_SUFFIXES)
-        height, width, _ = film_info(next(film for film in films if film.is_file()))
+        film = _film_of(base, task)
+        assert film is not None
+        height, width, _ = film_info(film)
         return height, width
     raise DataError(
         f"the size of the video {task.name} is not in the file, and its frames were not found",

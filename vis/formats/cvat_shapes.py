@@ -14,7 +14,7 @@ from vis.formats.xml_file import number, whole
 from vis.ops.rle_checks import check_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
     from vis.records import RLE
@@ -76,7 +76,7 @@ def keys_of(element: Element) -> dict[str, Any]:
 
 
 def interpolated(
-    shapes: Sequence[TrackShape], frames: Sequence[int], size: tuple[int, int]
+    shapes: Sequence[TrackShape], places: Mapping[int, int], size: tuple[int, int]
 ) -> Iterator[tuple[int, RLE, dict[str, Any]]]:
     """Place in the video, mask and keys of each frame that shows the object.
 
@@ -85,13 +85,14 @@ def interpolated(
 
     Args:
         shapes: in the order of their frames.
-        frames: numbers of the video's frames in the film, rising.
+        places: number of a frame in the film -> its place in the video, rising.
         size: height and width of the video.
 
     Raises:
         DataError: a shape is malformed, or the video has no such frame.
     """
-    places = {frame: place for place, frame in enumerate(frames)}
+    frames = list(places)
+    order = {frame: index for index, frame in enumerate(frames)}
     for one, other in pairwise(shapes):
         if one.frame == other.frame:
             raise DataError(f"frame {one.frame} is there twice", remedy="Keep one of the two.")
@@ -106,15 +107,15 @@ def interpolated(
             continue
         mask = one.shape.mask(*size)
         end = frames[-1] + 1 if after is None else after.frame
-        for place in range(places[one.frame], len(frames)):
-            frame = frames[place]
+        for index in range(order[one.frame], len(frames)):
+            frame = frames[index]
             if frame >= end:
                 break
             moved = one.shape
             # an end out of sight is where the object was last, not where it goes
             if after is not None and not after.outside:
                 moved = between(one.shape, after.shape, (frame - one.frame) / (end - one.frame))
-            yield place, mask if moved == one.shape else moved.mask(*size), one.keys
+            yield places[frame], mask if moved == one.shape else moved.mask(*size), one.keys
 
 
 def _points(text: str) -> tuple[float, ...]:

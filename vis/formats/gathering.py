@@ -44,11 +44,18 @@ class Gathering:
     videos: dict[int, VideoEntry] = field(default_factory=dict)
     objects: list[_Object] = field(default_factory=list)
 
-    def add_video(self, name: str, size: tuple[int, int], file_names: Iterable[str]) -> VideoEntry:
-        """A new video of (height, width) = `size`."""
+    def add_video(
+        self,
+        name: str,
+        size: tuple[int, int],
+        file_names: Iterable[str],
+        annotated: tuple[int, ...] | None = None,
+    ) -> VideoEntry:
+        """A new video of (height, width) = `size`; `annotated` are the places of its frames."""
         height, width = size
         names = tuple(file_names)
-        video = VideoEntry(len(self.videos) + 1, name, width, height, len(names), names)
+        id_, length = len(self.videos) + 1, len(names)
+        video = VideoEntry(id_, name, width, height, length, names, annotated_frames=annotated)
         self.videos[video.id] = video
         return video
 

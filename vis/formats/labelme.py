@@ -109,13 +109,13 @@ def write_labelme(root: str | Path, annotation_set: AnnotationSet) -> None:
             name, stems = _place_of(video)
             inner = folder / name
             inner.mkdir(exist_ok=True)
-            for frame, stem in enumerate(stems):
+            for frame in video.truth_frames:
                 shapes = [
                     _shape(track, mask, annotation_set, grouped=video.length > 1)
                     for track in annotation_set.tracks.get(video.id, [])
                     if (mask := track.masks.get(frame)) is not None and decode_box(mask)[0].size
                 ]
-                _write_picture(inner / f"{stem}.json", video, frame, shapes)
+                _write_picture(inner / f"{stems[frame]}.json", video, frame, shapes)
 
 
 def _is_labelme(path: Path) -> bool:

@@ -87,7 +87,7 @@ def read_yolo(path: Path, frames: Path | None, reading: Reading) -> Opened:
         except VisError as error:
             reading.collect(error, stated)
             continue
-        text = split.labels / f"{stated.rpartition('.')[0]}.txt"
+        text = split.labels / Path(stated).with_suffix(".txt")
         if text.is_file():
             _add_objects(video, text, names, result, reading=reading)
     return Opened(result.annotation_set(first_id=0), folder)
@@ -111,13 +111,15 @@ def write_yolo(root: str | Path, annotation_set: AnnotationSet) -> None:
     with whole_folder(root) as folder:
         for video in annotation_set.videos.values():
             tracks = annotation_set.tracks.get(video.id, [])
-            for frame, name in enumerate(video.file_names):
+            # a picture without text would say that nothing is in it
+            for frame in video.truth_frames:
+                name = video.file_names[frame]
                 lines = [
                     _line(classes[track.label], track.masks[frame], box_only=track.box_only)
                     for track in tracks
                     if frame in track.masks and not track.crowd
                 ]
-                text = folder / "labels" / f"{name.rpartition('.')[0]}.txt"
+                text = folder / "labels" / Path(name).with_suffix(".txt")
                 text.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(text, "".join(lines).encode())
                 files.append(f"./images/{name}\n")
