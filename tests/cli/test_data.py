@@ -162,6 +162,18 @@ def test_show_lays_pictures_side_by_side_and_marks_their_objects(three, tmp_path
     assert inside.max() > 60 and outside.max() == 0
 
 
+def test_show_draws_a_test_split_that_has_no_truth(three, tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    for number in (1, 2, 3):
+        Image.new("RGB", (5, 4)).save(tmp_path / "images" / f"{number}.jpg")
+    value = json.loads(three.read_text())
+    del value["annotations"]
+    three.write_text(json.dumps(value))
+    out = tmp_path / "sheet.png"
+    assert main(["data", "show", str(three), "-o", str(out)]) == EXIT_OK
+    assert capsys.readouterr().out == f"wrote {out}: 3 videos\n"
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [

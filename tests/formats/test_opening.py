@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from vis.errors import DataError, InputError
+from vis.formats.checking import check
 from vis.formats.opening import open_set
 
 
@@ -141,3 +142,19 @@ def test_hidden_files_are_no_annotations(put, tmp_path):
     path = put("mine.json", "JPEGImages")
     (tmp_path / "._mine.json").write_bytes(b"\0\5\26\7")
     assert open_set(tmp_path).path == path
+
+
+def test_pictures_without_truth_are_opened_where_none_is_needed(tmp_path):
+    value = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 6}],
+        "categories": [{"id": 1, "name": "x"}],
+    }
+    path = tmp_path / "image_info_test.json"
+    for more in ({}, {"annotations": None}):
+        path.write_text(json.dumps({**value, **more}))
+        with pytest.raises(DataError, match="the truth is not in this file"):
+            open_set(path)
+        bare = open_set(path, needs_truth=False)
+        assert (bare.kind, bare.has_truth, bare.annotations.tracks) == ("coco", False, {1: []})
+    found = check(path, tmp_path, read_video_file=None)
+    assert any("the truth of the videos is not in this file" in note for note in found.warnings)

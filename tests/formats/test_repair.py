@@ -64,7 +64,7 @@ LEFT_OUT = [
     ((*MASK, "counts"), "0", r"annotations\[0\] \(id 40\) is left out: frame 0", (2, 2, 1)),
     ((*MASK, "size"), [8, 6], "is left out: frame 0: size is 8 x 6", (2, 2, 1)),
     (("annotations", 0, "category_id"), 99, "is left out: category_id 99", (2, 2, 1)),
-    (("annotations", 0, "video_id"), "3", "is left out: video_id is text", (2, 2, 1)),
+    (("annotations", 0, "video_id"), "three", "is left out: video_id is text", (2, 2, 1)),
     (("annotations", 0), 7, r"annotations\[0\] is left out: this is", (2, 2, 1)),
     (("annotations", 1, "segmentations"), [None], "is left out: no frame shows it", (2, 2, 1)),
     (("videos", 0, "length"), 3, r"videos\[0\] \(id 3\) is left out: file_names has 2", (1, 2, 1)),
@@ -165,3 +165,19 @@ def test_only_what_is_wrong_of_polygons_goes(mended, truth, changed, frame, word
 def test_an_object_without_a_sound_polygon_is_left_out(mended, truth, changed):
     changes, _ = mended(changed(truth, MASK, [[4, 4]]))
     assert re.search("is left out: frame 0: polygon 0 has 2 numbers", changes[0])
+
+
+def test_numbers_that_tables_made_text_are_numbers_again(mended, tmp_path):
+    picture = {"id": "1", "file_name": "a.jpg", "width": "8", "height": "6.0"}
+    annotation = {
+        "id": "1", "image_id": 1.0, "category_id": "1", "iscrowd": False, "area": "4",
+        "bbox": ["1", "1", "2.0", "2"], "segmentation": [[1, 1, 3, 1, 3, 3, 1, 3]],
+    }  # fmt: skip
+    category = {"id": "1", "name": "7"}
+    value = {"images": [picture], "categories": [category], "annotations": [annotation]}
+    changes, value = mended(value)
+    assert changes[0] == "images[0] (id text '1'): written as numbers now: id, width, height."
+    assert (value["images"][0]["width"], value["images"][0]["height"]) == (8, 6.0)
+    assert value["categories"] == [{"id": 1, "name": "7"}]
+    assert value["annotations"][0]["bbox"] == [1, 1, 2.0, 2]
+    assert len(read_coco(tmp_path / "out.json").tracks[1]) == 1

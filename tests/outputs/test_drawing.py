@@ -129,6 +129,38 @@ def test_a_lossless_drawing_colours_the_mask_and_leaves_the_rest(folder):
     assert (annotated[0][14:22, 2:14] != 90).any(axis=2).mean() > 0.9
 
 
+def test_a_coco_file_that_a_tracker_wrote_is_drawn_on_the_frames_of_its_numbers(folder):
+    square = moving_square(64, 48, 1)[0]["segmentations"][0]
+    size = {"width": 64, "height": 48, "video_id": 1}
+    value = {
+        "videos": [{"id": 1, "name": "first.mp4"}],
+        "categories": [{"id": 7, "name": "ball"}],
+        "images": [
+            {"id": n, "file_name": f"first.mp4/{frame:06d}.jpg", "frame_id": frame, **size}
+            for n, frame in ((1, 0), (2, 2))
+        ],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": 7, "instance_id": 5, "score": score}
+            | {"segmentation": square}
+            for n, score in ((1, 0.3), (2, 0.5))
+        ],
+    }
+    path = folder / "first.coco.json"
+    path.write_text(json.dumps(value))
+    frames = folder / "frames" / "first"
+    (drawing,) = draw_results(frames, path, folder / "out", threshold=0.4)
+    assert (drawing.objects, drawing.frames) == (1, 3)
+    annotated = [frame.pixels for frame in open_video(folder / "out")]
+    assert [bool((pixels != 90).any()) for pixels in annotated] == [True, False, True]
+    (drawing,) = draw_results(frames, path, folder / "none", threshold=0.6)
+    assert drawing.objects == 0
+    for annotation in value["annotations"]:
+        del annotation["score"]
+    path.write_text(json.dumps(value))
+    with pytest.raises(InputError, match=r"a frame of first\.mp4 is missing"):
+        draw_results(frames, path, folder / "truth")
+
+
 def test_a_missing_frame_is_named(folder):
     (folder / "frames" / "first" / "00001.png").unlink()
     with pytest.raises(InputError, match=r"00001\.png"):

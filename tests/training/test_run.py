@@ -305,3 +305,48 @@ def test_the_page_of_settings_has_a_sentence_for_nearly_each():
     assert "(default: 42)" in page and "One of fp32, bf16, fp16." in page
     bare = re.findall(r"--(\S+)\n +\(default", page)
     assert bare == ["optimisation.schedule.drop"]
+
+
+def test_boxes_alone_train_and_measure_a_model_of_boxes(
+    config: Path, data: Path, tmp_path: Path, capsys
+):
+    truth = json.loads((data / "instances.json").read_text())
+    size = {"width": 48, "height": 40}
+    names = [name for video in truth["videos"] for name in video["file_names"]]
+    boxes = [(one["category_id"], box) for one in truth["annotations"] for box in one["bboxes"]]
+    value = {
+        "images": [{"id": n, "file_name": name, **size} for n, name in enumerate(names)],
+        "categories": truth["categories"],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": label, "bbox": box, "segmentation": []}
+            for n, (label, box) in enumerate(boxes)
+        ],
+    }
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(value))
+    frames = f"frames: {json.dumps(str(data / 'JPEGImages'))}"
+    text = config.read_text().replace(str(data / "instances.json"), str(path))
+    config.write_text(text.replace("}]", f", {frames}}}]", 1))
+    evaluation = ["--evaluation.data", str(path), "--evaluation.frames", str(data / "JPEGImages")]
+    settings = ["--training.steps", "1", "--training.evaluate_every", "1", *evaluation]
+    begin(read_experiment(config, settings), tmp_path / "run")
+    assert "evaluated: AP " in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"6 objects have a box alone.* this model needs masks"):
+        begin(read_experiment(config, ["--model.masks", "true"]), tmp_path / "masks")
+
+
+def test_a_set_of_first_frames_trains_on_what_is_annotated(
+    config: Path, data: Path, tmp_path: Path
+):
+    truth = json.loads((data / "instances.json").read_text())
+    for video in truth["videos"]:
+        video["annotated_frames"] = [0]
+    for annotation in truth["annotations"]:
+        annotation["segmentations"][1:] = [None, None]
+        del annotation["bboxes"], annotation["areas"]
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(truth))
+    (tmp_path / "JPEGImages").symlink_to(data / "JPEGImages")
+    config.write_text(config.read_text().replace(str(data / "instances.json"), str(path)))
+    settings = ["--training.steps", "1", "--data.clip_length", "1"]
+    assert dry_run(read_experiment(config, settings)).items == 2

@@ -28,17 +28,19 @@ def check(
 ) -> int:
     """Read data sets whole, list everything that is wrong, and count what they hold.
 
-    A data set is a JSON file in the layout of YouTube-VIS or COCO or a folder with one, a DAVIS,
-    MOTS or Pascal VOC folder, or what CVAT (XML), labelme, Label Studio (JSON) or YOLO (data.yaml,
-    or a folder of pictures beside labels) write. Each record is read and each picture is looked at:
-    it must be there, inside its folder, readable, and of the size that its record states. Faults
-    with the same remedy stand together. The exit code is 1 if anything is wrong.
+    A data set is a JSON file in the layout of YouTube-VIS, COCO, SA-V, BURST or VIPSeg or a folder
+    with one, a DAVIS, MOTS or Pascal VOC folder, or what CVAT (XML), labelme, Label Studio (JSON)
+    or YOLO (data.yaml, or a folder of pictures beside labels) write. Each record is read and each
+    picture is looked at: it must be there, inside its folder, readable, and of the size that its
+    record states. Faults with the same remedy stand together. The exit code is 1 if anything is
+    wrong.
 
     With --fix, a corrected copy of a JSON file is written, and the exit code is that of the copy.
     Boxes, areas and sizes that contradict the masks are made anew from them; an annotation whose id
-    is taken gets a new one; file names get forward slashes; polygons become one list each and lose
-    parts of less than three points; records that are faulty otherwise, that name no sound record,
-    or whose object no frame shows, are left out. Each change is listed. Pictures stay as they are.
+    is taken gets a new one; file names get forward slashes; numbers written as text become numbers;
+    polygons become one list each and lose parts of less than three points; records that are faulty
+    otherwise, that name no sound record, or whose object no frame shows, are left out. Each change
+    is listed. Pictures stay as they are.
 
     Args:
         paths: Annotation files or folders.
@@ -174,7 +176,7 @@ def show(
 
     count = write_sheet(
         output,
-        open_set(source, frames_of(frames, frames_prefix)),
+        open_set(source, frames_of(frames, frames_prefix), needs_truth=False),
         entries=entries or (),
         most=videos,
         columns=columns,

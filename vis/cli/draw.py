@@ -26,7 +26,7 @@ def draw(
     frame_rate: float = 25.0,
     overwrite: bool = False,
 ) -> int:
-    """Draw a YouTube-VIS result or annotation file onto its video.
+    """Draw a result or annotation file, in the layout of YouTube-VIS or COCO, onto its video.
 
     Each object gets a translucent mask, a contour, a box and a label in a colour of its own. Frame
     times, size, colours and sound of the video are kept; an odd side grows by one pixel. The output
@@ -35,7 +35,7 @@ def draw(
     Args:
         video: A video file, a folder of frames, or the folder that holds the frame folders of all
             videos of the file; then each is drawn.
-        results: Annotations or results in YouTube-VIS layout (JSON).
+        results: Annotations or results in YouTube-VIS layout (JSON), or the .coco.json of a result.
         output: The video to write (.mp4 .mov .mkv .webm .gif, or a folder for PNGs); the folder to
             write to where several videos are drawn.
         truth: Annotations that give a results file its class names and videos.

@@ -42,7 +42,10 @@ def integer(record: Mapping[str, Any], key: str, *, low: int = 0, high: int = LA
     # not isinstance: true and false are ints to it
     if type(value) is not int:
         raise DataError(
-            f"{key} is {describe(value)}, not a whole number", remedy=f"Write {key} as 1, 2, 3 ..."
+            f"{key} is {describe(value)}, not a whole number",
+            remedy=f"Write {key} as 1, 2, 3 ... ; of text, vis data check with --fix does it."
+            if isinstance(value, str | bool)
+            else f"Write {key} as 1, 2, 3 ...",
         )
     if not low <= value <= high:
         limits = f"{low} to {high}" if high < LARGEST_ID else f"{low} or more"

@@ -75,8 +75,8 @@ def open_set(
         frames: the folder that its file names are relative to, where it is not found by itself, or
             what file names begin with too.
         faults: takes every faulty record; None: the first one is raised.
-        needs_truth: whether a YouTube-VIS file without annotations is refused; if not, its videos
-            have no tracks.
+        needs_truth: whether a file of YouTube-VIS or COCO without annotations is refused; if not,
+            its videos have no tracks.
 
     Raises:
         InputError: there is no such file or folder.
@@ -121,8 +121,11 @@ def _read(path: Path, reading: Reading, needs_truth: bool) -> DataSet:
     of_videos = video_format(value)
     if of_videos is not None:
         return DataSet(path, of_videos.kind, of_videos.read(value, reading), None)
+    without_truth = lacks_truth(value) and not needs_truth
     if is_pictures(value):
-        return DataSet(path, "coco", pictures_of(value, reading), None)
-    if lacks_truth(value) and not needs_truth:
+        whole = {**value, "annotations": []} if without_truth else value
+        pictures = pictures_of(whole, reading)
+        return DataSet(path, "coco", pictures, None, has_truth=not without_truth)
+    if without_truth:
         return DataSet(path, "ytvis", videos_of(value, reading), None, has_truth=False)
     return DataSet(path, "ytvis", annotations_of(value, reading), None)

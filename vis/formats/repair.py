@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -72,6 +73,12 @@ _REDUNDANT = {"bboxes", "areas", "width", "height", "bbox", "area"}
 """What an annotation says although its masks or its video say it."""
 
 _NAMES = ("file_name", "file_names")
+_NUMBERS = (
+    "id", "image_id", "video_id", "category_id", "instance_id", "track_id", "frame_id", "width",
+    "height", "length", "iscrowd", "area", "areas", "bbox", "bboxes",
+)  # fmt: skip
+"""Keys whose values are numbers, or lists of them."""
+_NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 
 def repair(
@@ -80,9 +87,10 @@ def repair(
     """Write a corrected copy of an annotation file; pictures are not looked at.
 
     Boxes, areas and sizes of an annotation that contradict its masks are made anew from them. An
-    annotation whose id is taken gets a new one. File names get forward slashes; polygons become one
-    list each and lose parts of less than three points. Records that are faulty otherwise, that name
-    no sound record, or whose object no frame shows, are left out. All else stays as it is.
+    annotation whose id is taken gets a new one. File names get forward slashes; numbers written as
+    text become numbers; polygons become one list each and lose parts of less than three points.
+    Records that are faulty otherwise, that name no sound record, or whose object no frame shows,
+    are left out. All else stays as it is.
 
     Args:
         path: of the file, or of the folder that holds it.
@@ -139,7 +147,7 @@ class _Repair:
         sound_entries = []
         for index, entry in enumerate(entries):
             where = f"{name}[{index}]{id_of(entry)}"
-            entry = self._with_slashes(entry, where)
+            entry = self._with_numbers(self._with_slashes(entry, where), where)
             _check_unambiguous(entry, first, where)
             try:
                 record = parse(entry)
@@ -164,8 +172,24 @@ class _Repair:
         self.changes.append(f"{where}: its file names have forward slashes now.")
         return {**entry, **slashed}
 
+    def _with_numbers(self, entry: Any, where: str) -> Any:
+        """A record whose numbers are numbers, where tools of tables wrote text, true or false."""
+        if not isinstance(entry, dict):
+            return entry
+        values = {key: entry[key] for key in _NUMBERS if key in entry}
+        numbers = {key: _as_number(value) for key, value in values.items()}
+        changed = [key for key in values if repr(values[key]) != repr(numbers[key])]
+        if not changed:
+            return entry
+        self.changes.append(f"{where}: written as numbers now: {', '.join(changed)}.")
+        return {**entry, **numbers}
+
     def sound_annotations(self, entries: list[Any]) -> list[Record]:
         """The annotations that are sound or can be made so."""
+        entries = [
+            self._with_numbers(entry, f"annotations[{index}]{id_of(entry)}")
+            for index, entry in enumerate(entries)
+        ]
         new_ids = count(1 + max((key for key in map(_id, entries) if key is not None), default=0))
         used_ids: set[int] = set()
         sound_entries = []
@@ -214,6 +238,18 @@ def _slashed(value: Any) -> Any:
     if isinstance(value, list):
         return [_slashed(name) for name in value]
     return value.replace("\\", "/") if isinstance(value, str) else value
+
+
+def _as_number(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_number(one) for one in value]
+    if isinstance(value, bool):
+        return int(value)
+    # text that is no number stays: nobody knows what it means
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value.strip()):
+        return value
+    number = float(value)
+    return int(value) if value.strip().lstrip("-").isdigit() else number
 
 
 def _check_unambiguous(entry: object, first: dict[int, object], where: str) -> None:

@@ -43,6 +43,7 @@ __all__ = [
     "read_tracks",
     "read_videos",
     "results_of",
+    "tracks_of",
     "videos_of",
     "write_annotations",
     "write_results",
@@ -107,7 +108,15 @@ def read_tracks(
         InputError: the file cannot be read.
         DataError: it is neither, or a record is faulty and `faults` does not take it.
     """
-    value, reading = read_json(path), Reading(str(path), faults)
+    return tracks_of(read_json(path), truth, Reading(str(path), faults))
+
+
+def tracks_of(value: Any, truth: AnnotationSet | None, reading: Reading) -> AnnotationSet:
+    """Annotations or results, whichever the JSON value of a file holds.
+
+    Raises:
+        DataError: as `read_tracks`.
+    """
     if not is_results(value):
         return annotations_of(value, reading)
     tracks = results_of(value, truth, reading)

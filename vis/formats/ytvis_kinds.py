@@ -29,7 +29,9 @@ def is_pictures(value: object) -> bool:
 
 def lacks_truth(value: object) -> bool:
     """Whether annotations are null or missing, as where the truth of the videos is not public."""
-    if not isinstance(value, dict) or _kind_of_object(value) != ANNOTATIONS:
+    if not isinstance(value, dict):
+        return False
+    if _kind_of_object(value) not in (ANNOTATIONS, PICTURES, FRAMES):
         return False
     return value.get("annotations") is None
 

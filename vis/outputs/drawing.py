@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from tqdm import tqdm
 
 from vis.errors import DataError, InputError, UsageError, VisWarning
-from vis.formats.ytvis import AnnotationSet, VideoEntry, read_tracks, read_videos
+from vis.formats.coco_tracks import coco_tracks_of
+from vis.formats.json_file import read_json
+from vis.formats.reading import Reading
+from vis.formats.ytvis import AnnotationSet, VideoEntry, read_videos, tracks_of
+from vis.formats.ytvis_kinds import is_pictures
 from vis.ops.tracks_at import tracks_at
 from vis.video import DEFAULT, DrawStyle, VideoWriter, draw, open_video
 
@@ -47,12 +51,12 @@ def draw_results(
     overwrite: bool = False,
     progress: bool = False,
 ) -> list[Drawing]:
-    """Draw a YouTube-VIS result or annotation file onto its video, or onto each of its videos.
+    """Draw a result or annotation file onto its video, or onto each of its videos.
 
     Args:
         video: a video file, a folder of frames, or the folder that holds the folders of several
             videos of the file (the frames are then those that the file lists).
-        results: annotations or results, see `vis.formats.ytvis`.
+        results: annotations or results, see `vis.formats.ytvis`, or a COCO file by frame.
         output: the video to write, see `VideoWriter`; a folder where several are drawn.
         truth: annotations that give a results file its class names and videos.
         entry: name or id of the one video of the file that is meant.
@@ -74,7 +78,7 @@ def draw_results(
         OutputError: the video cannot be written.
     """
     videos = None if truth is None else read_videos(Path(truth))
-    annotations = read_tracks(Path(results), videos)
+    annotations = _annotations(str(results), videos)
     names = {category.id: category.name for category in annotations.categories.values()}
     drawings = []
     for job in _jobs(Path(video), annotations, Path(output), entry, str(results)):
@@ -93,6 +97,13 @@ def draw_results(
             _check_lengths(job, frame.index + 1)
         drawings.append(Drawing(writer.path, written, len(tracks)))
     return drawings
+
+
+def _annotations(results: str, videos: AnnotationSet | None) -> AnnotationSet:
+    value, reading = read_json(results), Reading(results)
+    if is_pictures(value):
+        return coco_tracks_of(value, reading)
+    return tracks_of(value, videos, reading)
 
 
 @dataclass(frozen=True, slots=True)
