@@ -115,3 +115,21 @@ def test_boxes_in_films_move_until_they_are_switched_off(put, tmp_path):
         4: 12,
         5: 12,
     }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": [1]}, "points is missing"),
+        ({"value": {"sequence": [1]}, "type": "videorectangle"}, "this is 1, not an object"),
+        ({"value": {"sequence": []}, "type": "videorectangle"}, "0 labels, not one"),
+    ],
+)
+def test_hostile_records_are_faults(put, tmp_path, change, said):
+    (tmp_path / "clip").mkdir()
+    Image.new("RGB", (20, 10)).save(tmp_path / "clip" / "0.png")
+    (tmp_path / "clip.mp4").touch()
+    key, name = ("video", "clip.mp4") if "type" in change else ("image", "a.jpg")
+    path = put(shape("polygonlabels") | change, name=name, key=key)
+    with pytest.raises(DataError, match=said):
+        open_set(path)

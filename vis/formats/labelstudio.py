@@ -6,7 +6,7 @@ in a straight line from one key frame to the next and last until they are switch
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError, VisError
@@ -107,15 +107,15 @@ def _regions(task: Mapping[str, Any], reading: Reading) -> list[dict[str, Any]]:
     sound = [one for one in records if not one.get("was_cancelled")]
     reading.notes["{} tasks have several annotations: the first counts"] += len(sound) > 1
     results = [json_object(one) for one in json_list(sound[0], "result")] if sound else []
-    labels: dict[object, list[Any]] = {}
+    labels: dict[str, list[Any]] = {}
     for one in results:
         value = one.get("value")
         stated = _labels(value) if isinstance(value, dict) else []
         if stated:
-            labels.setdefault(one.get("id"), stated)
+            labels.setdefault(str(one.get("id")), stated)
     # a <Labels> of its own is a result beside that of the shape, with the same id
     return [
-        one | {"labels": labels.get(one.get("id"), _labels(one.get("value")))}
+        one | {"labels": labels.get(str(one.get("id")), _labels(one.get("value")))}
         for one in results
         if one.get("type") != "labels"
     ]
@@ -229,8 +229,8 @@ def _film(
     if base is None:
         raise _no_size()
     counts = [integer(one, "framesCount", low=1) for one in values if "framesCount" in one]
-    last = max((integer(k, "frame") for v in values for k in json_list(v, "sequence")), default=1)
-    length = max([*counts, last])
+    keys = [json_object(key) for value in values for key in json_list(value, "sequence")]
+    length = max([*counts, *(integer(key, "frame") for key in keys), 1])
     if length > _MOST_FRAMES:
         raise DataError(f"the film has {length} frames", remedy="Correct framesCount.")
     if (base / stem).is_dir() and (files := pictures(base / stem)):
@@ -257,7 +257,7 @@ def _moved(value: dict[str, Any], video: VideoEntry) -> Iterator[tuple[int, RLE]
         shape = _shape("rectangle", one, size) if on or "x" in one else None
         keys[integer(one, "frame", low=1, high=video.length) - 1] = (on, shape)
     frames = sorted(keys)
-    for frame, later in zip(frames, [*frames[1:], None], strict=True):
+    for frame, later in zip_longest(frames, frames[1:]):
         on, shape = keys[frame]
         if shape is None:
             continue
