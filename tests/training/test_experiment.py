@@ -70,6 +70,10 @@ def test_the_configurations_that_ship_resolve_as_before(path: Path, tmp_path: Pa
     of_model = {**RENAMED["model"], **getattr(config, "RENAMED", {})}
     for section, names in {**RENAMED, "model": of_model}.items():
         before[section] = renamed(before[section], names)
+    # settings that version 0.1 did not have
+    before["evaluation"] = before["evaluation"] | {"frames_prefix": {}}
+    for source in before["data"]["sources"]:
+        source["frames_prefix"] = {}
     assert now == before
     again = tmp_path / "config.yaml"
     again.write_text(text_of(experiment))

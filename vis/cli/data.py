@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from vis.cli.arguments import Command, Group
-from vis.cli.console import say, say_faults, say_table
+from vis.cli.arguments import Command, Group, frames_of
+from vis.cli.console import say, say_faults
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vis.formats.checking import Check
-    from vis.formats.statistics import Statistics
+    from vis.formats.prefixes import Frames
     from vis.formats.ytvis_records import AnnotationSet
 
 
@@ -21,15 +22,18 @@ def check(
     /,
     *,
     frames: str | None = None,
+    frames_prefix: list[str] | None = None,
     decode: bool = False,
     fix: str | None = None,
 ) -> int:
     """Read data sets whole, list everything that is wrong, and count what they hold.
 
     A data set is a JSON file in the layout of YouTube-VIS, COCO, SA-V, BURST or VIPSeg or a folder
-    with one, a DAVIS folder, or a MOTS folder. Each record is read and each picture is looked at:
-    it must be there, inside its folder, readable, and of the size that its record states. Faults
-    with the same remedy stand together. The exit code is 1 if anything is wrong.
+    with one, a DAVIS, MOTS or Pascal VOC folder, or what CVAT (XML), labelme, Label Studio (JSON)
+    or YOLO (data.yaml, or a folder of pictures beside labels) write. Each record is read and each
+    picture is looked at: it must be there, inside its folder, readable, and of the size that its
+    record states. Faults with the same remedy stand together. The exit code is 1 if anything is
+    wrong.
 
     With --fix, a corrected copy of a JSON file is written, and the exit code is that of the copy.
     Boxes, areas and sizes that contradict the masks are made anew from them; an annotation whose id
@@ -41,14 +45,17 @@ def check(
     Args:
         paths: Annotation files or folders.
         frames: The folder that the file names are relative to, if it is not beside the file.
+        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
+            /data/upload/1/=images/; the last = divides it.
         decode: Decode every picture whole instead of reading its header alone; slower.
         fix: The corrected copy to write; it must not be there.
     """
     if fix is not None and len(paths) > 1:
         raise UsageError("--fix takes one data set", remedy="Mend them one after the other.")
-    results = [_check(path, frames, decode) for path in paths]
+    place = frames_of(frames, frames_prefix)
+    results = [_check(path, place, decode) for path in paths]
     if fix is not None:
-        results = [_mended(results[0], paths[0], fix, decode)]
+        results = [_mended(results[0], paths[0], fix, place, decode)]
     return EXIT_DAMAGED if any(result.faults for result in results) else EXIT_OK
 
 
@@ -57,8 +64,9 @@ def convert(
     destination: str,
     /,
     *,
-    to: Literal["ytvis", "coco", "davis", "mots"],
+    to: Literal["ytvis", "coco", "davis", "mots", "cvat", "labelme", "yolo"],
     frames: str | None = None,
+    frames_prefix: list[str] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Convert a data set into another format and list what that format cannot say.
@@ -67,17 +75,24 @@ def convert(
     neither copied nor changed. Polygons become masks. DAVIS has no categories; in DAVIS and MOTS
     one pixel belongs to one object: the one of the higher score, else the earlier one. Frames of
     videos become COCO pictures that name their video, as CocoVID has them, and come back as videos.
+    In YOLO's texts every frame is a picture of its own: identities and crowds are lost.
 
     Args:
         source: An annotation file or a folder.
-        destination: The new file (ytvis, coco), or the new folder (davis, mots).
+        destination: The new file (ytvis, coco, cvat), or the new folder (davis, mots, labelme,
+            yolo).
         to: The format.
         frames: The folder that the file names are relative to, if it is not beside the file.
+        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
+            /data/upload/1/=images/; the last = divides it.
         overwrite: Replace the destination if it is a file; a folder is never replaced.
     """
     from vis.formats.converting import convert as convert_set
 
-    done = convert_set(source, destination, to=to, frames=frames, overwrite=overwrite)
+    place = frames_of(frames, frames_prefix)
+    done = convert_set(source, destination, to=to, frames=place, overwrite=overwrite)
+    for note in done.source.notes:
+        say(f"note: {note}")
     for line in done.lossy_fields:
         say(f"lost: {line}")
     counts = f"{len(done.written.videos)} videos, {_objects(done.written)} objects"
@@ -95,6 +110,7 @@ def split(
     parts: list[str],
     seed: int = 0,
     frames: str | None = None,
+    frames_prefix: list[str] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Divide a data set by video into parts in which every category has its share.
@@ -109,12 +125,15 @@ def split(
         parts: Names and shares that are 1 together, as train=0.8 val=0.2.
         seed: Another number gives other parts.
         frames: The folder that the file names are relative to, if it is not beside the file.
+        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
+            /data/upload/1/=images/; the last = divides it.
         overwrite: Replace files that are there.
     """
     from vis.formats.splitting import write_parts
 
+    place = frames_of(frames, frames_prefix)
     for path, part in write_parts(
-        source, destination, _shares(parts), seed=seed, frames=frames, overwrite=overwrite
+        source, destination, _shares(parts), seed=seed, frames=place, overwrite=overwrite
     ):
         used = {track.label for tracks in part.tracks.values() for track in tracks}
         counts = f"{len(part.videos)} videos, {_objects(part)} objects, {len(used)} categories"
@@ -132,6 +151,7 @@ def show(
     columns: int = 6,
     width: int = 320,
     frames: str | None = None,
+    frames_prefix: list[str] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Draw a contact sheet of a data set: frames with masks, names and identities.
@@ -147,6 +167,8 @@ def show(
         columns: Frames in a row.
         width: Longer side of a frame in pixels.
         frames: The folder that the file names are relative to, if it is not beside the file.
+        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
+            /data/upload/1/=images/; the last = divides it.
         overwrite: Replace the output if it is there.
     """
     from vis.cli.contact_sheet import write_sheet
@@ -154,7 +176,7 @@ def show(
 
     count = write_sheet(
         output,
-        open_set(source, frames, needs_truth=False),
+        open_set(source, frames_of(frames, frames_prefix), needs_truth=False),
         entries=entries or (),
         most=videos,
         columns=columns,
@@ -180,7 +202,8 @@ def _shares(parts: list[str]) -> dict[str, float]:
     return shares
 
 
-def _check(path: str, frames: str | Path | None, decode: bool) -> Check:
+def _check(path: str, frames: Frames, decode: bool) -> Check:
+    from vis.cli.statistics_table import say_statistics
     from vis.formats.checking import check as check_set
     from vis.formats.statistics import statistics_of
 
@@ -190,24 +213,25 @@ def _check(path: str, frames: str | Path | None, decode: bool) -> Check:
         say(f"note: {warning}")
     kind = "no data set" if result.dataset is None else result.dataset.kind
     if result.dataset is not None:
-        _say_statistics(statistics_of(result.dataset.annotations), result.dataset.has_truth)
+        say_statistics(statistics_of(result.dataset.annotations), result.dataset.has_truth)
     count = len(result.faults)
     verdict = f"{count} fault{'s' * (count > 1)}" if count else "nothing is wrong"
     say(f"{path} ({kind}): {verdict}")
     return result
 
 
-def _mended(result: Check, path: str, fix: str, decode: bool) -> Check:
+def _mended(result: Check, path: str, fix: str, frames: Frames, decode: bool) -> Check:
     """The check of a corrected copy, whose pictures are those of the original."""
     from vis.formats.repair import repair
 
     say("")
-    changes = repair(path, fix)
+    changes = repair(path, fix, frames.prefixes)
     for change in changes:
         say(f"fixed: {change}")
     if not changes:
         say(f"fixed: nothing could be put right in the file; {fix} says the same")
-    return _check(fix, result.dataset.frames if result.dataset else None, decode)
+    folder = result.dataset.frames if result.dataset else None
+    return _check(fix, replace(frames, folder=folder), decode)
 
 
 def _objects(annotations: AnnotationSet) -> int:
@@ -219,43 +243,6 @@ def _film(path: Path) -> tuple[int, int, int]:
 
     with open_video(str(path)) as reader:
         return reader.info.width, reader.info.height, len(reader.times)
-
-
-def _say_statistics(statistics: Statistics, has_truth: bool) -> None:
-    head = ("id", "category", "videos", "objects", "crowds", "masks", "median area")
-    rows = [
-        (
-            str(row.id),
-            row.name,
-            str(row.videos),
-            str(row.objects),
-            str(row.crowds or ""),
-            str(row.masks),
-            f"{row.share:.2%}" if row.masks else "",
-        )
-        for row in statistics.categories
-    ]
-    # without truth the other columns would be zeros that say nothing
-    say_table([row if has_truth else row[:2] for row in [head, *rows]])
-    few, middle, many = statistics.lengths
-    sizes = [f"{width} x {height} ({count})" for (width, height), count in statistics.sizes]
-    others = f" and {len(sizes) - 6} others" if len(sizes) > 6 else ""
-    empty = f", of them without an object {statistics.empty_videos}" if has_truth else ""
-    say(f"videos     {statistics.videos}{empty}")
-    lengths = f"a video has {few} to {many}, half of them up to {middle:g}"
-    unknown = statistics.annotated < statistics.frames and has_truth
-    part = f", {statistics.annotated} of them annotated" if unknown else ""
-    say(f"frames     {statistics.frames}{part}; {lengths}")
-    if has_truth:
-        masks = f"{statistics.masks} masks; {statistics.crowds} crowds"
-        say(f"objects    {statistics.objects} with {masks}")
-    say(f"sizes      {', '.join(sizes[:6])}{others}")
-    hidden = statistics.occlusion
-    if has_truth:
-        say(
-            f"occlusion  {hidden.hidden:.1%} of the frames of a life hidden, "
-            f"{hidden.returning} objects return, boxes overlap by {hidden.overlap:.3f}"
-        )
 
 
 COMMAND = Group(

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vis.cli.arguments import Command, rename_table
+from vis.cli.arguments import Command, frames_of, rename_table
 from vis.cli.console import say, say_table
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 from vis.inference.options import ModelOptions  # noqa: TC001  its fields become options
@@ -42,6 +42,7 @@ def evaluate(
     save: str | None = None,
     threshold: float | None = None,
     frames: str | None = None,
+    frames_prefix: list[str] | None = None,
     videos: list[str] | None = None,
     key: str = "name",
     rename: list[str] | None = None,
@@ -75,6 +76,8 @@ def evaluate(
         threshold: Score from which results count for the metrics without scores and are shown in
             the report, instead of that of the highest F1.
         frames: The folder that the file names are relative to, if it is not beside the file.
+        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
+            /data/upload/1/=images/; the last = divides it.
         videos: Names or ids of the videos that the model looks at, instead of all.
         key: Entry of a category that names its class, if that is not its name.
         rename: Classes that the model calls otherwise, as two-wheeler=bicycle (data set=model).
@@ -87,8 +90,9 @@ def evaluate(
     pair = _checked(truth=truth, results=results, model=model, data=data, save=save)
     written = _free(overwrite, json=json, save=save, report=report and f"{report}/report.html")
     part: dict[str, Any] = {"videos": videos, "key": key, "renamed": rename_table(rename)}
-    how = {"frames": frames, "device": device, "batch": batch, **asdict(model_options)}
-    rules: dict[str, Any] = {"frames": frames, "threshold": threshold, "protocol": protocol}
+    place = frames_of(frames, frames_prefix)
+    how = {"frames": place, "device": device, "batch": batch, **asdict(model_options)}
+    rules: dict[str, Any] = {"frames": place, "threshold": threshold, "protocol": protocol}
     with _launched() as processes:
         if model and data:
             pair = _predicted(model, data, processes, **part, **how)

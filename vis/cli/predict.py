@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from vis.cli.arguments import Command, rename_table
+from vis.cli.arguments import Command, frames_of, rename_table
 from vis.cli.console import say
 from vis.errors import EXIT_OK
 from vis.inference.options import ModelOptions  # noqa: TC001  its fields become options
@@ -20,6 +20,7 @@ def predict(
     data: str,
     output: str,
     frames: str | None = None,
+    frames_prefix: list[str] | None = None,
     videos: list[str] | None = None,
     key: str = "name",
     rename: list[str] | None = None,
@@ -46,6 +47,8 @@ def predict(
         data: The split with its frames: folders of pictures, or video files of their names.
         output: The results file to write (JSON).
         frames: The folder that the file names are relative to, if it is not beside the file.
+        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
+            /data/upload/1/=images/; the last = divides it.
         videos: Names or ids of the videos that the model looks at, instead of all.
         key: Entry of a category that names its class, if that is not its name.
         rename: Classes that the model calls otherwise, as two-wheeler=bicycle (data set=model).
@@ -63,7 +66,7 @@ def predict(
             model,
             data,
             output,
-            frames=frames,
+            frames=frames_of(frames, frames_prefix),
             videos=videos,
             key=key,
             renamed=rename_table(rename),
@@ -75,9 +78,8 @@ def predict(
             progress=True,
             **asdict(model_options),
         )
-        if not processes.is_first:
-            return EXIT_OK
-    _report(summary, output)
+    if processes.is_first:
+        _report(summary, output)
     return EXIT_OK
 
 

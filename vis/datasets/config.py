@@ -167,10 +167,13 @@ class Source:
     }
 
     path: str
-    """An annotation file (YouTube-VIS, OVIS, COCO), a folder (DAVIS, MOTS, ADE20K, Cityscapes, one
-    of pictures with PNG labels), or a list (Pascal Context)."""
+    """An annotation file (YouTube-VIS, OVIS, COCO, CVAT, labelme, Label Studio, YOLO's data.yaml),
+    a folder (DAVIS, MOTS, labelme, YOLO, Pascal VOC, ADE20K, Cityscapes, one of pictures with PNG
+    labels), or a list (Pascal Context and VOC, YOLO)."""
     frames: str | None = None
     """The folder that its file names are relative to, where it is not found by itself."""
+    frames_prefix: dict[str, str] = field(default_factory=dict)
+    """What its file names begin with: what stands for it, as `s3://bucket/: ""`."""
     weight: Weight = 1.0
     """Share of the clips, beside the other sources' weights."""
     key: str = "name"

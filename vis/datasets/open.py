@@ -19,6 +19,7 @@ from vis.errors import DataError, InputError, UsageError, VisError
 from vis.formats.box_only import check_masks
 from vis.formats.faults import crowds_alone
 from vis.formats.opening import open_set
+from vis.formats.prefixes import Frames
 from vis.formats.statistics import supercategories_alone
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def transforms_of(augmentation: Augmentation) -> tuple[Transform, ...]:
 
 
 def _opened(settings: Source) -> DataSet:
-    data = open_set(settings.path, settings.frames)
+    data = open_set(settings.path, Frames(settings.frames, settings.frames_prefix))
     if data.frames is None:
         raise InputError(
             "the folder of the frames was not found",
@@ -201,7 +202,7 @@ def _source(
 ) -> ClipSource:
     assert data.frames is not None
     # a picture shown as a clip of several frames needs a motion, a video brings its own
-    moving = data.kind == "coco" and (config.clip_length > 1 or settings.motion.single)
+    moving = data.of_pictures and (config.clip_length > 1 or settings.motion.single)
     classes = _classes(settings, data, names)
     annotations = (
         data.annotations if settings.keep_empty else _with_objects(data.annotations, classes)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from vis.evaluation.metrics import Protocol
     from vis.evaluation.predicting import Shared
     from vis.formats.coco_results import PictureResult
+    from vis.formats.prefixes import AnyFrames
     from vis.models import Model
     from vis.records import Track
 
@@ -54,7 +55,7 @@ def evaluate(
     by_category: bool = True,
     protocol: Protocol | None = None,
     threshold: float | None = None,
-    frames: str | Path | None = None,
+    frames: AnyFrames = None,
     lenient: bool = False,
     notes: Sequence[str] = (),
     progress: bool = False,
@@ -118,7 +119,7 @@ def predict_set(
     data: str | Path | DataSet,
     *,
     videos: Sequence[str] | int | None = None,
-    frames: str | Path | None = None,
+    frames: AnyFrames = None,
     key: str = "name",
     renamed: Mapping[str, str] | None = None,
     distributed: DistributedContext | None = None,
@@ -214,7 +215,7 @@ def _same_mode_after(model: Model[Any]) -> Iterator[None]:
 
 def _opened(
     truth: str | Path | DataSet | AnnotationSet,
-    frames: str | Path | None,
+    frames: AnyFrames,
 ) -> tuple[DataSet | None, AnnotationSet]:
     if isinstance(truth, AnnotationSet):
         return None, truth

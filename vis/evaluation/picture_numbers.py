@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 def is_of_pictures(data: DataSet | None) -> bool:
     """Whether a data set is of single pictures: to the tracker, videos of one frame."""
-    if data is None or data.kind != "coco":
-        return False
-    return all(video.length == 1 for video in data.annotations.videos.values())
+    return data is not None and data.of_pictures
 
 
 def picture_results(

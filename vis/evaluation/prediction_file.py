@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from vis.evaluation.predicting import Shared
+    from vis.formats.prefixes import AnyFrames
     from vis.formats.ytvis_records import VideoEntry
     from vis.inference.options import TrackOptions
     from vis.models import Model
@@ -92,7 +93,7 @@ def predict_file(
     output: str | Path,
     *,
     videos: Sequence[str] | int | None = None,
-    frames: str | Path | None = None,
+    frames: AnyFrames = None,
     key: str = "name",
     renamed: Mapping[str, str] | None = None,
     distributed: DistributedContext | None = None,

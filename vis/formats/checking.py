@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from vis.formats.prefixes import AnyFrames
     from vis.formats.ytvis_records import AnnotationSet, VideoEntry
 
     VideoFileReader = Callable[[Path], tuple[int, int, int]]
@@ -42,7 +43,7 @@ class Check:
 
 def check(
     path: str | Path,
-    frames: str | Path | None = None,
+    frames: AnyFrames = None,
     *,
     read_video_file: VideoFileReader,
     decode: bool = False,
@@ -78,7 +79,7 @@ def check(
     elif dataset.frames is not None:
         for video in dataset.annotations.videos.values():
             faults += _video(dataset.frames, video, read_video_file=read_video_file, decode=decode)
-    warnings = list(_warnings(dataset, complete))
+    warnings = [*dataset.notes, *_warnings(dataset, complete)]
     if not corners:
         warnings += box_warnings(dataset.annotations)
     return Check(dataset, faults, warnings)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.box_only import box_mask, without_drawn_box
+from vis.formats.coco_identities import with_videos
 from vis.formats.coco_video import group_frames, split_frames
 from vis.formats.fields import (
     describe,
@@ -53,7 +54,8 @@ class PictureObject:
 def read_coco(path: str | Path, faults: list[DataError] | None = None) -> AnnotationSet:
     """The truth of a set of pictures: video i is picture i, track i is annotation i.
 
-    Where the file lists videos (CocoVID), they are the videos, and instances are the tracks.
+    Where the file lists videos (CocoVID), they are the videos, and instances are the tracks; where
+    objects have `attributes.track_id` (CVAT), the pictures of a folder are a video.
 
     Polygons become masks by COCO's own rule. A picture is named by its file. Boxes and areas are in
     `track_extra` where the mask says otherwise, as those of polygons mostly do.
@@ -99,6 +101,8 @@ def pictures_of(value: Any, reading: Reading) -> AnnotationSet:
         DataError: as `read_coco`.
     """
     lists = picture_lists(value, reading.path, _LISTS)
+    value = with_videos(value)
+    lists = {key: value[key] for key in lists}
     videos = reading.by_id(lists["images"], "images", parse_picture)
     categories = reading.by_id(lists["categories"], "categories", parse_category)
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in videos}

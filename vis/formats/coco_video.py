@@ -78,7 +78,7 @@ def group_frames(pictures: AnnotationSet, reading: Reading) -> AnnotationSet:
         track_id = instance.id if new_ids is None else next(new_ids)
         track = replace(instance.first, id=track_id, masks=dict(sorted(instance.masks.items())))
         tracks[instance.video_id].append(track)
-        extra[track_id] = _track_extra(instance, videos[instance.video_id].length)
+        extra[track_id] = keys_by_frame(instance.keys_by_frame, videos[instance.video_id].length)
     return AnnotationSet(
         categories=pictures.categories,
         videos=videos,
@@ -223,31 +223,34 @@ def _check_same(instance: _Instance, track: Track, frame: int) -> None:
         )
 
 
-def _track_extra(instance: _Instance, length: int) -> Extra:
-    """The other keys: those alike in all frames once, the rest by frame."""
-    first, *later_frames = instance.keys_by_frame.values()
+def keys_by_frame(keys: Mapping[int, Mapping[str, Any]], length: int) -> dict[str, Any]:
+    """Keys of an object in single frames: those alike in all once, the rest under `by_frame`."""
+    first = next(iter(keys.values()), {})
     shared = {
         key: value
         for key, value in first.items()
-        if key not in _OF_MASK and all(keys.get(key, ...) == value for keys in later_frames)
+        if key not in _OF_MASK and all(one.get(key, ...) == value for one in keys.values())
     }
     extra: dict[str, Any] = dict(shared)
-    by_frame = {
-        frame: unknown_keys(keys, {*shared, *_OF_MASK})
-        for frame, keys in instance.keys_by_frame.items()
-    }
-    if any(by_frame.values()):
-        extra["by_frame"] = [by_frame.get(frame, {}) for frame in range(length)]
+    apart = {frame: unknown_keys(one, {*shared, *_OF_MASK}) for frame, one in keys.items()}
+    if any(apart.values()):
+        extra["by_frame"] = [apart.get(frame, {}) for frame in range(length)]
     return extra
 
 
 def _annotation_extra(
     annotation_set: AnnotationSet, track_id: int, video_id: int, frame: int
 ) -> Extra:
-    extra = annotation_set.track_extra.get(track_id, {})
-    frame_keys = _frame_keys(extra, "by_frame", frame)
-    track_keys = unknown_keys(extra, {"by_frame", *_OF_MASK})
-    return {**track_keys, **frame_keys, "instance_id": track_id, "video_id": video_id}
+    keys = keys_of_frame(annotation_set.track_extra.get(track_id, {}), frame)
+    return {**keys, "instance_id": track_id, "video_id": video_id}
+
+
+def keys_of_frame(extra: Extra, frame: int) -> dict[str, Any]:
+    """What `keys_by_frame` was given of one frame."""
+    return {
+        **unknown_keys(extra, {"by_frame", *_OF_MASK}),
+        **_frame_keys(extra, "by_frame", frame),
+    }
 
 
 def _frame_keys(extra: Extra, key: str, frame: int) -> Extra:

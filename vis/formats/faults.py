@@ -27,7 +27,8 @@ def pictures_missing(dataset: DataSet, remedy: str) -> DataError:
     return DataError(
         f"its pictures are URLs, not files, the first is {url:.120}",
         where=str(dataset.path),
-        remedy="Fetch them into one folder and write their names, relative to it, instead.",
+        remedy="Fetch them into one folder, give it with --frames, and take what stands before "
+        "their names off: --frames-prefix BEGINNING=",
     )
 
 

@@ -150,7 +150,8 @@ def check_frame_name(name: object) -> None:
     if reason:
         raise DataError(
             f"the file name {_short(name)} {reason}",
-            remedy="Write file names relative to the folder of the frames, with forward slashes.",
+            remedy="Write file names relative to the folder of the frames, with forward slashes, "
+            "or say what stands for their beginning: --frames-prefix BEGINNING=",
         )
 
 

@@ -81,6 +81,10 @@ def _of_objects(before: AnnotationSet, after: AnnotationSet, pairs: Pairs) -> It
             "the categories of {} objects",
             lambda annotations, track: annotations.categories[track.label].name,
         ),
+        (
+            "the identities of {} objects, which several frames show,",
+            lambda _, track: len(visible_masks(track)) > 1 or None,
+        ),
         ("that {} objects are crowds", lambda _, track: track.crowd or None),
         (
             "the masks of {} objects, where others lie over them,",

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vis.errors import DataError
 from vis.formats.fields import describe
+from vis.formats.prefixes import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from vis.errors import VisError
 
 
 class Identified(Protocol):
@@ -37,6 +40,14 @@ class Reading:
     """Takes every fault, in the order of the file; None: the first one is raised."""
     refused: dict[str, set[object]] = field(default_factory=dict)
     """Ids of the faulty records, by the name of their list."""
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    """Beginning of a file name -> what stands for it."""
+    notes: Counter[str] = field(default_factory=Counter)
+    """Sentences about what is legal and yet matters, with {} for how often."""
+
+    def file_name(self, name: str) -> str:
+        """A file name as it is on this disk, by the longest of `prefixes` that it begins with."""
+        return renamed(name, self.prefixes)
 
     def records(
         self,
@@ -84,14 +95,17 @@ class Reading:
         ids = ((_stated(value, key), self.refused.get(table, ())) for key, table in needs.items())
         return any(stated is not None and stated in refused for stated, refused in ids)
 
-    def collect(self, error: DataError, where: str) -> None:
-        """Collect a fault of the record at `where`, or raise it.
+    def collect(self, error: VisError, where: str) -> None:
+        """Collect a fault of the record at `where`, or raise it; a file that it lacks is one too.
 
         Raises:
             DataError: the error, placed in the file, unless faults are collected.
         """
-        located = error.at(f"{self.path}: {where}")
-        assert isinstance(located, DataError)
+        # raised by a record within this one: it has its place already
+        placed = self.faults is None and error.where.startswith(self.path)
+        located = error if placed else error.at(f"{self.path}: {where}")
+        if not isinstance(located, DataError):
+            located = DataError(located.what, where=located.where, remedy=located.remedy)
         if self.faults is None:
             raise located from None
         self.faults.append(located)

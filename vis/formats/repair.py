@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vis.errors import DataError, UsageError
@@ -13,6 +14,7 @@ from vis.formats.coco import parse_object, parse_picture, pictures_of
 from vis.formats.folders import annotation_file
 from vis.formats.json_file import read_json, write_json
 from vis.formats.polygon_repair import with_polygons
+from vis.formats.prefixes import with_renamed_files
 from vis.formats.reading import Reading, before_writing, id_of
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
@@ -79,7 +81,9 @@ _NUMBERS = (
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 
-def repair(path: str | Path, out: str | Path) -> list[str]:
+def repair(
+    path: str | Path, out: str | Path, prefixes: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
     """Write a corrected copy of an annotation file; pictures are not looked at.
 
     Boxes, areas and sizes of an annotation that contradict its masks are made anew from them. An
@@ -87,6 +91,11 @@ def repair(path: str | Path, out: str | Path) -> list[str]:
     text become numbers; polygons become one list each and lose parts of less than three points.
     Records that are faulty otherwise, that name no sound record, or whose object no frame shows,
     are left out. All else stays as it is.
+
+    Args:
+        path: of the file, or of the folder that holds it.
+        out: the copy.
+        prefixes: what file names begin with -> what the copy writes for it.
 
     Returns:
         One line for each record that was changed or left out.
@@ -105,7 +114,7 @@ def repair(path: str | Path, out: str | Path) -> list[str]:
     if Path(out).exists():
         raise already_there(Path(out))
     # NaN in one record is a fault of that record, which is left out, and not of the file
-    value = read_json(file, finite=False)
+    value = with_renamed_files(read_json(file, finite=False), prefixes)
     layout = _COCO if is_pictures(value) else _YTVIS
     lists = layout.lists(value, str(file), (layout.videos, "categories", "annotations"))
     state = _Repair(layout)

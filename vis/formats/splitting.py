@@ -17,6 +17,7 @@ from vis.storage.whole_file import already_there, make_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vis.formats.prefixes import AnyFrames
     from vis.formats.ytvis_records import AnnotationSet, VideoEntry
 
 
@@ -57,7 +58,7 @@ def write_parts(
     shares: Mapping[str, float],
     *,
     seed: int = 0,
-    frames: str | Path | None = None,
+    frames: AnyFrames = None,
     overwrite: bool = False,
 ) -> list[tuple[Path, AnnotationSet]]:
     """Write each part of a data set as `folder/NAME.json`: COCO where it is that, else YouTube-VIS.
@@ -84,7 +85,7 @@ def write_parts(
             raise already_there(file)
     make_folder(Path(folder))
     for name, file in files.items():
-        write = write_coco if dataset.kind == "coco" else write_annotations
+        write = write_coco if dataset.kind == "coco" or dataset.of_pictures else write_annotations
         write(file, parts[name], overwrite=overwrite)
     return [(file, parts[name]) for name, file in files.items()]
 

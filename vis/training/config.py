@@ -126,6 +126,8 @@ class Evaluation:
     """A data set with truth: an annotation file, or a folder, as in `data.sources`."""
     frames: str | None = None
     """The folder that its file names are relative to, where it is not found by itself."""
+    frames_prefix: dict[str, str] = field(default_factory=dict)
+    """What its file names begin with: what stands for it, as `s3://bucket/: ""`."""
     key: str = "name"
     """Which entry of a category names its class."""
     renamed: dict[str, str] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from vis.evaluation.evaluate import evaluate, evaluate_model
 from vis.evaluation.predicting import select_videos, shared_classes
 from vis.formats.opening import open_set
 from vis.formats.paths import inside, video_file_of
+from vis.formats.prefixes import Frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +104,7 @@ def evaluator_of(
             "evaluation.data is not set",
             remedy="Name a data set with truth, or set training.evaluate_every to 0.",
         )
-    data = open_set(settings.data, settings.frames)
+    data = open_set(settings.data, Frames(settings.frames, settings.frames_prefix))
     part = select_videos(data.annotations, _videos(settings))
     truth = shared_classes(part, model, **_same(settings)).truth
     _check_frames(data, truth)

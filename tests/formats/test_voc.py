@@ -1,0 +1,65 @@
+"""Pascal VOC: an object has the class of its pixels; what is not judged is a crowd."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vis.errors import DataError
+from vis.formats.index_pictures import palette_png
+from vis.formats.opening import open_set
+from vis.ops.rle import area
+
+XML = "<annotation><object><name>{}</name></object><object><name>{}</name></object></annotation>"
+
+
+@pytest.fixture
+def root(tmp_path):
+    objects = np.zeros((6, 8), np.uint16)
+    objects[0:2, 0:3], objects[3:5, 2:6], objects[2, :] = 1, 2, 255
+    classes = objects.copy()
+    classes[objects == 1], classes[objects == 2] = 15, 8
+    for folder, numbers in (("SegmentationObject", objects), ("SegmentationClass", classes)):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "b"):
+            (tmp_path / folder / f"{name}.png").write_bytes(palette_png(numbers))
+    (tmp_path / "JPEGImages").mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (8, 6)).save(tmp_path / "JPEGImages" / f"{name}.jpg")
+    lists = tmp_path / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "val.txt").write_text("b\n")
+    (tmp_path / "Annotations").mkdir()
+    return tmp_path
+
+
+def looks(dataset, id_=1):
+    found = dataset.annotations
+    tracks = found.tracks[id_]
+    return [(found.categories[t.label].name, area(t.masks[0])) for t in tracks if not t.crowd]
+
+
+def test_objects_have_their_classes_and_the_void_is_a_crowd(root):
+    dataset = open_set(root)
+    assert (dataset.kind, dataset.frames) == ("voc", root / "JPEGImages")
+    assert looks(dataset) == looks(dataset, 2) == [("person", 6), ("cat", 8)]
+    crowds = [area(t.masks[0]) for t in dataset.annotations.tracks[1] if t.crowd]
+    assert crowds == [8]
+    part = open_set(root / "ImageSets" / "Segmentation" / "val.txt").annotations
+    assert [video.file_names for video in part.videos.values()] == [("b.jpg",)]
+
+
+def test_names_are_the_users_own(root):
+    (root / "Annotations" / "a.xml").write_text(XML.format("rider", "lynx"))
+    assert looks(open_set(root)) == [("rider", 6), ("lynx", 8)]
+    names = ["_background_", *(f"n{number}" for number in range(1, 16))]
+    (root / "class_names.txt").write_text("\n".join(names))
+    assert looks(open_set(root)) == [("n15", 6), ("n8", 8)]
+    (root / "class_names.txt").write_text("\n".join(names[:10]))
+    with pytest.raises(DataError, match="class 15 has no name"):
+        open_set(root)
+
+
+def test_an_object_without_class_is_a_fault(root):
+    (root / "SegmentationClass" / "b.png").write_bytes(palette_png(np.zeros((6, 8), np.uint16)))
+    with pytest.raises(DataError, match=r"b.png: object 1 has no class"):
+        open_set(root)
