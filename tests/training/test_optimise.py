@@ -99,13 +99,23 @@ def test_factors_find_parameters_by_whole_words_of_their_names():
     assert "head.0.weight" not in groups(lr_factors={"head.0": 0.0})
 
 
+def test_factors_of_the_decay_find_parameters_alike():
+    factors = {"head.*bias": 0.0, "backbone.1": 0.5}
+    found = groups(weight_decay=0.1, decay_factors=factors)
+    assert {name: decay for name, (_, decay) in found.items() if decay != 0.1} == {
+        "backbone.1.weight": 0.05, "backbone.1.bias": 0.05,
+        "head.0.bias": 0.0, "head.1.bias": 0.0, "head.2.bias": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["lr_factors", "decay_factors"])
 @pytest.mark.parametrize(
     ("part", "words"),
-    [("hed", "mean head"), ("ead", "lr_factors.ead: no parameter"), ("head.9", "head")],
+    [("hed", "mean head"), ("ead", "_factors.ead: no parameter"), ("head.9", "head")],
 )
-def test_a_factor_of_no_parameter_is_refused(part: str, words: str):
+def test_a_factor_of_no_parameter_is_refused(option: str, part: str, words: str):
     with pytest.raises(UsageError, match=words):
-        groups(lr_factors={part: 0.1})
+        groups(**{option: {part: 0.1}})
 
 
 @pytest.mark.parametrize("factor", [-0.1, float("nan"), float("inf")])
