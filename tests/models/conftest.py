@@ -72,6 +72,22 @@ PLACES = {
     "decoder_layers": 2,
     "ffn_dim": 32,
 }
+RANKED = {
+    "input_height": 48,
+    "input_width": 72,
+    "grid": 4,
+    "windows": 2,
+    "backbone_width": 32,
+    "backbone_depth": 4,
+    "backbone_heads": 2,
+    "d_model": 32,
+    "queries": 6,
+    "groups": 2,
+    "num_heads": 2,
+    "cross_heads": 4,
+    "decoder_layers": 2,
+    "ffn_dim": 32,
+}
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "deformable_detr": ("deformable_detr", PLACES),
     "deformable_detr in two stages": (
@@ -97,6 +113,11 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         QUERIES | {"task": "panoptic", "things": 2, "min_score": 0.0, "min_whole": 0.0},
     ),
     "mask2former with swin": ("mask2former", QUERIES | {"backbone": "swin_smallest"}),
+    "rf_detr": ("rf_detr", RANKED),
+    "rf_detr of repeated queries": (
+        "rf_detr",
+        RANKED | {"windows": 1, "repeat_queries": True, "encoder_mask_conv": False},
+    ),
     "segmenter": ("segmenter", PATCHES | {"background": True}),
     "segmenter by windows": (
         "segmenter",

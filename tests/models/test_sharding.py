@@ -21,6 +21,7 @@ REAL = {
     "detr": [{}, {"masks": True}],
     "istr": [{}],
     "mask2former": [{}, {"backbone": "swin_large"}, {"backbone": "dat_base"}],
+    "rf_detr": [{}],
     "segmenter": [{}, {"decoder": "linear"}],
     "sotr": [{}, {"layers": "pure", "backbone": "convnext_tiny"}],
     "ssd_mask": [{}, {"masks": False}],

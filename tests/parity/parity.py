@@ -118,6 +118,9 @@ def family_of(case: Case) -> str:
     keys = [key for key, *_ in case["state_dict"]]
     if any(key.startswith("vistr.") for key in keys):
         return "vistr"
+    # Before DETR, whose box head it calls alike.
+    if {"refpoint_embed.weight", "segmentation_bias"} & set(keys):
+        return "rf_detr"
     if any(key.removeprefix("detr.").startswith("bbox_embed.layers.") for key in keys):
         return "detr"
     if "transformer.level_embed" in keys:

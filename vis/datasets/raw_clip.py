@@ -70,11 +70,11 @@ def flipped(clip: RawClip) -> RawClip:
     return replace(clip, frames=frames, columns=clip.columns[::-1])
 
 
-def resized(clip: RawClip, height: int, width: int) -> RawClip:
-    """At another size: pixels bilinear and antialiased, masks by the nearest pixel's centre."""
+def resized(clip: RawClip, height: int, width: int, *, antialias: bool = True) -> RawClip:
+    """At another size: pixels bilinear, masks by the nearest pixel's centre."""
     if (height, width) == clip.size:
         return clip
-    frames = functional.resize(clip.frames, [height, width], antialias=True)
+    frames = functional.resize(clip.frames, [height, width], antialias=antialias)
     # masks are not resized but read at other rows and columns, so that their edges stay sharp
     rows, columns = _nearest(clip.rows, height), _nearest(clip.columns, width)
     return replace(clip, frames=frames, rows=rows, columns=columns)

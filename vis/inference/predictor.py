@@ -62,12 +62,15 @@ class Predictor:
         self._frames = torch.empty(0)
 
     def resize(self, pixels: Pixels) -> Tensor:
-        """`[H W 3]` -> `[3 h w]` uint8 as training showed them: bilinear, antialiased."""
+        """`[H W 3]` -> `[3 h w]` uint8 as training showed them: bilinear."""
         # torch warns of memory that it could write to but must not
         owned = pixels if pixels.flags.writeable else pixels.copy()
         frames = torch.from_numpy(owned).permute(2, 0, 1)[None]
-        height, width = size_for((pixels.shape[0], pixels.shape[1]), self._short, self._longest)
-        small = resized(raw_clip(frames, ()), height, width).frames[0]
+        size = (pixels.shape[0], pixels.shape[1])
+        # at once where the model would squash it anyway: resampled twice, it would blur
+        height, width = self._model.input_size or size_for(size, self._short, self._longest)
+        antialias = self._model.antialias
+        small = resized(raw_clip(frames, ()), height, width, antialias=antialias).frames[0]
         # in memory of its own: a view of the picture would hold its pixels, or change with them
         room = torch.from_numpy(self._pool.empty((*small.shape[1:], 3))).permute(2, 0, 1)
         return room.copy_(small)

@@ -119,6 +119,12 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
             remedy=f"It sees at most {model.frames}.",
         )
     short = options.size or model.size or _SHORT
+    if options.size is not None and model.input_size is not None:
+        height, width = model.input_size
+        raise UsageError(
+            f"a size is given, but this model squashes every frame to {width} x {height}",
+            remedy="Leave size out; the model's settings input_height and input_width say it.",
+        )
     _check_linking(options, model)
     config = options.tracker or tracker_for(options.threshold, options.linking)
     usual = MIN_LENGTH_OF_FRAMES if window == 1 and not model.is_semantic else 1

@@ -152,6 +152,7 @@ class DeformableDecoderLayer(nn.Module):
         points: that each head looks at in each level.
         ffn_dim: width of the feed-forward part.
         dropout: in training.
+        cross_heads: of the attention to the levels, where they are others.
     """
 
     def __init__(
@@ -163,11 +164,12 @@ class DeformableDecoderLayer(nn.Module):
         points: int,
         ffn_dim: int,
         dropout: float,
+        cross_heads: int | None = None,
     ) -> None:
         super().__init__()
         self.self_attention = Attention(d_model, num_heads, dropout)
         self.cross_attention = DeformableAttention(
-            d_model, num_heads=num_heads, levels=levels, points=points
+            d_model, num_heads=cross_heads or num_heads, levels=levels, points=points
         )
         self.feedforward = FeedForward(d_model, ffn_dim, dropout, relu)
         self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
@@ -181,7 +183,13 @@ class DeformableDecoderLayer(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
 
     def forward(
-        self, state: Tensor, positions: Tensor, references: Tensor, memory: Memory
+        self,
+        state: Tensor,
+        positions: Tensor,
+        references: Tensor,
+        memory: Memory,
+        *,
+        groups: int = 1,
     ) -> Tensor:
         """`[B Q C]`, `[B Q C]` -> `[B Q C]`.
 
@@ -190,9 +198,14 @@ class DeformableDecoderLayer(nn.Module):
             positions: of the queries.
             references: points `[B Q 2]` or boxes `[B Q 4]` cxcywh as fractions of the content.
             memory: of the encoder.
+            groups: of as many queries, one after the other; they do not look at each other.
         """
-        placed = state + positions
-        attended = self.self_attention(placed, placed, state, None)
+        placed, apart = (
+            rearrange(x, "b (groups q) c -> (b groups) q c", groups=groups)
+            for x in (state + positions, state)
+        )
+        attended = self.self_attention(placed, placed, apart, None)
+        attended = rearrange(attended, "(b groups) q c -> b (groups q) c", groups=groups)
         state = self.norm1(state + self.dropout(attended))
         attended = self.cross_attention(
             state + positions,

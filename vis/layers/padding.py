@@ -105,13 +105,24 @@ def squash(frames: Tensor, sizes: Tensor, aspect: float) -> Tensor:
     """
     height, width = frames.shape[-2:]
     longest = round(aspect * min(height, width))
-    size = (min(height, longest), min(width, longest))
+    # With antialias, as a picture that shrinks would else shimmer from frame to frame.
+    return squash_to(frames, sizes, (min(height, longest), min(width, longest)), antialias=True)
+
+
+def squash_to(frames: Tensor, sizes: Tensor, size: tuple[int, int], *, antialias: bool) -> Tensor:
+    """`[B 3 h w]` the content of each picture at one size, whatever its own aspect.
+
+    Args:
+        frames: `[B 3 H W]`, padded at the bottom right.
+        sizes: `[B 2]` pixels of the content.
+        size: height and width in pixels.
+        antialias: whether a content that shrinks is filtered.
+    """
     pictures = []
     for picture, (rows, columns) in zip(frames, sizes.tolist(), strict=True):
         content = picture[None, :, :rows, :columns]
         if (rows, columns) != size:
-            # With antialias, as a picture that shrinks would else shimmer from frame to frame.
-            content = functional.interpolate(content, size, mode="bilinear", antialias=True)
+            content = functional.interpolate(content, size, mode="bilinear", antialias=antialias)
         pictures.append(content)
     return torch.cat(pictures)
 

@@ -37,6 +37,10 @@ class Model(nn.Module, ABC, Generic[Output]):
     """Of each class index; set by whoever knows them, such as `vis.weights.load`."""
     size: int | None = None
     """Pixels of the short side that it was trained for, set likewise."""
+    input_size: tuple[int, int] | None = None
+    """Height and width that every frame is squashed to, where the network sees no other."""
+    antialias: bool = True
+    """Whether frames that shrink are filtered."""
 
     @abstractmethod
     def forward(self, clip: Clip) -> Output:

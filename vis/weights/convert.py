@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
     from vis.weights.rename import Family, Rows
 
-ARGUMENTS = ("nheads", "num_frames", "num_ins")
+ARGUMENTS = ("nheads", "num_frames", "num_ins", "num_windows")
 """What is believed of the training script's arguments inside a published file."""
+SECTIONS = ("hyper_parameters", "model_config", "args")
+"""Where they are, records or dictionaries; of several the last one counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +218,13 @@ def _metadata(
 
 
 def _stored_arguments(published: Published) -> dict[str, int]:
-    arguments = published.metadata.get("args")
-    fields = arguments.fields if isinstance(arguments, Record) else {}
-    return {name: v for name in ARGUMENTS if type(v := fields.get(name)) is int}
+    stated: dict[str, int] = {}
+    for section in SECTIONS:
+        arguments = published.metadata.get(section)
+        fields = arguments.fields if isinstance(arguments, Record) else arguments
+        if isinstance(fields, dict):
+            stated |= {name: v for name in ARGUMENTS if type(v := fields.get(name)) is int}
+    return stated
 
 
 def _described(metadata: Mapping[str, object]) -> dict[str, str]:

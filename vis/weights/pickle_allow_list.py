@@ -139,7 +139,7 @@ def _counts(values: object) -> tuple[int, ...]:
 
 def _namespace(arguments: tuple[object, ...]) -> Record:
     if arguments:
-        raise DataError("an argparse.Namespace is made from arguments")
+        raise DataError("a namespace is made from arguments")
     return Record("argparse.Namespace")
 
 
@@ -240,6 +240,7 @@ Build = Callable[[tuple[object, ...]], object]
 
 ALLOW_LIST: dict[str, Build | None] = {
     "argparse.Namespace": _namespace,
+    "types.SimpleNamespace": _namespace,
     "collections.OrderedDict": _mapping,
     "collections.Counter": _mapping,
     "collections.defaultdict": _mapping,

@@ -41,6 +41,8 @@ class Family:
     """Number of classes -> their names."""
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
     """Tensors by our names -> the same where numbers, too, differ: other colours, joined parts."""
+    refused: Rows = ()
+    """Pattern of a whole name of which one shows that the file is of something else -> what."""
 
     def ours(self, key: str) -> str | None:
         """Our name of a published one; None if it has none."""
@@ -51,11 +53,13 @@ def rename(tensors: Mapping[str, Tensor], family: Family) -> tuple[dict[str, Ten
     """The tensors by our names, and the published names that were dropped, each with its reason.
 
     Raises:
-        DataError: a name is in neither table, or two names become one.
+        DataError: a name is in neither table or refused, or two names become one.
     """
     ours: dict[str, Tensor] = {}
     dropped, unknown = [], []
     for key, tensor in tensors.items():
+        if (refusal := first_of(family.refused, key)) is not None:
+            raise DataError(f"{refusal} ({key:.100})")
         name, reason = family.ours(key), first_of(family.dropped, key)
         if reason is not None:
             dropped.append((key, reason))
