@@ -1,0 +1,90 @@
+"""RF-DETR: its groups and layers, which classes it names, and at which size it looks."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from vis import models
+from vis.errors import UsageError
+from vis.inference.options import TrackOptions
+from vis.inference.predictor import Predictor
+from vis.inference.resolved_options import resolve
+from vis.layers.padding import squash_to
+from vis.records import Clip
+
+
+@pytest.fixture
+def model(small: SimpleNamespace) -> models.Model[Any]:
+    made = small.make("rf_detr")
+    for name, parameter in made.named_parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.3)
+        if "class_head.weight" in name:
+            torch.nn.init.normal_(parameter, std=1.0)
+    return made
+
+
+@torch.no_grad()
+def test_the_first_group_in_training_is_what_is_there_in_use(small: SimpleNamespace, model: Any):
+    """So no group sees another: in use there is but one."""
+    clip, count = small.clip(model), model.config.queries
+    one, all_groups = model(clip), model.train()(clip)
+    assert (one.groups, len(one.layers), one.encoder) == (1, 1, None)
+    assert (all_groups.groups, len(all_groups.layers)) == (2, 2)
+    for name in ("logits", "boxes", "mask_queries"):
+        expected = getattr(one.layers[-1], name)
+        values = getattr(all_groups.layers[-1], name)
+        assert values.shape[1] == 2 * count
+        torch.testing.assert_close(values[:, :count], expected)
+    torch.testing.assert_close(all_groups.layers[-1].masks()[:, :count], one.layers[-1].masks())
+
+
+@torch.no_grad()
+def test_a_query_has_its_best_class_and_classes_without_a_name_are_never_predicted(
+    small: SimpleNamespace, model: Any
+):
+    clip = small.clip(model)
+    output = model(clip)
+    output.layers[-1].logits[:, :, 1] = 9.0
+    assert all((one.labels == 1).all() for one in model.predictions(output, clip))
+    model.class_names = ("a", "", "b", "")
+    for picture, one in enumerate(model.predictions(output, clip)):
+        probabilities = output.layers[-1].logits[picture, :, [0, 2]].sigmoid()
+        expected = probabilities.max(dim=1).values.sort(descending=True).values
+        torch.testing.assert_close(one.scores, expected)
+        assert set(one.labels.tolist()) <= {0, 2} and not one.class_scores[:, [1, 3]].any()
+
+
+@torch.no_grad()
+def test_a_video_is_resized_once_to_the_size_that_the_model_sees(model: Any):
+    predictor = Predictor(model, length=1, short=360, longest=640, device=torch.device("cpu"))
+    pixels = torch.randint(0, 256, (90, 200, 3), dtype=torch.uint8)
+    small = predictor.resize(pixels.numpy())
+    frames = pixels.permute(2, 0, 1)[None].float()
+    sizes = torch.tensor([[90, 200]])
+    for antialias in (False, True):
+        expected = squash_to(frames, sizes, (48, 72), antialias=antialias)[0]
+        difference = (small - expected).abs().max()
+        assert (difference < 1) == (antialias is model.config.antialias)
+
+
+@torch.no_grad()
+def test_pictures_of_any_size_have_masks_of_their_own_proportions(model: Any):
+    clip = Clip(torch.rand(1, 1, 3, 80, 40), torch.tensor([[80, 40]]))
+    (one,) = model.predictions(model(clip), clip)
+    assert one.masks.shape[2:] == (20, 10)
+    own = Clip(torch.rand(1, 1, 3, 48, 72), torch.tensor([[48, 72]]))
+    output = model(own)
+    (one,) = model.predictions(output, own)
+    assert one.masks.shape[2:] == (12, 18)
+    logits = output.layers[-1].masks()[0]
+    assert any(torch.allclose(one.masks[0, 0], mask.sigmoid()) for mask in logits)
+
+
+def test_a_size_that_cannot_be_names_the_nearest(model: Any):
+    with pytest.raises(UsageError, match="264 or 288"):
+        models.build("rf_detr", classes=2, windows=2, grid=32, input_height=270, input_width=264)
+    with pytest.raises(UsageError, match="72 x 48"):
+        resolve(TrackOptions(size=64), model)
