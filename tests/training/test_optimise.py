@@ -1,5 +1,6 @@
 """Which parameter learns at which rate, and what an optimiser remembers."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,27 @@ def test_deformable_detr_learns_as_published_where_to_look():
     slow = {name for name in slow if not name.startswith("backbone.")}
     assert len(slow) == 2 * (6 + 6) + 2
     assert {name.split(".")[-2] for name in slow} == {"sampling_offsets", "reference"}
+
+
+def test_rf_detr_learns_as_published_layer_by_layer():
+    """Of the trunk, what lies deeper learns faster; there alone, something does not decay."""
+    experiment = read_experiment(CONFIGS / "rf_detr_seg_coco.yaml")
+    with torch.device("meta"):
+        model = models.build("rf_detr", classes=3)
+    found = parameter_groups(model, experiment.optimisation)
+    by_name = {n: (group["lr"], group["weight_decay"]) for group in found for n in group["names"]}
+    assert len(by_name) == len(list(model.parameters()))
+    spared = re.compile(r"bias|norm|cls_token|positions|patch")
+    for name, (lr, decay) in by_name.items():
+        trunk = name.startswith("backbone.")
+        if trunk:
+            block = re.match(r"backbone\.blocks\.(\d+)", name)
+            depth = 1 + int(block[1]) if block else 14 * name.startswith("backbone.norm")
+            expected = 1.5e-4 * 0.49 * 0.8 ** (14 - depth)
+        else:
+            expected = 7e-5 if name.startswith(("decoder", "queries.place")) else 1e-4
+        assert lr == pytest.approx(expected), name
+        assert decay == (0 if trunk and spared.search(name) else 1e-4), name
 
 
 def test_runs_from_before_there_were_factors_go_on(tmp_path: Path):
