@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
 from vis.cli.arguments import Command
+from vis.cli.better_model import say_better_model
 from vis.cli.console import say, say_table
 from vis.errors import EXIT_OK, UsageError, printable
 from vis.inference.options import TrackOptions  # noqa: TC001  its fields become options
@@ -35,6 +36,7 @@ def track(
     checkpoint: int = 32,
     shard: str | None = None,
     on: Literal["local", "ray"] = "local",
+    quiet: bool = False,
 ) -> int:
     """Find, outline, name and follow every object in videos.
 
@@ -66,6 +68,7 @@ def track(
         checkpoint: Windows from one saved state to the next; the first come earlier.
         shard: Do part i of n of the sources, such as 0/4.
         on: local, or ray: the sources are shared among the machines of a Ray cluster.
+        quiet: Say nothing but what failed.
     """
     from vis.jobs.job import RunOptions
     from vis.jobs.many import plan_jobs, track_all
@@ -86,13 +89,17 @@ def track(
             overwrite=overwrite,
             checkpoint=checkpoint,
             preview=preview,
-            progress=on == "local",
+            progress=on == "local" and not quiet,
         )
         run = track_on_ray if on == "ray" else track_all
-        return _report(run(jobs, model, options=options, run_options=run_options), len(jobs))
+        job_results = run(jobs, model, options=options, run_options=run_options)
+        code = _report(job_results, len(jobs), quiet=quiet)
+    if model is None and code == EXIT_OK and not quiet:
+        say_better_model()
+    return code
 
 
-def _report(job_results: Iterator[JobResult], count: int) -> int:
+def _report(job_results: Iterator[JobResult], count: int, *, quiet: bool) -> int:
     """Say what became of each source; the exit code."""
     failed: list[JobResult] = []
     for number, job_result in enumerate(job_results, 1):
@@ -103,7 +110,8 @@ def _report(job_results: Iterator[JobResult], count: int) -> int:
             sys.stderr.write(f"vis: {printable(job_result.source.place)} failed\n")
             continue
         progress = f"[{number}/{count}] " if count > 1 else ""
-        _say_result(job_result, progress)
+        if not quiet:
+            _say_result(job_result, progress)
     return _report_failures(failed, count) if failed else EXIT_OK
 
 
