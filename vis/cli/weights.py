@@ -30,6 +30,7 @@ def convert(
     heads: int | None = None,
     backbone: str | None = None,
     classes: str | None = None,
+    settings: list[str] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Convert a published checkpoint into a file that vis loads, or starts models from.
@@ -46,6 +47,7 @@ def convert(
         heads: Attention heads, if not 8.
         backbone: Name of the backbone, where shapes do not tell it (dilated ones).
         classes: A text file with one class name a line, if the classes are not the published ones.
+        settings: Of the model, what else shapes do not tell, such as windows=2 antialias=true.
         overwrite: Replace the destination if it is there.
     """
     import vis.weights
@@ -58,6 +60,7 @@ def convert(
         class_names=None if classes is None else _lines(Path(classes)),
         overwrite=overwrite,
         **{name: value for name, value in stated.items() if value is not None},
+        **dict(map(_setting, settings or [])),
     )
     count = f"{len(metadata.classes)} classes, " if metadata.classes else ""
     _say(f"{destination}: {metadata.model}, {count}{_pairs(metadata.settings)}")
@@ -275,10 +278,8 @@ COMMAND = Group(
         "convert": Command(
             convert,
             """
-            vis weights convert vistr vistr_r50.pth vistr_r50.safetensors
-            vis weights convert detr detr-r50-panoptic-00ce5173.pth detr.safetensors
-            vis weights convert dat dat_pp_tiny_in1k_224.pth dat_tiny.safetensors
-            vis weights convert vistr mine.pth mine.safetensors --frames 12 --classes names.txt
+            vis weights convert detr detr-r50-e632da11.pth detr.safetensors
+            vis weights convert rf_detr best.pth a.safetensors --classes a --settings windows=1
             """,
         ),
         "init": Command(
@@ -292,7 +293,6 @@ COMMAND = Group(
         "inspect": Command(
             inspect,
             """
-            vis weights inspect vistr_r50.safetensors
             vis weights inspect detr-r50-e632da11.pth --tensors
             """,
         ),
