@@ -84,22 +84,15 @@ def track(
         if preview is not None:
             stack.callback(preview.close)
         run_options = RunOptions(
-            device=device,
-            resume=resume,
-            overwrite=overwrite,
-            checkpoint=checkpoint,
-            preview=preview,
-            progress=on == "local" and not quiet,
-        )
+            device=device, resume=resume, overwrite=overwrite, checkpoint=checkpoint,
+            preview=preview, progress=on == "local" and not quiet,
+        )  # fmt: skip
         run = track_on_ray if on == "ray" else track_all
         job_results = run(jobs, model, options=options, run_options=run_options)
-        code = _report(job_results, len(jobs), quiet=quiet)
-    if model is None and code == EXIT_OK and not quiet:
-        say_better_model()
-    return code
+        return _report(job_results, len(jobs), shipped=model is None, quiet=quiet)
 
 
-def _report(job_results: Iterator[JobResult], count: int, *, quiet: bool) -> int:
+def _report(job_results: Iterator[JobResult], count: int, *, shipped: bool, quiet: bool) -> int:
     """Say what became of each source; the exit code."""
     failed: list[JobResult] = []
     for number, job_result in enumerate(job_results, 1):
@@ -112,7 +105,11 @@ def _report(job_results: Iterator[JobResult], count: int, *, quiet: bool) -> int
         progress = f"[{number}/{count}] " if count > 1 else ""
         if not quiet:
             _say_result(job_result, progress)
-    return _report_failures(failed, count) if failed else EXIT_OK
+    if failed:
+        return _report_failures(failed, count)
+    if shipped and not quiet:
+        say_better_model()
+    return EXIT_OK
 
 
 def _report_failures(failed: list[JobResult], count: int) -> int:

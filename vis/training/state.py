@@ -207,8 +207,8 @@ def averaged(model: nn.Module, ema_decay: float, ema_warmup: int = 0) -> Average
     def moving(averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
         del count  # a copy on the device, which would have to be waited for
         step = 1 + int(ema.n_averaged)
-        decay = ema_decay * (1 - math.exp(-step / ema_warmup)) if ema_warmup else ema_decay
-        get_ema_multi_avg_fn(decay)(  # type: ignore[no-untyped-call]
+        risen = ema_decay * (1 - math.exp(-step / ema_warmup)) if ema_warmup else ema_decay
+        get_ema_multi_avg_fn(risen)(  # type: ignore[no-untyped-call]
             [local(x) for x in averages], [local(x) for x in values], step
         )
 
