@@ -39,6 +39,14 @@ def test_published_outputs_are_met(
     assert len(lines) == 13 + 3 and all(line.endswith("ok") for line in lines)
 
 
+def test_rf_detr_is_met_from_trunk_to_predictions(
+    parity: Any, monkeypatch: pytest.MonkeyPatch, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(parity, monkeypatch, shared / "golden" / "rfdetr_seg_nano.json") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 23 and all(line.endswith("ok") for line in lines)
+
+
 def test_other_outputs_fail(
     parity: Any, monkeypatch: pytest.MonkeyPatch, shared: Path, tmp_path: Path
 ) -> None:
