@@ -15,6 +15,7 @@ from PIL import Image
 from tests.conftest import KINDS, PATIENCE, heeding_interrupts, write_film
 from tests.video.test_writer_audio import make_source
 from vis.cli import main
+from vis.cli.better_model import MARKER
 
 
 @pytest.fixture
@@ -194,3 +195,40 @@ def test_what_is_saved_beside_a_folder_of_pictures(tmp_path):
         [job] = plan_jobs([source], None, ["json"])
         assert (job.folder, job.source.name, job.kinds) == (tmp_path, "frames-tracked", ("json",))
         assert job.video_name == "frames"
+
+
+@pytest.fixture
+def said(film, tmp_path, capsys, monkeypatch):
+    """What a run whose sources need no work prints, in a terminal, on a machine with a network."""
+    monkeypatch.setenv("VIS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("socket.if_nameindex", lambda: [(1, "lo"), (2, "eth0")])
+    monkeypatch.setattr("socket.socket", lambda *_, **__: pytest.fail("the network was used"))
+    monkeypatch.setattr("vis.jobs.many.track_all", lambda *_, **__: iter(()))
+
+    def run(*options: str, terminal: bool = True) -> str:
+        for stream in (sys.stdout, sys.stderr):
+            monkeypatch.setattr(stream, "isatty", lambda: terminal)
+        assert main(["track", str(film), "-o", str(tmp_path / "out.jsonl"), *options]) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_a_better_model_is_named_once_and_to_people_alone(said, tmp_path, monkeypatch):
+    """Where the one that ships was at work, and another could be fetched."""
+    assert said(terminal=False) == said("--quiet") == said("--model", "default") == ""
+    assert "vis weights get rfdetr_seg_nano, then vis track --model rfdetr_seg_nano" in said()
+    assert said() == ""
+    marker = tmp_path / "home" / MARKER
+    marker.unlink()
+    (tmp_path / "home" / "rfdetr_seg_nano.safetensors").touch()
+    assert said() == ""
+    (tmp_path / "home" / "rfdetr_seg_nano.safetensors").unlink()
+    monkeypatch.setattr("socket.if_nameindex", lambda: [(1, "lo")])
+    assert said() == "" and not marker.exists()
+
+
+def test_a_quiet_run_says_what_failed_alone(track, film, tmp_path, capsys):
+    assert track(film, tmp_path / "missing.mp4", "-o", tmp_path / "o", "--quiet") == 66
+    printed = capsys.readouterr()
+    assert "wrote" not in printed.out and "missing.mp4" in printed.out

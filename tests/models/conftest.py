@@ -192,7 +192,7 @@ def _make(case: str, **settings: Any) -> Model[Any]:
     """A small model with repeatable weights, in use."""
     name, given = SETTINGS[case]
     torch.manual_seed(0)
-    model = models.build(name, classes=CLASSES, **(given | settings))
+    model = models.build(name, **({"classes": CLASSES} | given | settings))
     return model.eval()
 
 

@@ -1,13 +1,16 @@
 """RF-DETR: its groups and layers, which classes it names, and at which size it looks."""
 
+import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from vis import models
-from vis.errors import UsageError
+from tests.models.six_pictures import overlaps, six_pictures
+from vis import models, weights
+from vis.errors import DataError, UsageError
 from vis.inference.options import TrackOptions
 from vis.inference.predictor import Predictor
 from vis.inference.resolved_options import resolve
@@ -88,3 +91,51 @@ def test_a_size_that_cannot_be_names_the_nearest(model: Any):
         models.build("rf_detr", classes=2, windows=2, grid=32, input_height=270, input_width=264)
     with pytest.raises(UsageError, match="72 x 48"):
         resolve(TrackOptions(size=64), model)
+
+
+def test_training_sees_batches_of_many_sizes(small: SimpleNamespace):
+    """Each as many steps of 24 pixels off, either way; in use, it is the model's own."""
+    model = small.make("rf_detr", scale_steps=2)
+    clip, seen = small.clip(model), set()
+    model.backbone.register_forward_pre_hook(lambda _, x: seen.add(tuple(x[0].shape[2:])))
+    with torch.no_grad():
+        model(clip)
+        assert seen == {(48, 72)}
+        for _ in range(40):
+            output = model.train()(clip)
+            masks = output.layers[-1].mask_features.shape[2:]
+            assert tuple(4 * side for side in masks) in seen
+    # two steps at least
+    assert seen == {(48, 48), (48, 72), (72, 96), (96, 120)}
+
+
+def test_another_data_set_gets_heads_of_its_own_for_classes(small: SimpleNamespace, tmp_path: Path):
+    """All others go on; so do those for classes where these are the same."""
+    before, model = small.make("rf_detr"), small.make("rf_detr", classes=2)
+    weights.save_model(tmp_path / "x", before)
+    report = weights.initialise(model, tmp_path / "x")
+    heads = {name for name in model.state_dict() if "class_head" in name}
+    assert len(heads) == 2 * (1 + model.config.groups)
+    assert set(report.missing) == set(report.skipped) == heads
+    for name in heads:
+        assert "of other classes" in report.skipped[name]
+        if name.endswith("bias"):
+            torch.testing.assert_close(model.state_dict()[name], torch.full((2,), -math.log(99)))
+    other = small.make("rf_detr", grid=5, windows=1)
+    with pytest.raises(DataError, match=r"4 x 4 patches.*grid to 4, and model\.windows"):
+        weights.initialise(other, tmp_path / "x")
+
+
+def test_six_pictures_are_learnt_from_nothing(small: SimpleNamespace):
+    """Name, box and outline of each; scores grow last, as they are to be what the boxes deserve."""
+    wide = {"backbone_width": 64, "d_model": 64, "num_heads": 4, "ffn_dim": 128, "queries": 8}
+    size = {"input_height": 96, "input_width": 96, "grid": 8, "windows": 1}
+    model = small.make("rf_detr", classes=3, **wide, **size).train()
+    clip, targets = six_pictures()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(100):
+        optimiser.zero_grad()
+        torch.stack(list(model.losses(model(clip), targets).values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+    assert min(overlaps(model.eval(), clip, targets)) > 0.85

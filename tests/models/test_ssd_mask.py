@@ -4,24 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.nn.functional import interpolate
 
+from tests.models.six_pictures import overlaps, six_pictures, target
 from vis import models
 from vis.errors import UsageError
-from vis.models import Model
 from vis.records import Clip, ClipTargets
-
-
-def target(label: int, mask: torch.Tensor) -> ClipTargets:
-    """One object, `[H W]`."""
-    rows, columns = (mask.any(dim=axis).nonzero()[:, 0] for axis in (1, 0))
-    box = torch.tensor([
-        columns[0] / mask.shape[1], rows[0] / mask.shape[0],
-        (columns[-1] + 1) / mask.shape[1], (rows[-1] + 1) / mask.shape[0],
-    ])  # fmt: skip
-    return ClipTargets(
-        torch.tensor([label]), box[None, None], mask[None, None], torch.ones(1, 1, dtype=torch.bool)
-    )
 
 
 def test_objects_of_all_sizes_teach_all_parts() -> None:
@@ -120,29 +107,6 @@ def test_settings_that_cannot_be_are_refused(settings: dict, reason: str) -> Non
         models.build("ssd_mask", classes=3, **settings)
 
 
-HEIGHT, WIDTH = 96, 128
-COLOURS = torch.tensor([[0.9, 0.3, 0.2], [0.2, 0.8, 0.3], [0.3, 0.3, 0.9]])
-
-
-def six_pictures() -> tuple[Clip, list[ClipTargets]]:
-    """A rectangle, an ellipse or a rhombus each, of its class's colour, on a noisy ground."""
-    draw = torch.Generator().manual_seed(0)
-    noise = torch.rand(6, 3, HEIGHT // 8, WIDTH // 8, generator=draw)
-    frames = 0.4 * interpolate(noise, (HEIGHT, WIDTH))[:, None]
-    y, x = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
-    targets = []
-    for number in range(6):
-        high, wide, low, left = torch.rand(4, generator=draw).tolist()
-        high, wide = round(40 + 30 * high), round(40 + 40 * wide)
-        low, left = round(low * (HEIGHT - high)), round(left * (WIDTH - wide))
-        v, u = 2 * (y - low + 0.5) / high - 1, 2 * (x - left + 0.5) / wide - 1
-        shapes = (torch.maximum(u.abs(), v.abs()), u**2 + v**2, u.abs() + v.abs())
-        mask = shapes[number % 3] < 1
-        frames[number, 0, :, mask] = COLOURS[number % 3][:, None]
-        targets.append(target(number % 3, mask))
-    return Clip(frames, torch.tensor([[HEIGHT, WIDTH]] * 6)), targets
-
-
 def test_six_pictures_are_learnt_from_nothing() -> None:
     """Name, box and outline of each: a rectangle in its place would be 0.79 or 0.5 of the others.
 
@@ -158,15 +122,3 @@ def test_six_pictures_are_learnt_from_nothing() -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
     assert min(overlaps(model.eval(), clip, targets)) > 0.85
-
-
-@torch.inference_mode()
-def overlaps(model: Model, clip: Clip, targets: list[ClipTargets]) -> list[float]:
-    """Of each picture's surest object with the true one, 0 where its name is wrong."""
-    found = []
-    for said, true in zip(model.predictions(model(clip), clip), targets, strict=True):
-        mask = interpolate(said.masks[:1], (HEIGHT, WIDTH), mode="bilinear")[0, 0] > 0.5
-        truth = true.masks[0, 0]
-        right = said.labels[:1].tolist() == true.labels.tolist() and said.scores[0] > 0.5
-        found.append(float((mask & truth).sum() / (mask | truth).sum()) * right)
-    return found

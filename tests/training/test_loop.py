@@ -16,6 +16,7 @@ from vis.training.config import Optimisation, Training
 from vis.training.log import duration
 from vis.training.parser import parse
 from vis.training.pictures import picture
+from vis.training.state import averaged
 from vis.weights import load
 
 SHORT = Training(steps=2, log_every=1)
@@ -117,6 +118,21 @@ def test_the_average_is_that_of_the_steps(squares, tmp_path: Path):
         expected = now if expected is None else 0.5 * expected + 0.5 * now
         torch.testing.assert_close(parameters(load(path / "average.safetensors")), expected)
     torch.testing.assert_close(parameters(run.state.best), expected)
+
+
+def test_the_average_forgets_its_start_while_its_decay_rises():
+    model = torch.nn.Linear(1, 1)
+    ema = averaged(model, 0.9, ema_warmup=2)
+    assert ema is not None
+    values = []
+    for step in (1, 2, 3):
+        torch.nn.init.constant_(model.weight, step)
+        ema.update_parameters(model)
+        values.append(float(ema.module.weight))
+    second, third = (0.9 * (1 - math.exp(-step / 2)) for step in (2, 3))
+    assert values[0] == 1
+    assert values[1] == pytest.approx(second * 1 + (1 - second) * 2)
+    assert values[2] == pytest.approx(third * values[1] + (1 - third) * 3)
 
 
 def spoiled(squares, *bad: int):

@@ -1,5 +1,6 @@
 """Which parameter learns at which rate, and what an optimiser remembers."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -99,13 +100,23 @@ def test_factors_find_parameters_by_whole_words_of_their_names():
     assert "head.0.weight" not in groups(lr_factors={"head.0": 0.0})
 
 
+def test_factors_of_the_decay_find_parameters_alike():
+    factors = {"head.*bias": 0.0, "backbone.1": 0.5}
+    found = groups(weight_decay=0.1, decay_factors=factors)
+    assert {name: decay for name, (_, decay) in found.items() if decay != 0.1} == {
+        "backbone.1.weight": 0.05, "backbone.1.bias": 0.05,
+        "head.0.bias": 0.0, "head.1.bias": 0.0, "head.2.bias": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["lr_factors", "decay_factors"])
 @pytest.mark.parametrize(
     ("part", "words"),
-    [("hed", "mean head"), ("ead", "lr_factors.ead: no parameter"), ("head.9", "head")],
+    [("hed", "mean head"), ("ead", "_factors.ead: no parameter"), ("head.9", "head")],
 )
-def test_a_factor_of_no_parameter_is_refused(part: str, words: str):
+def test_a_factor_of_no_parameter_is_refused(option: str, part: str, words: str):
     with pytest.raises(UsageError, match=words):
-        groups(lr_factors={part: 0.1})
+        groups(**{option: {part: 0.1}})
 
 
 @pytest.mark.parametrize("factor", [-0.1, float("nan"), float("inf")])
@@ -125,6 +136,27 @@ def test_deformable_detr_learns_as_published_where_to_look():
     slow = {name for name in slow if not name.startswith("backbone.")}
     assert len(slow) == 2 * (6 + 6) + 2
     assert {name.split(".")[-2] for name in slow} == {"sampling_offsets", "reference"}
+
+
+def test_rf_detr_learns_as_published_layer_by_layer():
+    """Of the trunk, what lies deeper learns faster; there alone, something does not decay."""
+    experiment = read_experiment(CONFIGS / "rf_detr_seg_coco.yaml")
+    with torch.device("meta"):
+        model = models.build("rf_detr", classes=3)
+    found = parameter_groups(model, experiment.optimisation)
+    by_name = {n: (group["lr"], group["weight_decay"]) for group in found for n in group["names"]}
+    assert len(by_name) == len(list(model.parameters()))
+    spared = re.compile(r"bias|norm|cls_token|positions|patch")
+    for name, (lr, decay) in by_name.items():
+        trunk = name.startswith("backbone.")
+        if trunk:
+            block = re.match(r"backbone\.blocks\.(\d+)", name)
+            depth = 1 + int(block[1]) if block else 14 * name.startswith("backbone.norm")
+            expected = 1.5e-4 * 0.49 * 0.8 ** (14 - depth)
+        else:
+            expected = 7e-5 if name.startswith(("decoder", "queries.place")) else 1e-4
+        assert lr == pytest.approx(expected), name
+        assert decay == (0 if trunk and spared.search(name) else 1e-4), name
 
 
 def test_runs_from_before_there_were_factors_go_on(tmp_path: Path):

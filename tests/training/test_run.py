@@ -166,6 +166,8 @@ def test_the_command_begins_with_weights(config: Path, tmp_path: Path, capsys):
     still = ["--optimisation.lr=1e-30", "--optimisation.backbone_lr=0", "--training.steps=1"]
     second = str(tmp_path / "second")
     assert main(["train", "-c", str(config), "-o", second, "--init", str(first), *still]) == 0
+    said = capsys.readouterr().err
+    assert f"from {first}: " in said and " tensors taken, 0 stay fresh." in said
     written = read_experiment(tmp_path / "second" / "config.yaml")
     assert written.model.init_from == str(first)
     taken = tensors(tmp_path / "second" / "model.safetensors")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
 from vis.cli.arguments import Command
+from vis.cli.better_model import say_better_model
 from vis.cli.console import say, say_table
 from vis.errors import EXIT_OK, UsageError, printable
 from vis.inference.options import TrackOptions  # noqa: TC001  its fields become options
@@ -36,6 +37,7 @@ def track(
     checkpoint: int = 32,
     shard: str | None = None,
     on: Literal["local", "ray"] = "local",
+    quiet: bool = False,
 ) -> int:
     """Find, outline, name and follow every object in videos.
 
@@ -70,6 +72,7 @@ def track(
         checkpoint: Windows from one saved state to the next; the first come earlier.
         shard: Do part i of n of the sources, such as 0/4.
         on: local, or ray: the sources are shared among the machines of a Ray cluster.
+        quiet: Say nothing but what failed.
     """
     from vis.jobs.many import plan_jobs
     from vis.jobs.many import shard as shard_of
@@ -80,9 +83,10 @@ def track(
     if STANDARD_INPUT in sources and on == "ray":
         raise UsageError("no other machine has this one's standard input", remedy="Name a file.")
     jobs = shard_of(plan_jobs(sources, output, save, frame_rate=frame_rate), shard)
-    settings: dict[str, Any] = {"device": device, "progress": on == "local"}
+    progress = on == "local" and not quiet
+    settings: dict[str, Any] = {"device": device, "progress": progress}
     settings |= {"resume": resume, "overwrite": overwrite, "checkpoint": checkpoint}
-    return _run(jobs, model, options, settings, show=show, on=on)
+    return _run(jobs, model, options, settings, show=show, on=on, quiet=quiet)
 
 
 def _run(
@@ -93,6 +97,7 @@ def _run(
     *,
     show: bool,
     on: str,
+    quiet: bool,
 ) -> int:
     """Track the sources and say what became of them; the exit code."""
     from vis.jobs.job import RunOptions
@@ -106,10 +111,11 @@ def _run(
             stack.callback(preview.close)
         run_options = RunOptions(preview=preview, **settings)
         run = track_on_ray if on == "ray" else track_all
-        return _report(run(jobs, model, options=options, run_options=run_options), len(jobs))
+        job_results = run(jobs, model, options=options, run_options=run_options)
+        return _report(job_results, len(jobs), shipped=model is None, quiet=quiet)
 
 
-def _report(job_results: Iterator[JobResult], count: int) -> int:
+def _report(job_results: Iterator[JobResult], count: int, *, shipped: bool, quiet: bool) -> int:
     """Say what became of each source; the exit code."""
     failed: list[JobResult] = []
     for number, job_result in enumerate(job_results, 1):
@@ -120,8 +126,13 @@ def _report(job_results: Iterator[JobResult], count: int) -> int:
             sys.stderr.write(f"vis: {printable(job_result.source.place)} failed\n")
             continue
         progress = f"[{number}/{count}] " if count > 1 else ""
-        _say_result(job_result, progress)
-    return _report_failures(failed, count) if failed else EXIT_OK
+        if not quiet:
+            _say_result(job_result, progress)
+    if failed:
+        return _report_failures(failed, count)
+    if shipped and not quiet:
+        say_better_model()
+    return EXIT_OK
 
 
 def _report_failures(failed: list[JobResult], count: int) -> int:

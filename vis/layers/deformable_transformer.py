@@ -33,6 +33,13 @@ class Memory(NamedTuple):
     valid_ratios: Tensor
     """`[B L 2]` x, y: the share of each level that is content."""
 
+    @classmethod
+    def of_map(cls, features: Tensor) -> Memory:
+        """A map `[B C h w]` as the only level, all of it content."""
+        size = (features.shape[2], features.shape[3])
+        tokens = rearrange(features, "b c h w -> b (h w) c")
+        return cls(tokens, [size], None, features.new_ones(len(features), 1, 2))
+
     def content_points(self) -> Tensor:
         """`[B S 2]` x, y: each cell's middle as fractions of the content, above 1 beyond it."""
         counts = [height * width for height, width in self.sizes]

@@ -127,5 +127,19 @@ def squash_to(frames: Tensor, sizes: Tensor, size: tuple[int, int], *, antialias
     return torch.cat(pictures)
 
 
+def rescaled(frames: Tensor, step: int, most: int) -> Tensor:
+    """`[B 3 H W]`, both sides made smaller or larger by a random number of steps, one for all.
+
+    Args:
+        frames: to be resized, never filtered (RF-DETR's training on many scales).
+        step: in pixels; a side has at least two of them.
+        most: steps, either way.
+    """
+    # Drawn on the host, so that no device is waited for.
+    offset = int(torch.randint(-most, most + 1, ()))
+    size = [step * max(2, side // step + offset) for side in frames.shape[-2:]]
+    return functional.interpolate(frames, size, mode="bilinear")
+
+
 def _extended(x: Tensor, size: torch.Size) -> Tensor:
     return functional.pad(x, (0, size[1] - x.shape[-1], 0, size[0] - x.shape[-2]))

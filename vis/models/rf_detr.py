@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from einops import rearrange
 from torch import nn
 
 from vis.backbones.dinov2 import WindowedDINOv2
-from vis.errors import UsageError
+from vis.errors import DataError, UsageError
 from vis.layers.c2f import EPS, C2f
 from vis.layers.deformable_transformer import DeformableDecoderLayer, Memory
 from vis.layers.mask_blocks import MaskBlocks
-from vis.layers.padding import normalize, squash_to
+from vis.layers.padding import normalize, rescaled, squash_to
 from vis.layers.prediction_heads import delta_box_head, prior_class_head
 from vis.layers.ranked_queries import RankedQueries, moved
 from vis.losses.group_loss import GroupLoss
@@ -25,7 +24,7 @@ from vis.models._contract import Model
 from vis.models._ranked_selection import RankedSelection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -51,6 +50,9 @@ class Config:
     antialias: bool = False
     """Whether frames that shrink are filtered; upstream does not since July 2026, but did when its
     weights were trained."""
+    scale_steps: int = 0
+    """In training each batch has a size of its own: both sides up to so many times
+    `patch * windows` smaller or larger; 5 as published."""
     grid: int = 26
     """Side in patches of the square that the position table is for."""
     windows: int = 1
@@ -122,6 +124,7 @@ class RFDETR(Model[RFDETROutput]):
         self.frames, self.classes = 1, config.classes
         self.input_size = (config.input_height, config.input_width)
         self.antialias, self.encoder_mask_conv = config.antialias, config.encoder_mask_conv
+        self.scale_steps, self.step = config.scale_steps, config.patch * config.windows
         self.selection = RankedSelection(config.keep or config.queries, config.repeat_queries)
         self.backbone, self.projector = backbone, projector
         self.queries, self.decoder = queries, decoder
@@ -140,17 +143,20 @@ class RFDETR(Model[RFDETROutput]):
         self.check_single(clip)
         assert self.input_size is not None
         x = squash_to(clip.frames[:, 0], clip.sizes, self.input_size, antialias=self.antialias)
+        if self.training and self.scale_steps:
+            x = rescaled(x, self.step, self.scale_steps)
         x = normalize(x, None, self.class_head.weight.dtype)
         features = self.projector(self.backbone(x))
-        queries = self.queries(_memory(features))
+        memory = Memory.of_map(features)
+        queries = self.queries(memory)
         state, states = queries.state, []
         for layer in self.decoder:
             state = layer(
-                state, queries.positions, queries.references, _memory(features),
+                state, queries.positions, queries.references, memory,
                 groups=queries.groups,
             )  # fmt: skip
             states.append(state)
-        maps = self.mask_head(features, self.input_size)
+        maps = self.mask_head(features, (x.shape[2], x.shape[3]))
         encoder = self._encoder(queries.selection, maps[0]) if self.training else None
         # In use only the last layer is read.
         pairs = list(zip(states, maps[1:], strict=True))[0 if self.training else -1 :]
@@ -180,6 +186,21 @@ class RFDETR(Model[RFDETROutput]):
         """
         del clip
         return self.selection(output, self.class_names)
+
+    def completed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights that it is to start from, as they are.
+
+        Raises:
+            DataError: they are of another grid, which nearly always has other windows, too.
+        """
+        own = self.backbone.positions
+        if (count := tensors.get("backbone.positions", own).shape[1]) != own.shape[1]:
+            side = round((count - 1) ** 0.5)
+            raise DataError(
+                f"its positions are of {side} x {side} patches, the model's are not",
+                remedy=f"Set model.grid to {side}, and model.windows as it was trained with.",
+            )
+        return dict(tensors)
 
     def shard_blocks(self) -> Iterator[nn.Module]:
         """Parts that are whole only while they compute; see `Model`."""
@@ -250,20 +271,12 @@ def build(config: Config) -> RFDETR:
     ).with_config(config)
 
 
-def _memory(features: Tensor) -> Memory:
-    """A map `[B C h w]` as the only level, all of it content."""
-    return Memory(
-        rearrange(features, "b c h w -> b (h w) c"),
-        [(features.shape[2], features.shape[3])],
-        None,
-        features.new_ones(len(features), 1, 2),
-    )
-
-
 def _check(config: Config) -> None:
     check_counts(config, "classes input_height input_width grid windows patch backbone_width")
     check_counts(config, "backbone_depth backbone_heads d_model queries groups num_heads")
     check_counts(config, "cross_heads points decoder_layers ffn_dim keep")
+    if config.scale_steps < 0:
+        raise UsageError(f"scale_steps is {config.scale_steps}, it must be at least 0")
     step = config.patch * config.windows
     for name in ("input_height", "input_width"):
         pixels = getattr(config, name)

@@ -31,7 +31,7 @@ def assemble(
     # copied before anything is sharded or wrapped: a sharded model has no whole parameters to fill
     template = deepcopy(model).eval() if shared else None
     loss_module = LossModule(model.to(ranks.device), training.precision)
-    ema = averaged(model, training.ema_decay)
+    ema = averaged(model, training.ema_decay, training.ema_warmup)
     if shared:
         # sharded like the model, as a step of the average needs both values in one place
         if ema is not None:

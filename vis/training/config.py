@@ -41,6 +41,8 @@ class Optimisation:
     such as `sampling_offsets: 0.1`. Where several fit, all count; what fits nothing is refused."""
     weight_decay: Amount = 1e-4
     """Decoupled from the gradient in adamw, a part of it in sgd."""
+    decay_factors: dict[str, Amount] = field(default_factory=dict)
+    """Words of names as in `lr_factors`: factor of the weight decay."""
     decay_norms: bool = True
     """Whether scales, shifts and biases decay too."""
     decay_biases: bool | None = None
@@ -86,6 +88,8 @@ class Training:
     """Compute layers again on the way back instead of keeping them: less memory, slower."""
     ema_decay: ClosedUnitInterval = 0.0
     """Decay of a moving average of the parameters, such as 0.999; 0 for none."""
+    ema_warmup: NonNegativeInt = 0
+    """Steps in which it rises: in step n it is `ema_decay` times 1 - exp(-n / ema_warmup)."""
     non_finite: Literal["stop", "skip"] = "stop"
     """At a loss or gradient that is not finite: stop, or leave the step out."""
     on_oom: Literal["stop", "microbatch"] = "stop"

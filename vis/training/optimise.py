@@ -40,21 +40,23 @@ def parameter_groups(model: nn.Module, settings: Optimisation) -> list[dict[str,
     tables of relative positions do not. A rate or factor of 0 freezes.
 
     Raises:
-        UsageError: nothing would be trained, or a part of names in `lr_factors` is no parameter's.
+        UsageError: nothing would be trained, or a part of names in `lr_factors` or `decay_factors`
+            is no parameter's.
     """
-    _check_parts(model, settings)
+    for option in ("lr_factors", "decay_factors"):
+        _check_parts(model, option, getattr(settings, option))
     sparing = _undecayed(model, settings)
     groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         lr = settings.backbone_lr if name.startswith(BACKBONE) else settings.lr
-        # a product, so that the order in which the factors are written does not matter
-        lr *= math.prod(factor for part, factor in settings.lr_factors.items() if _fits(part, name))
+        lr *= _factor(settings.lr_factors, name)
         if not lr:
             # frozen, not stepped by 0: no gradient, no memory of the optimiser, no weight decay
             parameter.requires_grad_(False)
         if not parameter.requires_grad:
             continue
-        weight_decay = 0.0 if name in sparing else settings.weight_decay
+        weight_decay = settings.weight_decay * _factor(settings.decay_factors, name)
+        weight_decay = 0.0 if name in sparing else weight_decay
         fresh = {"params": [], "names": [], "lr": lr, "base": lr, "weight_decay": weight_decay}
         # the optimiser works on a group at once, and cannot where one is shared and another not
         group = groups.setdefault((lr, weight_decay, local(parameter) is parameter), fresh)
@@ -148,16 +150,21 @@ def _parameters(optimiser: torch.optim.Optimizer) -> dict[str, nn.Parameter]:
     }
 
 
-def _check_parts(model: nn.Module, settings: Optimisation) -> None:
+def _check_parts(model: nn.Module, option: str, factors: Mapping[str, float]) -> None:
     names = [name for name, _ in model.named_parameters()]
-    for part in settings.lr_factors:
+    for part in factors:
         if not any(_fits(part, name) for name in names):
             words = sorted({word for name in names for word in name.split(".")})
             near = difflib.get_close_matches(part, words)
             raise UsageError(
-                f"optimisation.lr_factors.{part}: no parameter of the model has such a name",
+                f"optimisation.{option}.{part}: no parameter of the model has such a name",
                 remedy=f"Did you mean {' or '.join(near)}?" if near else f"One is {names[-1]}.",
             )
+
+
+def _factor(factors: Mapping[str, float], name: str) -> float:
+    # a product, so that the order in which the factors are written does not matter
+    return math.prod(factor for part, factor in factors.items() if _fits(part, name))
 
 
 def _fits(part: str, name: str) -> bool:

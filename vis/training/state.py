@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -192,14 +193,24 @@ class State:
         }
 
 
-def averaged(model: nn.Module, ema_decay: float) -> AveragedModel | None:
-    """A moving average of the model's parameters, beginning with the first step; None at 0."""
+def averaged(model: nn.Module, ema_decay: float, ema_warmup: int = 0) -> AveragedModel | None:
+    """A moving average of the model's parameters, beginning with the first step; None at 0.
+
+    Args:
+        model: whose parameters are averaged.
+        ema_decay: of the average.
+        ema_warmup: steps in which it rises to that, so that the start is soon forgotten.
+    """
     if not ema_decay:
         return None
-    move = get_ema_multi_avg_fn(ema_decay)  # type: ignore[no-untyped-call]
 
     def moving(averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
-        move([local(x) for x in averages], [local(x) for x in values], count)
+        del count  # a copy on the device, which would have to be waited for
+        step = 1 + int(ema.n_averaged)
+        risen = ema_decay * (1 - math.exp(-step / ema_warmup)) if ema_warmup else ema_decay
+        get_ema_multi_avg_fn(risen)(  # type: ignore[no-untyped-call]
+            [local(x) for x in averages], [local(x) for x in values], step
+        )
 
     ema = AveragedModel(model, multi_avg_fn=moving)
     # it only follows: no gradients, and nothing for an optimiser
