@@ -151,17 +151,22 @@ def _deformable_claims(config: Config) -> list[Claim]:
 
 
 def _untied(config: Config, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The decoder's second name of each head, where a refining model's file has one of the two."""
+    """All heads of a refining model under both of their names; files keep one name of tied ones."""
     if not truth(config, "with_box_refine"):
         return tensors
     inner = "transformer.decoder."
     kinds = ("class_embed.", "bbox_embed.") if truth(config, "two_stage") else ("bbox_embed.",)
     names = {n.removeprefix(inner) for n in tensors if n.removeprefix(inner).startswith(kinds)}
     for name in names:
-        one, other = tensors.get(name), tensors.get(inner + name)
-        tensor = one if one is not None else other
-        assert tensor is not None
-        tensors = {name: tensor, inner + name: tensor if other is None else other} | tensors
+        for one, other in ((name, inner + name), (inner + name, name)):
+            if one not in tensors:
+                tensors = tensors | {one: tensors[other]}
+    shared = {n: t for n, t in tensors.items() if n.startswith("class_embed.0.")}
+    if not any(name.startswith("class_embed.1.") for name in tensors):
+        # transformers 5 ties the class heads of a model that refines in one stage
+        layers = whole_number(config, "decoder_layers", 6)
+        for layer in range(1, layers):
+            tensors |= {n.replace(".0.", f".{layer}.", 1): t for n, t in shared.items()}
     return tensors
 
 
