@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vis.backbones.swin import SWINS
 from vis.errors import DataError
 from vis.weights.converters._hub import DETECTRON, own_resnet, resnet_claim
-from vis.weights.hub_form import Claim, HubForm, refuse, told, whole_number
+from vis.weights.hub_form import Claim, HubForm, refuse, stated_by_shapes, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +133,7 @@ def _claims(config: Config) -> list[Claim]:
         # the first prediction, of the queries before any layer, counts there
         Claim("decoder_layers", layers, "depth", layers - 1),
         *_backbone(config.get("backbone_config")),
-        *told(config, shapes),
+        *stated_by_shapes(config, shapes),
     ]
 
 
