@@ -217,6 +217,8 @@ def test_missing_and_extra_tensors_are_named(changed: Changed):
         load({"detr.extra": torch.zeros(1)})
     with pytest.raises(DataError, match=r"1 missing: projection\.bias"):
         load({"detr.model.input_projection.bias": None})
+    with pytest.raises(DataError, match="save_original_format"):
+        load({"detr.model.encoder.layers.0.self_attn.o_proj.weight": torch.zeros(1)})
     # what early versions wrote beside frozen norms
     counter = "detr.model.backbone.conv_encoder.model.bn1.num_batches_tracked"
     assert load({counter: torch.tensor(0)}).name == "detr"

@@ -17,7 +17,7 @@ from vis.weights.files import KEY, ModelMetadata, save
 from vis.weights.graph_file import looks_like_graph, read_graph
 from vis.weights.hub import Fetched, fetched_from
 from vis.weights.hub_folder import WEIGHTS, is_hub_folder, read_hub_folder
-from vis.weights.hub_settings import arguments_of, check_kind, label_names, settled
+from vis.weights.hub_settings import arguments_of, check_kind, check_names, label_names, settled
 from vis.weights.pickle_allow_list import Record
 from vis.weights.preprocessor import read_preprocessor
 from vis.weights.rename import BACKBONE, published_names, rename
@@ -142,6 +142,8 @@ def read_model(
     fetched = source if isinstance(source, Fetched) else fetched_from(source)
     published = read_foreign(fetched.path)
     try:
+        if published.hub is not None:
+            check_names(published.tensors)
         name = family or converters.family_of(published.tensors)
         if name is None:
             raise _unknown(published)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vis.weights.converters._hub import TORCHVISION, detr_backbone, own_resnet
+from vis.weights.converters._hub import TORCHVISION, check_width, detr_backbone, own_resnet
 from vis.weights.hub_form import (
     Claim,
     HubForm,
@@ -180,6 +180,7 @@ def _deformable_claims(config: Config) -> list[Claim]:
             "num_channels": (3,),
         },
     )
+    check_width(config, "d_model")
     heads = equal_pair(config, "encoder_attention_heads", "decoder_attention_heads", 8)
     points = equal_pair(config, "encoder_n_points", "decoder_n_points", 4)
     refine, two_stage = truth(config, "with_box_refine"), truth(config, "two_stage")
