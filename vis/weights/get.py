@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from vis.weights.catalogue import Entry
 
 
+_NO_HASH = (
+    "Give --sha256, or accept that with --unverified: what is found is written down and checked"
+    " from then on."
+)
+
+
 def place_of(model: Entry) -> Path:
     """Where a model is, or will be."""
     return shipped_file() if model.ships else weights_folder() / f"{model.name}.safetensors"
@@ -74,8 +80,7 @@ def get(
     if not stated and not unverified:
         raise UsageError(
             f"nobody states the hash of {name}, so that a wrong file could not be told",
-            remedy="Give --sha256, or accept that with --unverified: what is found is written down"
-            " and checked from then on.",
+            remedy=_NO_HASH,
         )
     if file is not None:
         _keep(model, Path(file), _checked(Path(file), stated, model), place)
