@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn.functional import pad
-from torchvision.transforms.v2 import functional
+from torchvision.transforms.v2 import InterpolationMode, functional
 
 from vis.ops.rle import decode_box
 from vis.records import ClipTargets
@@ -70,11 +70,14 @@ def flipped(clip: RawClip) -> RawClip:
     return replace(clip, frames=frames, columns=clip.columns[::-1])
 
 
-def resized(clip: RawClip, height: int, width: int, *, antialias: bool = True) -> RawClip:
-    """At another size: pixels bilinear, masks by the nearest pixel's centre."""
+def resized(
+    clip: RawClip, height: int, width: int, *, antialias: bool = True, bicubic: bool = False
+) -> RawClip:
+    """At another size: pixels bilinear or bicubic, masks by the nearest pixel's centre."""
     if (height, width) == clip.size:
         return clip
-    frames = functional.resize(clip.frames, [height, width], antialias=antialias)
+    way = InterpolationMode.BICUBIC if bicubic else InterpolationMode.BILINEAR
+    frames = functional.resize(clip.frames, [height, width], way, antialias=antialias)
     # masks are not resized but read at other rows and columns, so that their edges stay sharp
     rows, columns = _nearest(clip.rows, height), _nearest(clip.columns, width)
     return replace(clip, frames=frames, rows=rows, columns=columns)

@@ -46,6 +46,11 @@ class OnnxModel(Model[list[Fields]]):
         self.model = model.eval()
         self.config, self.frames, self.size = model.config, model.frames, model.size
         self.class_names, self.is_semantic = model.class_names, model.is_semantic
+        self.input_size, self.antialias, self.pixels = (
+            model.input_size,
+            model.antialias,
+            model.pixels,
+        )
         self._folder, self._key = folder, key
         self._sessions: dict[tuple[int, int], Any] = {}
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Precision = Literal["fp32", "bf16", "fp16"]
 Linking = Literal["masks", "queries"]
 Engine = Literal["torch", "onnx"]
+Preprocess = Literal["paper", "hub"]
 
 THRESHOLD = 0.3
 """Score from which objects are written, where nobody says otherwise."""
@@ -34,6 +35,9 @@ class ModelOptions:
     size: int | None = None
     """Pixels of the short side that the model sees; without it, those it was trained for, else 360.
     The long side has at most 16 / 9 of it."""
+    preprocess: Preprocess = "paper"
+    """Whose size of the frames: the paper's, or what the preprocessor beside weights of the hub
+    states, which may squeeze frames to a square."""
     precision: Precision = "fp32"
     """Of the model's numbers; half precision is faster on a GPU."""
     engine: Engine = "torch"
@@ -50,6 +54,9 @@ class ModelOptions:
         check_one_of("engine", self.engine, get_args(Engine))
         if self.engine == "onnx" and self.precision != "fp32":
             raise UsageError("the engine onnx computes in fp32", remedy="Leave precision out.")
+        check_one_of("preprocess", self.preprocess, get_args(Preprocess))
+        if self.preprocess == "hub" and self.size is not None:
+            raise UsageError("size and preprocess hub are given", remedy="Give one of them.")
         for name in ("window", "stride", "size"):
             check_positive(name, getattr(self, name))
 

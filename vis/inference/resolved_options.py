@@ -6,13 +6,14 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from vis.datasets.config import Resize
+from vis.datasets import config as usual
 from vis.errors import DeviceError, UsageError
 from vis.export.engine import OnnxModel
 from vis.inference.cuts import CutDetector, Memory
 from vis.inference.model_classes import indices_of, model_sha256, names_of
 from vis.inference.predictor import Predictor, device_of
 from vis.inference.session import TrackerSession
+from vis.models._pixels import Resize
 from vis.tracking import Config
 from vis.tracking.windows import check_plan
 from vis.weights.fetch import weights_folder
@@ -28,7 +29,8 @@ MIN_LENGTH_OF_FRAMES = 5
 brief, those of a model of clips are not."""
 MAX_EVERY_OF_CUTS = 2
 """Frames from one that is seen to the next, up to which a cut is told from motion."""
-_SHORT, _LONGEST = Resize().short[0], Resize().longest or 640
+_SHORT, _LONGEST = usual.Resize().short[0], usual.Resize().longest or 640
+BICUBIC = "bicubic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,11 @@ class ResolvedOptions:
     tracker: Config
     is_semantic: bool = False
     """Whether the model says regions of classes, not objects."""
+    height: int | None = None
+    """Pixels that frames are squeezed to, with `width`; `short` and `longest` do not count then."""
+    width: int | None = None
+    resample: str | None = None
+    """How frames are resized, where not bilinear."""
     cuts: bool = True
     """Whether hard cuts end all identities; that of a region is its class, always."""
 
@@ -75,6 +82,10 @@ class ResolvedOptions:
             length=self.window,
             short=self.short,
             longest=self.longest,
+            squeezed=None
+            if self.height is None or self.width is None
+            else (self.height, self.width),
+            bicubic=self.resample == BICUBIC,
             device=where,
             precision=self.precision,
         )
@@ -134,6 +145,8 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
             f"a size is given, but this model squashes every frame to {width} x {height}",
             remedy="Leave size out; the model's settings input_height and input_width say it.",
         )
+    resize = _resize_of(model) if options.preprocess == "hub" else Resize(short=short)
+    short = resize.short or short
     _check_linking(options, model)
     config = options.tracker or tracker_for(options.threshold, options.linking)
     usual = MIN_LENGTH_OF_FRAMES if window == 1 and not model.is_semantic else 1
@@ -143,7 +156,10 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         stride=stride,
         short=short,
         # the proportion of training, so that a wide film does not outgrow what the model has seen
-        longest=round(short * _LONGEST / _SHORT),
+        longest=resize.longest or round(short * _LONGEST / _SHORT),
+        height=resize.height,
+        width=resize.width,
+        resample=BICUBIC if resize.bicubic else None,
         precision=options.precision,
         engine=options.engine,
         every=options.every,
@@ -153,6 +169,20 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         is_semantic=model.is_semantic,
         cuts=options.cuts and options.every <= MAX_EVERY_OF_CUTS and not model.is_semantic,
     )
+
+
+def _resize_of(model: Model[Any]) -> Resize:
+    """What the preprocessor beside the model's weights states.
+
+    Raises:
+        UsageError: there was none, or it states no size.
+    """
+    if model.pixels.resize is None:
+        raise UsageError(
+            "the model's weights came with no preprocessor that states a size",
+            remedy="Leave preprocess out; size sets another short side.",
+        )
+    return model.pixels.resize
 
 
 def _check_linking(options: TrackOptions, model: Model[Any]) -> None:
