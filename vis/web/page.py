@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import traceback
 from collections.abc import Iterator  # noqa: TC003  gradio resolves the types of its handlers
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,10 @@ from vis.web.work import NEEDED, StoppedError, Watcher, track_upload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from vis.models import Model
     from vis.web.sessions import Session, Sessions
-    from vis.web.work import Limits, Tracked
+    from vis.web.work import Limits
 
 WAITING = 16
 """Jobs that wait at most."""
@@ -60,36 +60,43 @@ class Page:
     ) -> None:
         self._sessions, self._models, self._cookie = sessions, models, cookie
         self._device, self._limits = device, limits
-        # gradio forgets a cancelled job before its thread has stopped
-        self._turn = threading.Lock()
+        # one thread: gradio takes the next job before the thread of a cancelled one has stopped
+        self._worker = ThreadPoolExecutor(1)
 
     def blocks(self) -> Any:
         """The gradio page."""
         hint = _HINT.format(megabytes=self._limits.megabytes, seconds=self._limits.seconds)
         first = next(iter(self._models))
         with gradio.Blocks(title="vis", analytics_enabled=False, fill_width=True) as blocks:
-            gradio.HTML(f"<h1 class='vis-title'>vis</h1><p class='vis-soft'>{_TITLE}</p>")
+            _html(f"<h1 class='vis-title'>vis</h1><p class='vis-soft'>{_TITLE}</p>")
             with gradio.Row():
                 with gradio.Column(scale=3):
                     video = gradio.Video(
-                        label="Video", sources=["upload", "webcam"], height=320, elem_id="upload"
+                        label="Video", sources=["upload", "webcam"], height=380, elem_id="upload"
                     )
-                    gradio.HTML(f"<p class='vis-soft'>{hint}</p>")
+                    _html(f"<p class='vis-soft'>{hint}</p>")
                 with gradio.Column(scale=2, min_width=280):
                     picks = self._picks(first)
                     start = gradio.Button("Track", variant="primary", elem_id="track")
                     cancel = gradio.Button("Cancel", visible=False, elem_id="cancel")
-            state = gradio.HTML(elem_id="state")
-            output = gradio.HTML(elem_id="result")
+            state = _html(elem_id="state")
+            output = _html(elem_id="result")
             key = gradio.Textbox(visible=False)
             buttons = [start, cancel]
             video.change(None, [video], [key], js=_KEY_OF_VIDEO)
             picks[0].change(self._classes, [picks[0]], [picks[1]], api_name=False)
-            job = start.click(_begun, None, [*buttons, state, output]).then(
-                self.track, [key, *picks], [state, output], concurrency_limit=1
+            job = start.click(_running, None, [*buttons, state, output]).then(
+                self.track,
+                [key, *picks],
+                [state, output],
+                concurrency_limit=1,
+                show_progress="minimal",
+                show_progress_on=state,
             )
-            job.then(_ended, None, buttons)
+            job.then(_idle, None, buttons)
             cancel.click(self.cancel, None, [*buttons, state], cancels=[job])
+            # with it a page keeps a connection open, whose end tells that the page was closed
+            blocks.unload(lambda: None)
         # each event has a queue of its own; the small ones wait for nobody
         blocks.queue(max_size=WAITING, api_open=False, default_concurrency_limit=None)
         return blocks
@@ -144,7 +151,7 @@ class Page:
             options = TrackOptions(classes=tuple(classes or ()) or None, threshold=threshold)
             if model not in self._models:
                 raise UsageError("there is no such model", remedy="Pick one of the list.")
-            with self._turn, self._sessions.busy(session):
+            with self._sessions.busy(session):
                 session.stop.clear()
                 yield from self._job(session, key, self._models[model], options, kinds)
         except StoppedError:
@@ -161,7 +168,7 @@ class Page:
         session = self._sessions.find(request.cookies.get(self._cookie))
         if session is not None:
             session.stop.set()
-        return (*_ended(), notice("Cancelled."))
+        return (*_idle(), notice("Cancelled."))
 
     def _job(
         self,
@@ -175,49 +182,34 @@ class Page:
         if upload is None:
             raise UsageError("there is no video", remedy="Drop one, or record one.")
         session.drop("results")
-        watcher = Watcher(session.stop)
-        done: list[Tracked | Exception] = []
-
-        def work(folder: Path) -> None:
-            try:
-                done.append(
-                    track_upload(
-                        upload,
-                        folder,
-                        model,
-                        options=options,
-                        kinds=kinds,
-                        device=self._device,
-                        limits=self._limits,
-                        watcher=watcher,
-                    )
-                )
-            except Exception as error:  # noqa: BLE001  raised again where the visitor waits
-                done.append(error)
-
-        thread = threading.Thread(target=work, args=[session.new_folder("results")])
-        start = monotonic()
-        thread.start()
+        watcher, start = Watcher(session.stop), monotonic()
+        work = partial(
+            track_upload, options=options, kinds=kinds, device=self._device, limits=self._limits
+        )
+        folder = session.new_folder("results")
+        job = self._worker.submit(work, upload, folder, model, watcher=watcher)
         try:
-            while thread.is_alive():
+            while not wait([job], _STEP).done:
                 yield progress(len(watcher.times), watcher.total, monotonic() - start), ""
-                thread.join(_STEP)
         finally:
             # the generator is closed where the visitor cancels: nothing of the job shall be left
-            if thread.is_alive():
+            if not job.done():
                 session.stop.set()
-                thread.join()
-            if not done or isinstance(done[0], Exception):
+                wait([job])
+            if job.exception() is not None:
                 session.drop("results")
-        if isinstance(done[0], Exception):
-            raise done[0]
-        yield "", results(done[0], lambda path, name: f"file/{session.store(path, name)}")
+        yield "", results(job.result(), lambda path, name: f"file/{session.store(path, name)}")
 
 
-def _begun() -> tuple[Any, Any, str, str]:
+def _html(*value: str, **settings: Any) -> Any:
+    # gradio's own look of tables and buttons is that of a text, not of a tool
+    return gradio.HTML(*value, apply_default_css=False, padding=False, **settings)
+
+
+def _running() -> tuple[Any, Any, str, str]:
     waiting = notice("Waiting for the jobs of others …")
     return gradio.update(visible=False), gradio.update(visible=True), waiting, ""
 
 
-def _ended() -> tuple[Any, Any]:
+def _idle() -> tuple[Any, Any]:
     return gradio.update(visible=True), gradio.update(visible=False)

@@ -42,8 +42,9 @@ def results(tracked: Tracked, address: Callable[[Path, str], str]) -> Markup:
     objects = lanes(tracked.outputs["csv"], sorted(tracked.times))
     parts = [_summary(tracked), _films(tracked, address)]
     if objects:
-        parts += [timeline(objects[:_ROWS], bounds), _table(tracked, objects, bounds)]
-    parts.append(_downloads(tracked, address))
+        parts += [tag("h2", "Timeline"), timeline(objects[:_ROWS], bounds)]
+        parts += [tag("h2", "Objects"), _table(tracked, objects, bounds)]
+    parts += [tag("h2", "Downloads"), _downloads(tracked, address)]
     index = {"edges": [round(bound, 6) for bound in bounds], "frames": sorted(tracked.times)}
     return tag("div", *parts, class_="vis-result", data_index=json.dumps(index))
 
@@ -51,10 +52,10 @@ def results(tracked: Tracked, address: Callable[[Path, str], str]) -> Markup:
 def _summary(tracked: Tracked) -> Markup:
     counts = by_class(tracked.job.sightings, tracked.job.names)
     listed = ", ".join(f"{number} × {name}" for name, number in counts.items())
-    found = listed or "no objects at this threshold; a lower one shows weaker ones"
+    text = listed or "no objects at this threshold; a lower one shows weaker ones"
     rate = tracked.job.frames / tracked.job.seconds if tracked.job.seconds else 0
     work = tag("span", f"{tracked.job.frames} frames, {rate:.1f} a second", class_="vis-soft")
-    lines = [tag("p", tag("strong", found), " ", work, class_="vis-summary")]
+    lines = [tag("p", tag("strong", text), " ", work, class_="vis-summary")]
     if tracked.report.problems:
         damage = "; ".join(str(problem) for problem in tracked.report.problems)
         lines.append(tag("p", f"{tracked.upload.name} is damaged: {damage}", class_="vis-warning"))
@@ -102,8 +103,9 @@ def _downloads(tracked: Tracked, address: Callable[[Path, str], str]) -> Markup:
     links = []
     for kind, path in tracked.outputs.items():
         name = f"{stem}-{path.name}"
-        size = f"{path.stat().st_size / 1e6:.1f} MB"
-        text = [KINDS[kind], tag("span", size, class_="vis-soft")]
+        size = path.stat().st_size
+        size_text = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+        text = [KINDS[kind], tag("span", size_text, class_="vis-soft")]
         links.append(tag("a", *text, href=address(path, name), download=name, class_="vis-link"))
     return tag("nav", *links, class_="vis-links", aria_label="Downloads")
 
