@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator  # noqa: TC003  gradio resolves the types of its handlers
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import gradio
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vis.models import Model
     from vis.web.sessions import Session, Sessions
-    from vis.web.work import Limits
+    from vis.web.work import Limits, Tracked
 
 WAITING = 16
 """Jobs that wait at most."""
@@ -60,8 +60,9 @@ class Page:
     ) -> None:
         self._sessions, self._models, self._cookie = sessions, models, cookie
         self._device, self._limits = device, limits
-        # one thread: gradio takes the next job before the thread of a cancelled one has stopped
         self._worker = ThreadPoolExecutor(1)
+        self._jobs: list[Future[Tracked]] = []
+        """That run or wait, in order."""
 
     def blocks(self) -> Any:
         """The gradio page."""
@@ -72,7 +73,7 @@ class Page:
             with gradio.Row():
                 with gradio.Column(scale=3):
                     video = gradio.Video(
-                        label="Video", sources=["upload", "webcam"], height=380, elem_id="upload"
+                        label="Video", sources=["upload", "webcam"], elem_id="upload"
                     )
                     _html(f"<p class='vis-soft'>{hint}</p>")
                 with gradio.Column(scale=2, min_width=280):
@@ -85,20 +86,18 @@ class Page:
             buttons = [start, cancel]
             video.change(None, [video], [key], js=_KEY_OF_VIDEO)
             picks[0].change(self._classes, [picks[0]], [picks[1]], api_name=False)
-            job = start.click(_running, None, [*buttons, state, output]).then(
+            job = start.click(_running, None, [*buttons, output]).then(
                 self.track,
                 [key, *picks],
                 [state, output],
-                concurrency_limit=1,
-                show_progress="minimal",
-                show_progress_on=state,
+                show_progress="hidden",
             )
             job.then(_idle, None, buttons)
             cancel.click(self.cancel, None, [*buttons, state], cancels=[job])
             # with it a page keeps a connection open, whose end tells that the page was closed
             blocks.unload(lambda: None)
-        # each event has a queue of its own; the small ones wait for nobody
-        blocks.queue(max_size=WAITING, api_open=False, default_concurrency_limit=None)
+        # the jobs wait in the line of the page, which can tell their places
+        blocks.queue(api_open=False, default_concurrency_limit=None)
         return blocks
 
     def _picks(self, first: str) -> list[Any]:
@@ -151,9 +150,7 @@ class Page:
             options = TrackOptions(classes=tuple(classes or ()) or None, threshold=threshold)
             if model not in self._models:
                 raise UsageError("there is no such model", remedy="Pick one of the list.")
-            with self._sessions.busy(session):
-                session.stop.clear()
-                yield from self._job(session, key, self._models[model], options, kinds)
+            yield from self._job(session, key, self._models[model], options, kinds)
         except StoppedError:
             yield notice("Cancelled."), ""
         except VisError as error:
@@ -181,24 +178,39 @@ class Page:
         upload = session.files.get(key)
         if upload is None:
             raise UsageError("there is no video", remedy="Drop one, or record one.")
+        if session.is_busy:
+            raise UsageError("your last job has not stopped yet", remedy="Try again in a moment.")
+        if len(self._jobs) > WAITING:
+            raise UsageError(f"{WAITING} jobs wait already", remedy="Come back later.")
+        session.stop.clear()
         session.drop("results")
-        watcher, start = Watcher(session.stop), monotonic()
+        watcher = Watcher(session.stop)
         work = partial(
             track_upload, options=options, kinds=kinds, device=self._device, limits=self._limits
         )
         folder = session.new_folder("results")
+        busy = ExitStack()
+        busy.enter_context(self._sessions.busy(session))
         job = self._worker.submit(work, upload, folder, model, watcher=watcher)
+        self._jobs.append(job)
+        job.add_done_callback(lambda job: self._end(session, job, busy))
         try:
             while not wait([job], _STEP).done:
-                yield progress(len(watcher.times), watcher.total, monotonic() - start), ""
+                line = list(self._jobs)  # other threads take theirs out
+                yield progress(watcher, line.index(job) if job in line else 0), ""
         finally:
-            # the generator is closed where the visitor cancels: nothing of the job shall be left
+            # closed where the visitor cancels; whoever closes must not wait for the job
             if not job.done():
                 session.stop.set()
-                wait([job])
-            if job.exception() is not None:
-                session.drop("results")
+                job.cancel()
         yield "", results(job.result(), lambda path, name: f"file/{session.store(path, name)}")
+
+    def _end(self, session: Session, job: Future[Tracked], busy: ExitStack) -> None:
+        """A job that did not come to its end leaves nothing."""
+        self._jobs.remove(job)
+        if job.cancelled() or job.exception() is not None:
+            session.drop("results")
+        busy.close()
 
 
 def _html(*value: str, **settings: Any) -> Any:
@@ -206,9 +218,8 @@ def _html(*value: str, **settings: Any) -> Any:
     return gradio.HTML(*value, apply_default_css=False, padding=False, **settings)
 
 
-def _running() -> tuple[Any, Any, str, str]:
-    waiting = notice("Waiting for the jobs of others …")
-    return gradio.update(visible=False), gradio.update(visible=True), waiting, ""
+def _running() -> tuple[Any, Any, str]:
+    return gradio.update(visible=False), gradio.update(visible=True), ""
 
 
 def _idle() -> tuple[Any, Any]:

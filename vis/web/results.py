@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vis.web.timeline import Lane
-    from vis.web.work import Tracked
+    from vis.web.work import Tracked, Watcher
 
 KINDS = {
     "video": "annotated video",
@@ -110,12 +110,19 @@ def _downloads(tracked: Tracked, address: Callable[[Path, str], str]) -> Markup:
     return tag("nav", *links, class_="vis-links", aria_label="Downloads")
 
 
-def progress(done: int, total: int, seconds: float) -> Markup:
-    """HTML of a running job: a bar and how long it still takes."""
+def progress(watcher: Watcher, before: int) -> Markup:
+    """HTML of a job: its place among those that wait, or how far it is.
+
+    Args:
+        watcher: of the job.
+        before: jobs that come first.
+    """
+    if before:
+        return notice(f"Waiting: {before} before yours.")
+    done, total = len(watcher.times), watcher.total
     if not total:
-        return tag("p", "Checking the video …", class_="vis-state", role="status")
-    left = seconds / done * (total - done) if done else 0
-    rest = f", about {left:.0f} s to go" if done > 1 else ""
+        return notice("Checking the video …")
+    rest = f", about {watcher.seconds / done * (total - done):.0f} s to go" if done > 1 else ""
     bar = tag("progress", value=min(done, total), max=total, aria_label="Frames done")
     return tag("div", bar, tag("p", f"{done} of {total} frames{rest}"), class_="vis-state")
 

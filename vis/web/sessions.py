@@ -61,10 +61,11 @@ class Session:
         shutil.rmtree(folder, ignore_errors=True)
 
     def new_folder(self, kind: str) -> Path:
-        """An empty folder in the subfolder `kind`, which other visitors' programs cannot read."""
-        parent = self.folder / kind
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=parent))
+        """An empty folder in the subfolder `kind`, which no other user of the machine can read."""
+        # one after the other: of `parents` Python makes none but the last private
+        for folder in (self.folder, self.folder / kind):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=self.folder / kind))
 
 
 class Sessions:

@@ -6,6 +6,7 @@ import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import VideoError, VisError
@@ -64,9 +65,9 @@ class Watcher:
     """Counts the frames that are written, and stops the job that is no longer wanted."""
 
     def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
+        self._stop, self._start = stop, 0.0
         self.total = 0
-        """Frames that will come; 0 while the video is checked."""
+        """Frames that will come; 0 until the video is checked."""
         self.times: dict[int, float] = {}
         """Index of each frame that was written -> its time in seconds."""
 
@@ -87,6 +88,15 @@ class Watcher:
         """
         if self._stop.is_set():
             raise StoppedError
+
+    def begin(self, total: int) -> None:
+        """The frames come now."""
+        self.total, self._start = total, monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return monotonic() - self._start
 
     def close(self) -> None:
         """Nothing is open."""
@@ -127,9 +137,10 @@ def track_upload(
     job = Job(source, folder, kinds, video_name(upload.name))
     run_options = RunOptions(device=device, preview=watcher)
     try:
-        report = check_video(upload.path, limits)
         watcher.check()
-        watcher.total = -(-report.decoded // options.every)
+        report = check_video(upload.path, limits)
+        watcher.begin(-(-report.decoded // options.every))
+        watcher.check()
         [job_result] = track_all([job], model, options=options, run_options=run_options)
     except VisError as error:
         raise _renamed(error, upload) from error
