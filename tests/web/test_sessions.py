@@ -52,9 +52,7 @@ def test_a_new_upload_takes_the_place_of_the_last(sessions: Sessions):
     assert not (session.folder / "uploads").exists() and key not in session.files
 
 
-def test_files_go_with_the_last_page_but_survive_loading_it_anew(
-    sessions: Sessions, clock: Clock
-):
+def test_files_go_with_the_last_page_but_survive_loading_it_anew(sessions: Sessions, clock: Clock):
     secret, session, _ = with_file(sessions)
     with sessions.page(session):
         with sessions.page(session):

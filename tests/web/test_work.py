@@ -52,7 +52,9 @@ def test_every_format_can_be_had_and_folders_are_zip_files(upload, tmp_path):
 
 
 def test_the_page_of_a_result_escapes_names_and_has_no_path(upload, tmp_path):
-    page = results(go(upload, tmp_path / "out", ("json",)), lambda path, name: f"file/{path.suffix}")
+    page = results(
+        go(upload, tmp_path / "out", ("json",)), lambda path, name: f"file/{path.suffix}"
+    )
     assert str(tmp_path) not in page and "<b>" not in page
     assert page.count("<video") == 2 and page.count("<a ") == 3
     assert 'download="mum &amp; &quot;dad&quot; &lt;b&gt;-tracked.json"' in page
@@ -98,7 +100,13 @@ def test_a_job_that_is_cancelled_stops_at_the_next_frame(upload, tmp_path):
 
 def test_spans_are_frames_in_a_row_among_those_that_the_model_saw(tmp_path):
     path = tmp_path / "tracked.csv"
-    rows = [(0, 4, "cat", 9), (2, 4, "dog", 9), (2, 7, "cup", 0), (6, 4, "dog", 5), (6, 7, "cup", 3)]
+    rows = [
+        (0, 4, "cat", 9),
+        (2, 4, "dog", 9),
+        (2, 7, "cup", 0),
+        (6, 4, "dog", 5),
+        (6, 7, "cup", 3),
+    ]
     lines = [f"{frame},0,{key},{name},1,0,0,1,1,{area}" for frame, key, name, area in rows]
     path.write_text("\n".join(["frame,time,id,class,score,x,y,w,h,area", *lines]) + "\n")
     assert lanes(path, [0, 2, 4, 6]) == [

@@ -170,13 +170,20 @@ async def _plain_body(scope: Any, receive: Receive) -> bytes:
     """The body of an event, which holds no file: gradio would fetch what such a record names."""
     body: bytes = await Request(scope, _limited(receive, _FORM, "The request is too large.")).body()
     try:
-        data = json.loads(body)["data"]
-        flat = [part for one in data for part in (one if isinstance(one, list) else [one])]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise HTTPException(400, "This is no event of the page.") from None
-    if any(isinstance(part, dict | list) for part in flat):
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        event = None
+    if not isinstance(event, dict) or not _is_plain(event.get("data")):
         raise HTTPException(400, "This is no event of the page.")
     return body
+
+
+def _is_plain(data: object) -> bool:
+    """Whether it is a list of texts, numbers, and lists of these."""
+    if not isinstance(data, list):
+        return False
+    parts = [part for one in data for part in (one if isinstance(one, list) else [one])]
+    return not any(isinstance(part, dict | list) for part in parts)
 
 
 def _replay(body: bytes) -> Receive:

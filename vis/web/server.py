@@ -64,6 +64,8 @@ def serve(
     ):
         by_name = {Path(one).stem: load_model(one) for one in models or [DEFAULT]}
         bound = listener.getsockname()[1]
+        # gradio makes folders for files of its own there, which it never gets
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(root) / "gradio")
         with _sessions(Path(root) / "visitors") as sessions:
             app = application(
                 sessions, by_name, device=device, limits=limits, cookie=f"vis-{bound}"
@@ -142,6 +144,8 @@ def _listen(host: str, port: int) -> socket.socket:
             # the port of a server that has just ended; on Windows it would share a live one
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        # from now on requests wait, so that the address may be told
+        listener.listen()
     except (OSError, OverflowError) as error:
         listener.close()
         raise UsageError(
