@@ -48,7 +48,7 @@ setup(
         "ray": ["ray[data]>=2.60"],
         "supervision": ["supervision>=0.28,<1"],
         "tensorboard": ["tensorboard>=2.17"],
-        "web": ["gradio>=5.49,<7"],
+        "web": ["gradio>=6.31,<7"],  # 5 takes style and theme at another place
         "dev": [
             DECORD,
             "hypothesis>=6.100",

@@ -29,7 +29,8 @@ class Server:
     process: subprocess.Popen[str]
 
     def files(self) -> list[Path]:
-        return [path for path in self.folder.rglob("*") if path.is_file()]
+        # unlike rglob, walk bears with folders that go meanwhile
+        return [Path(place, name) for place, _, names in os.walk(self.folder) for name in names]
 
 
 @pytest.fixture(scope="session")

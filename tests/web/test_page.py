@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, wait_until
 from tests.web.conftest import FRAMES, Server
 
 MOST = PATIENCE * 1000
@@ -112,3 +112,15 @@ def test_of_two_visitors_one_waits_and_may_cancel(visit: Any, film: Path, server
     assert two.evaluate("document.documentElement.scrollWidth") == SIZES["phone"][0]
     assert two.get_attribute("video.vis-annotated", "src") != address
     assert f"{FRAMES} frames" in two.inner_text(".vis-summary")
+
+
+def test_a_job_that_is_cancelled_leaves_nothing(visit: Any, film: Path, server: Server):
+    page, before = visit(), set(server.files())
+    bring(page, film)
+    page.click("#track")
+    state(page, f"of {FRAMES} frames")
+    assert any(path.name.startswith("tracked") for path in set(server.files()) - before)
+    page.click("#cancel")
+    state(page, "Cancelled.")
+    wait_until(lambda: [one.name for one in set(server.files()) - before] == ["video.mp4"])
+    assert page.is_visible("#track") and not page.is_visible("#cancel")

@@ -34,7 +34,7 @@ _HINT = (
     "{megabytes} MB and {seconds} s at most. Files stay on this machine, are yours alone, and are"
     " removed when you close the page, or after an hour."
 )
-# the list of a browser's event has a file's key, never the file: gradio would copy that elsewhere
+# an event carries the key of a file, never gradio's record of it: gradio would copy what that names
 _KEY_OF_VIDEO = "video => video ? (video.path || (video.video || {}).path || '') : ''"
 
 

@@ -62,7 +62,10 @@ def serve(
         closing(_listen(host, port)) as listener,
         tempfile.TemporaryDirectory(prefix="vis-web-", ignore_cleanup_errors=True) as root,
     ):
-        by_name = {Path(one).stem: load_model(one) for one in models or [DEFAULT]}
+        names = models or [DEFAULT]
+        by_name = {Path(one).stem: load_model(one) for one in names}
+        if len(by_name) < len(names):
+            raise UsageError("two models have the same name", remedy="Rename one of the files.")
         bound = listener.getsockname()[1]
         # gradio makes folders for files of its own there, which it never gets
         os.environ["GRADIO_TEMP_DIR"] = str(Path(root) / "gradio")
