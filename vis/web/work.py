@@ -54,7 +54,8 @@ class Limits:
     @property
     def bytes(self) -> int:
         """Of a file, at most."""
-        return self.megabytes * 1_000_000
+        # as the browser's side of gradio counts, which says the limit again
+        return self.megabytes << 20
 
 
 class StoppedError(Exception):
