@@ -52,7 +52,7 @@ setup(
         "fiftyone": ["fiftyone>=1.3"],
         "supervision": ["supervision>=0.28,<1"],
         "tensorboard": ["tensorboard>=2.17"],
-        "web": ["gradio>=5.49,<7"],
+        "web": ["gradio>=6.31,<7"],  # 5 takes style and theme at another place
         "export": EXPORT,
         "dev": [
             *EXPORT,

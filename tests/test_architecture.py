@@ -30,7 +30,8 @@ RANKS = {
     "evaluation": 7,
     "jobs": 7,
     "training": 8,
-    "cli": 9,
+    "web": 9,
+    "cli": 10,
 }
 FILES = sorted(VIS.rglob("*.py"))
 

@@ -77,6 +77,7 @@ def test_an_unknown_name_is_an_attribute_error():
         ("import vis; vis.open_video", {"torch", "torchvision", "decord", "timm"}),
         ("import vis.cli; vis.cli.main(['draw', '--help'])", {"torch", "av"}),
         ("import vis.cli; vis.cli.main(['probe', '--help'])", {"torch", "av"}),
+        ("import vis.cli; vis.cli.main(['web', '--help'])", {"torch", "av", "gradio"}),
     ],
 )
 def test_what_is_not_needed_is_not_imported(code: str, unwanted: set[str]):

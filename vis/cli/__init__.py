@@ -46,6 +46,7 @@ COMMANDS = {
     "submit": "check results and write the zip that a test server takes",
     "track": "find, name and follow every object in videos",
     "train": "train a model, or go on with a run",
+    "web": "serve a page that tracks videos in the browser",
     "weights": "get or convert published weights, or tell what a weight file holds",
 }
 

@@ -1,0 +1,1 @@
+"""The page of `vis web`: videos in by browser, annotated videos and results out."""
