@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from parity_parts_dat import dat_attention
+from parity_parts_videomt import tiny_clip
 from torch import Tensor, nn
 
 from vis.backbones import resnet, swin
@@ -253,6 +254,7 @@ PARTS: dict[str, Callable[[Tensors, Tensors], dict[str, Any]]] = {
     "swin": swin_trunk,
     "criterion_video": criterion,
     "dat_pp": dat_attention,
+    "videomt_tiny": tiny_clip,
 }
 
 

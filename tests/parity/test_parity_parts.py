@@ -17,6 +17,7 @@ PARTS = {
     "resnet_d2_blocks": 1,
     "swin_100x90": 4,
     "criterion_video": 10,
+    "videomt_tiny_T3": 3,
 }
 
 

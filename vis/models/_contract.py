@@ -145,5 +145,5 @@ class OnlineModel(Model[Output]):
         """
 
     @abstractmethod
-    def slots(self, output: Output, clip: Clip) -> list[ClipPredictions]:
-        """All queries of each clip of the batch, in their order, with `slot_logits`."""
+    def query_predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
+        """All queries of each clip of the batch, in their order, with `query_logits`."""

@@ -112,7 +112,7 @@ class EoMT(Model[Output]):
             outside = None if padding is None else padding[rows // T]
             x = normalize(pixels[rows], outside, self.class_head.weight.dtype)
             parts.append(self.backbone(x))
-        return torch.cat(parts).unflatten(0, (B, T)), padded_size
+        return rearrange(torch.cat(parts), "(b t) n c -> b t n c", b=B), padded_size
 
     def _learned(self, batch: int) -> Tensor:
         return self.queries.weight.expand(batch, -1, -1)

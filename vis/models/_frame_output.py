@@ -37,9 +37,14 @@ class FrameParts(NamedTuple):
     @classmethod
     def of_clip(cls, frames: Sequence[FrameParts]) -> FrameParts:
         """Of all frames of a clip."""
-        *parts, features = zip(*frames, strict=True)
-        stacked = [torch.stack(part, dim=1) for part in parts]
-        return cls(*stacked, None if features[0] is None else torch.stack(features, dim=1))
+        features = [frame.mask_features for frame in frames if frame.mask_features is not None]
+        return cls(
+            torch.stack([frame.states for frame in frames], dim=1),
+            torch.stack([frame.logits for frame in frames], dim=1),
+            torch.stack([frame.mask_embeddings for frame in frames], dim=1),
+            torch.stack([frame.cells for frame in frames], dim=1),
+            torch.stack(features, dim=1) if features else None,
+        )
 
 
 class FramePatches(NamedTuple):
@@ -59,13 +64,13 @@ class FrameMasks:
     """
 
     upscale: nn.Module
-    held: FramePatches
+    inputs: FramePatches
     precision: AbstractContextManager[object]
     """As it was in the model's `forward`, wherever the masks are asked for."""
 
     def logits(self, select: Tensor) -> Tensor:
         """`[B N]` bool -> `[S T h w]`, the selected queries clip by clip, at least single."""
-        clips = zip(*self.held, select, strict=True)
+        clips = zip(*self.inputs, select, strict=True)
         return torch.cat([self._of(*clip) for clip in clips])
 
     def _of(self, mask_embeddings: Tensor, patches: Tensor, selected: Tensor) -> Tensor:
@@ -87,7 +92,7 @@ class Output:
 
     layers: list[FrameLayer]
     """In training with their mask features; the last is the prediction."""
-    held: FrameMasks
+    last_masks: FrameMasks
     """The masks of the last layer."""
     queries: Tensor
     """`[B T Q C]` normed, of the last layer."""
@@ -107,10 +112,10 @@ class Output:
 
     def masks(self) -> Masks:
         """Of the last layer, computed for those that are asked for."""
-        return self.held
+        return self.last_masks
 
 
-def all_slots(output: Output) -> list[ClipPredictions]:
+def all_queries(output: Output) -> list[ClipPredictions]:
     """Every query of each clip as a row, in their order, named by the clip's mean logits."""
     logits = output.layers[-1].logits.float()
     class_probs = output.class_logits.softmax(dim=-1)[..., :-1]
@@ -131,7 +136,7 @@ def all_slots(output: Output) -> list[ClipPredictions]:
                 masks=masks,
                 presence=masks.amax(dim=(2, 3)),
                 embeddings=output.states[clip],
-                slot_logits=logits[clip].transpose(0, 1),
+                query_logits=logits[clip].transpose(0, 1),
             )
         )
     return predictions

@@ -16,7 +16,7 @@ from vis.losses.query_loss import PUBLISHED_POINTS, QueryLoss
 from vis.models._checks import check_choice, check_counts, check_fractions
 from vis.models._contract import OnlineModel, State
 from vis.models._eomt import PATCH, EoMT
-from vis.models._frame_output import Output, all_slots
+from vis.models._frame_output import Output, all_queries
 from vis.models._query_selection import Classes, Instances, Segments, Tracks
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ class VidEoMT(EoMT, OnlineModel[Output]):
         return self._output(frames, padded_size, clip), State(queries)
 
     @torch.no_grad()
-    def slots(self, output: Output, clip: Clip) -> list[ClipPredictions]:
-        """All queries of each clip of the batch, in their order, with `slot_logits`."""
+    def query_predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
+        """All queries of each clip of the batch, in their order, with `query_logits`."""
         del clip
-        return all_slots(output)
+        return all_queries(output)
 
 
 def build(config: Config) -> EoMT:
@@ -178,9 +178,9 @@ def _check(config: Config) -> None:
     check_counts(config, "classes frames d_model depth num_heads query_depth queries")
     check_counts(config, "detach_every points keep chunk")
     check_fractions(config, "min_score min_whole")
-    heads = config.num_heads or max(config.d_model // HEAD, 1)
-    if config.d_model % heads:
-        raise UsageError(f"d_model {config.d_model} is no multiple of the {heads} heads")
+    num_heads = config.num_heads or max(config.d_model // HEAD, 1)
+    if config.d_model % num_heads:
+        raise UsageError(f"d_model {config.d_model} is no multiple of the {num_heads} heads")
     if config.image < PATCH or config.image % PATCH:
         raise UsageError(f"image {config.image} is no multiple of {PATCH}")
     if config.query_depth > config.depth:
