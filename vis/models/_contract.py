@@ -29,6 +29,16 @@ class State:
     """`[B Q C]` that the next frame starts from, at least single."""
 
 
+def plain_state(state: State | None) -> dict[str, Tensor] | None:
+    """The state as it is saved."""
+    return None if state is None else {"queries": state.queries}
+
+
+def state_of(plain: Mapping[str, Tensor] | None) -> State | None:
+    """The inverse of `plain_state`."""
+    return None if plain is None else State(**plain)
+
+
 class Model(nn.Module, ABC, Generic[Output]):
     """A network with its own output type, which only its own verbs read."""
 
