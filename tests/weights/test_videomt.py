@@ -13,7 +13,7 @@ from vis.weights import converters
 from vis.weights.rename import first_of, rename
 
 NO_PART = "-"
-SMALL = {"d_model": 64, "depth": 3, "queries": 5, "image": 64, "classes": 40}
+SMALL = {"d_model": 64, "depth": 3, "num_heads": 1, "queries": 5, "image": 64, "classes": 40}
 
 
 def listed(path: Path) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vis.backbones.dinov2 import EPS, block, resized_positions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 REGISTERS = 4
 """Tokens beside the class token, of every published network."""
@@ -67,3 +67,29 @@ class RegisterDINOv2(nn.Module):
     def shard_blocks(self) -> Iterator[nn.Module]:
         """Its part of `Model.shard_blocks`: the blocks."""
         yield from self.blocks
+
+
+def adapted(published: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """timm's DINOv2 with registers under the names, and at the patch and grid, of ours.
+
+    Args:
+        published: of timm's network, or DINOv2's own.
+        state: of a `RegisterDINOv2`.
+    """
+    from timm.layers import resample_patch_embed
+
+    rules = {"patch_embed.proj.": "patch.", "reg_token": "registers", "pos_embed": "positions"}
+    ours: dict[str, Tensor] = {}
+    for name, tensor in published.items():
+        for theirs, here in rules.items():
+            name = name.replace(theirs, here)
+        if name in state:
+            ours[name] = tensor
+    if "patch.weight" in ours:
+        side = list(state["patch.weight"].shape[-2:])
+        # by the pseudo-inverse (FlexiViT, 3.4): an enlarged patch gives the token that it gave
+        ours["patch.weight"] = resample_patch_embed(ours["patch.weight"], side)
+    if "positions" in ours:
+        grid = round(state["positions"].shape[1] ** 0.5)
+        ours["positions"] = resized_positions(ours["positions"], (grid, grid))
+    return ours

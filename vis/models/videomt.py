@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from vis.models._query_selection import Selection
     from vis.records import Clip, ClipPredictions
 
-HEAD = 64
-"""Channels of an attention head of every published model."""
 VIDEO = "video"
 TASKS = (VIDEO, "instance", "panoptic", "semantic")
 TRACKS, OBJECTS = 10, 100
@@ -49,8 +47,8 @@ class Config:
     """Channels: 384, 768 and 1024 are the published small, base and large."""
     depth: int = 12
     """Blocks; 24 of the large one."""
-    num_heads: int | None = None
-    """Of each block; none for heads of 64 channels."""
+    num_heads: int = 6
+    """Of each block; 12 and 16 of the base and the large one."""
     query_depth: int = 3
     """Last blocks, which see the queries; 4 of the large one."""
     queries: int = 200
@@ -146,7 +144,7 @@ def build(config: Config) -> EoMT:
             patch=PATCH,
             width=width,
             depth=config.depth,
-            num_heads=config.num_heads or max(width // HEAD, 1),
+            num_heads=config.num_heads,
             late=config.query_depth,
         ),
         "queries": nn.Embedding(config.queries, width),
@@ -178,9 +176,8 @@ def _check(config: Config) -> None:
     check_counts(config, "classes frames d_model depth num_heads query_depth queries")
     check_counts(config, "detach_every points keep chunk")
     check_fractions(config, "min_score min_whole")
-    num_heads = config.num_heads or max(config.d_model // HEAD, 1)
-    if config.d_model % num_heads:
-        raise UsageError(f"d_model {config.d_model} is no multiple of the {num_heads} heads")
+    if config.d_model % config.num_heads:
+        raise UsageError(f"d_model {config.d_model} is no multiple of {config.num_heads} heads")
     if config.image < PATCH or config.image % PATCH:
         raise UsageError(f"image {config.image} is no multiple of {PATCH}")
     if config.query_depth > config.depth:

@@ -10,7 +10,6 @@ import torch
 
 from vis.errors import DataError
 from vis.models._eomt import PATCH
-from vis.models.videomt import HEAD
 from vis.weights.converters._trunk import size
 from vis.weights.rename import first_of
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 NO_OBJECT = 1
 """Rows of the class head after the classes."""
+HEAD = 64
+"""Channels of an attention head of every published model."""
 LARGE, LARGE_LATE, LATE = 24, 4, 3
 """Blocks of the large network, and of how many the last see the queries, there and elsewhere."""
 DINOV3 = "of DINOv3: "

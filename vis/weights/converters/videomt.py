@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vis.weights.classes import YOUTUBE_VIS_2019, numbered
+from vis.formats.published import OVIS, YOUTUBE_VIS_2019
+from vis.weights.classes import numbered
 from vis.weights.converters._videomt import DROPPED, adapt, name_rule, shared_settings
 from vis.weights.rename import Family
 
@@ -25,8 +26,9 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
 
 
 def class_names(count: int) -> tuple[str, ...]:
-    """YouTube-VIS 2019's names, for as many classes; 2021 has as many, so state those."""
-    return YOUTUBE_VIS_2019 if count == len(YOUTUBE_VIS_2019) else numbered(count)
+    """YouTube-VIS 2019's or OVIS's names, by their number; 2021 has as many, so state those."""
+    by_count = {len(names): names for names in (YOUTUBE_VIS_2019, OVIS)}
+    return by_count.get(count, numbered(count))
 
 
 FAMILY = Family(
