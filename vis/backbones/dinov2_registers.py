@@ -70,13 +70,13 @@ class RegisterDINOv2(nn.Module):
 
 
 def adapted(published: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """timm's DINOv2 with registers under the names, and at the patch and grid, of ours.
+    """DINOv2 of timm, with registers, under the names, and at the patch and grid, of ours.
 
     Args:
         published: of timm's network, or DINOv2's own.
         state: of a `RegisterDINOv2`.
     """
-    from timm.layers import resample_patch_embed
+    from timm.layers.patch_embed import resample_patch_embed
 
     rules = {"patch_embed.proj.": "patch.", "reg_token": "registers", "pos_embed": "positions"}
     ours: dict[str, Tensor] = {}
