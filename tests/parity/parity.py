@@ -42,6 +42,9 @@ ROUNDED = 2.0**-17
 """Of an output's largest number, 64 steps of float32, where that is more: so far rounding alone,
 which changes with the number of threads, takes a deep network from what it is in float64."""
 
+HUB = ("detr", "deformable_detr", "mask2former")
+"""Kinds of models whose cases of transformers' folders are compared by `parity_hub.py`."""
+
 Case = dict[str, Any]
 Arrays = Mapping[str, np.ndarray]
 Row = tuple[str, float, float]
@@ -86,7 +89,7 @@ def rows_of(path: Path, fill_path: Path | None, published: Path | None = None) -
     fill = _module(fill_path or path.parent / "fill.py")
     case = fill.load(path.stem, path.parent)
     if "state_dict" in case:
-        family = family_of(case)
+        family = "hub" if _is_of_hub(case) else family_of(case)
         if family in _RUNNERS:
             found = run(case, fill, _RUNNERS[family])
         else:
@@ -107,6 +110,11 @@ def _tolerance(theirs: np.ndarray) -> float:
     if theirs.dtype == np.float16:
         return TOLERANCE + largest / 2048
     return max(TOLERANCE, ROUNDED * largest)
+
+
+def _is_of_hub(case: Case) -> bool:
+    config = case["settings"].get("config")
+    return isinstance(config, dict) and config.get("model_type") in HUB
 
 
 def family_of(case: Case) -> str:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from torch import nn
 
 from vis.errors import UsageError
+from vis.layers.padding import normalize
+from vis.models._pixels import USUAL, Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
+    import torch
     from torch import Tensor
 
     from vis.records import Clip, ClipPredictions, ClipTargets
@@ -55,6 +58,8 @@ class Model(nn.Module, ABC, Generic[Output]):
     """Of each class index; set by whoever knows them, such as `vis.weights.load`."""
     size: int | None = None
     """Pixels of the short side that it was trained for, set likewise."""
+    pixels: Pixels = USUAL
+    """How its pixels are prepared, set likewise."""
 
     @abstractmethod
     def forward(self, clip: Clip) -> Output:
@@ -112,6 +117,11 @@ class Model(nn.Module, ABC, Generic[Output]):
 
         Not for training: FSDP shares weights that lie in their plain order alone.
         """
+
+    def normalize(self, frames: Tensor, padding: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """`[M 3 H W]` of 0..1 as the weights want them; see `vis.layers.padding.normalize`."""
+        colours = {"mean": self.pixels.mean, "deviation": self.pixels.deviation}
+        return normalize(frames, padding, dtype, **colours)
 
     def check_length(self, clip: Clip, *, remedy: str) -> None:
         """Refuse clips that are too long.

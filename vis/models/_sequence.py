@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from vis.errors import UsageError
 from vis.layers.masks import GROUPS
-from vis.layers.padding import downsample_padding, normalize, padded_size_of, padding_mask
+from vis.layers.padding import downsample_padding, padded_size_of, padding_mask
 from vis.losses.outputs import LayerOutput
 from vis.losses.set_loss import Weights
 from vis.losses.targets import check_classes
@@ -208,7 +208,7 @@ class SequenceModel(Model[Output]):
         # A few frames at a time, so that the large maps of all frames are never there at once.
         for rows in torch.split(torch.arange(len(pixels), device=pixels.device), self.chunk):
             outside = None if padding is None else padding[rows // T]
-            x = normalize(pixels[rows], outside, self.projection.weight.dtype)
+            x = self.normalize(pixels[rows], outside, self.projection.weight.dtype)
             levels = self.backbone(x.contiguous(memory_format=torch.channels_last))
             # Stride 32 alone goes on: attention grows with the square of the cells.
             projected.append(self.projection(levels[-1]))

@@ -12,7 +12,7 @@ from vis import backbones
 from vis.errors import UsageError
 from vis.layers.deformable_queries import LearnedQueries, ProposedQueries, moved_boxes
 from vis.layers.deformable_transformer import DeformableDecoderLayer, DeformableEncoder, LevelEntry
-from vis.layers.padding import normalize, padded_size_of, padding_mask
+from vis.layers.padding import padded_size_of, padding_mask
 from vis.layers.pixel_decoder import GROUPS
 from vis.layers.prediction_heads import delta_box_head, prior_class_head
 from vis.losses.focal_set_loss import FocalSetLoss
@@ -151,7 +151,7 @@ class DeformableDETR(Model[Output]):
         padded_size = padded_size_of(clip.frames, self.backbone.multiple)
         # Unlike Mask2Former's, these levels keep their padding out of the attention.
         padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
-        x = normalize(clip.frames[:, 0], padding, self.encoder.level_embed.dtype)
+        x = self.normalize(clip.frames[:, 0], padding, self.encoder.level_embed.dtype)
         maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
         levels = self.entry(maps[-_maps(self.levels) :])
         memory = self.encoder(levels, padding)

@@ -12,7 +12,7 @@ from torch import nn
 from vis import backbones
 from vis.errors import UsageError
 from vis.layers.masked_decoder import MaskedDecoder
-from vis.layers.padding import normalize, padded_size_of, padding_mask
+from vis.layers.padding import padded_size_of, padding_mask
 from vis.layers.pixel_decoder import GROUPS, PixelDecoder
 from vis.layers.positions import AddedSinePositions3D, SinePositions2D
 from vis.losses.query_loss import PUBLISHED_POINTS, QueryLoss, QueryOutput
@@ -187,7 +187,7 @@ class Mask2Former(Model[Output]):
         pixels, parts = frames.flatten(0, 1), []
         for rows in torch.split(torch.arange(B * T, device=frames.device), self.chunk):
             outside = None if padding is None else padding[rows // T]
-            x = normalize(pixels[rows], outside, self.class_head.weight.dtype)
+            x = self.normalize(pixels[rows], outside, self.class_head.weight.dtype)
             maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
             mask_features, levels = self.pixel_decoder(maps)
             parts.append((mask_features, *levels))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vis import models
 from vis.errors import DataError, VisError
 from vis.weights.classes import numbered
-from vis.weights.convert import Summary, convert, fitting, inspect
+from vis.weights.convert import Summary, convert, fitting, inspect, is_ours, read_model
 from vis.weights.fetch import weights_folder
 from vis.weights.files import ModelMetadata, halved, read_metadata, read_weights, save
 from vis.weights.get import get
@@ -17,7 +17,10 @@ from vis.weights.located import located
 from vis.weights.rename import BACKBONE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from torch import Tensor
 
     from vis.models._contract import Model
 
@@ -42,14 +45,20 @@ def load(source: str | Path) -> Model[Any]:
 
     Args:
         source: a file, the name of one in `weights_folder()` without `.safetensors`, or `default`
-            for the model that ships with the package. Half precision becomes float32.
+            for the model that ships with the package; a folder as transformers saves it, or
+            `hf:OWNER/NAME[@REVISION][:FILE]` of the hub. Half precision becomes float32.
 
     Raises:
         InputError: there is no such file.
         DataError: it is damaged, not of vis, a backbone's alone, or does not fit the model that it
             names.
     """
-    path = located(source)
+    fetched = located(source)
+    path = fetched.path
+    # foreign files of this machine are converted first, by whoever knows what they are
+    if path.is_dir() or (fetched.origin and not is_ours(path)):
+        read = read_model(fetched)
+        return _built(read.metadata, read.metadata.settings, read.tensors)
     sealed = read_metadata(path)
     if sealed.metadata.model == BACKBONE:
         raise DataError(
@@ -64,9 +73,16 @@ def load(source: str | Path) -> Model[Any]:
     except VisError as error:
         raise error.at(str(path)) from None
     metadata, tensors = read_weights(path)
+    return _built(metadata, settings, tensors)
+
+
+def _built(
+    metadata: ModelMetadata, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> Model[Any]:
     model = models.build(metadata.model, classes=len(metadata.classes), **settings)
     model.load_state_dict(tensors)
     model.class_names, model.size = metadata.classes, metadata.size
+    model.pixels = metadata.pixels
     model.lay_out()
     return model.eval()
 
@@ -94,4 +110,5 @@ def metadata_of(model: Model[Any]) -> ModelMetadata:
     """What a weight file says of this model; classes that nobody has named are numbered."""
     settings = dataclasses.asdict(model.config)
     count = settings.pop("classes")
-    return ModelMetadata(model.name, settings, model.class_names or numbered(count), model.size)
+    names = model.class_names or numbered(count)
+    return ModelMetadata(model.name, settings, names, model.size, model.pixels)

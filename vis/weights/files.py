@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 import safetensors.torch
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vis.errors import DataError
+from vis.models._pixels import USUAL, Pixels
 from vis.storage.whole_file import write_whole
 from vis.weights.rename import BACKBONE
 from vis.weights.sniff import open_regular
@@ -49,6 +50,10 @@ class ModelMetadata:
     """Name of each class index; "" for an index that names nothing. A backbone has none."""
     size: int | None = None
     """Pixels of the short side that it was trained for, where that is known."""
+    pixels: Pixels = USUAL
+    """How its pixels are prepared, where that is not as usual."""
+    origin: dict[str, str] = field(default_factory=dict)
+    """Where it was published: repository, commit, file, licence, as far as known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ def save(
         "settings": metadata.settings,
         "classes": metadata.classes,
         **({} if metadata.size is None else {"size": metadata.size}),
+        **({} if metadata.pixels == USUAL else {"pixels": metadata.pixels.stated()}),
+        **({"origin": metadata.origin} if metadata.origin else {}),
         "sha256": {name: _digest(tensor) for name, tensor in plain.items()},
     }
     text = _json({**content, "seal": _seal(content)})
@@ -176,9 +183,16 @@ def _read_sealed(file: IO[bytes]) -> Sealed:
             "classes": list(classes),
             "sha256": dict(digests),
         } if (classes or model == BACKBONE) and all(isinstance(name, str) for name in classes):
-            size = content.get("size")
+            size, origin = content.get("size"), content.get("origin", {})
+            pixels = content.get("pixels", {})
+            assert isinstance(origin, dict) and isinstance(pixels, dict)  # under the seal
             metadata = ModelMetadata(
-                model, settings, tuple(classes), size if isinstance(size, int) else None
+                model,
+                settings,
+                tuple(classes),
+                size if isinstance(size, int) else None,
+                Pixels.of(pixels),
+                origin,
             )
         case _:
             raise DataError("what it states of its model is incomplete or of another kind")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +17,7 @@ from vis.backbones.twins import Twins
 from vis.backbones.vit import ViT, adapted
 from vis.errors import DataError
 from vis.weights import converters
-from vis.weights.convert import is_ours, read_foreign, shapes_of
+from vis.weights.convert import is_ours, read_foreign, read_model, shapes_of
 from vis.weights.fetch import imagenet_file
 from vis.weights.files import check_numbers, read_weights
 from vis.weights.located import located
@@ -24,7 +25,6 @@ from vis.weights.rename import BACKBONE, Rows, first_of, rename
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from torch import Tensor, nn
 
@@ -81,8 +81,8 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
     Args:
         model: changed in place.
         source: a file of ours or a published one (DETR, VisTR, or a backbone of torchvision or
-            timm), the name of one as `vis.load` takes it, or "imagenet" for the published weights
-            of the model's backbone.
+            timm), the name of one as `vis.load` takes it, `hf:` ids of the hub too, or "imagenet"
+            for the published weights of the model's backbone.
         download: whether "imagenet" may be fetched.
 
     Raises:
@@ -92,7 +92,7 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
     if source == IMAGENET:
         path = imagenet_file(model.config.backbone, download=download)
     else:
-        path = located(source)
+        path = located(source).path
     try:
         name, tensors, classes = _source(model, path)
         skipped: dict[str, str] = {}
@@ -118,6 +118,9 @@ def _source(model: Model[Any], path: str | Path) -> tuple[str, dict[str, Tensor]
         if metadata.model == BACKBONE:
             _check_backbone(model, metadata.settings)
         return ("" if metadata.model == BACKBONE else metadata.model), tensors, metadata.classes
+    if Path(path).is_dir():
+        read = read_model(path)
+        return read.metadata.model, read.tensors, read.metadata.classes
     published = read_foreign(path).tensors
     family = converters.family_of(published)
     if family is not None:

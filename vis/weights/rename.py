@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
+from vis.weights.hub_form import HubForm, joined
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,18 +42,46 @@ class Family:
     """Number of classes -> their names."""
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
     """Tensors by our names -> the same where numbers, too, differ: other colours, joined parts."""
+    hub: HubForm | None = None
+    """How transformers writes it, where it does."""
 
     def ours(self, key: str) -> str | None:
         """Our name of a published one; None if it has none."""
         return self.renames(key) if callable(self.renames) else first_of(self.renames, key)
 
+    def published(self, key: str) -> str:
+        """The published name of transformers' one, perhaps with a part; others as they are."""
+        return (first_of(self.hub.renames, key) if self.hub else None) or key
+
+    def knows(self, key: str) -> bool:
+        """Whether a name, published or transformers', has one of ours."""
+        return self.ours(self.published(key).partition(" ")[0]) is not None
+
+
+def published_names(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
+    """Transformers' names as the published ones, split rows stacked; others stay as they are.
+
+    Raises:
+        DataError: two names become one, or a part of stacked rows is missing.
+    """
+    parts: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        name = family.published(key)
+        if name in parts:
+            raise DataError(f"{key!r:.100} becomes {name!r}, which another one became already")
+        parts[name] = tensor
+    return joined(parts)
+
 
 def rename(tensors: Mapping[str, Tensor], family: Family) -> tuple[dict[str, Tensor], Rows]:
     """The tensors by our names, and the published names that were dropped, each with its reason.
 
+    Names may be the published ones or transformers'.
+
     Raises:
         DataError: a name is in neither table, or two names become one.
     """
+    tensors = published_names(tensors, family)
     ours: dict[str, Tensor] = {}
     dropped, unknown = [], []
     for key, tensor in tensors.items():

@@ -6,7 +6,7 @@ import io
 import struct
 import zipfile
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -33,6 +33,15 @@ Storages = dict[str, bytearray]
 
 
 @dataclass(frozen=True, slots=True)
+class HubNotes:
+    """The settings beside weights in a folder of transformers, as they stand there."""
+
+    config: dict[str, Any]
+    preprocessor: dict[str, Any]
+    """Empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """The content of a foreign checkpoint."""
 
@@ -40,6 +49,8 @@ class Published:
     metadata: dict[str, object]
     """The rest as plain values and inert records (`vis.weights.pickle_allow_list`)."""
     format: str
+    hub: HubNotes | None = None
+    """Of a folder as transformers saves it."""
 
 
 def read_published(path: str | Path) -> Published:

@@ -40,7 +40,7 @@ def family_of(published: Collection[str]) -> str | None:
 
     def mapped(name: str) -> int:
         family = get(name)
-        return sum(family.ours(key) is not None for key in published)
+        return sum(family.knows(key) for key in published)
 
     # of equals the first by name: the answer does not depend on the order of files on a disk
     nearest = max(names(), key=mapped)

@@ -74,6 +74,10 @@ DROPPED: Rows = (
     (rf"{_WRAP}pixel_(mean|std)", "pixels are normalised as ours are"),
     (r".*\.relative_position_index", "is computed"),
     (r".*attn_mask_probs", "of another model's training"),
+    (
+        r"model\.pixel_level_module\.encoder\.(?:swin\.)?layernorm\.(?:weight|bias)",
+        "a norm that no level goes through",
+    ),
 )
 
 

@@ -79,7 +79,7 @@ def trunk_settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, ob
         DataError: a tensor that has to be there is not.
     """
     width, first = size(shapes, "queries", 1), "masks.pyramid.stages.0.conv.weight"
-    stated = arguments.get("nheads", HEADS)
+    stated = heads_of(arguments)
     # The mask branch puts one map of each head beside the frame's own.
     heads = size(shapes, first, 1) - width if first in shapes else stated
     if first in shapes and (heads < 1 or (width + heads) % GROUPS):
@@ -92,6 +92,11 @@ def trunk_settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, ob
         "decoder_layers": _depth(shapes, "decoder"),
         "ffn_dim": size(shapes, "transformer.decoder.0.feedforward.linear1.weight", 0),
     }
+
+
+def heads_of(arguments: Mapping[str, int]) -> int:
+    """What a user or a config.json states, else the training script, else the published number."""
+    return arguments.get("num_heads", arguments.get("nheads", HEADS))
 
 
 def resnet(shapes: Shapes) -> str:

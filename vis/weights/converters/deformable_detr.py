@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import torch
+
+from vis.errors import DataError
 from vis.weights.classes import COCO, numbered
-from vis.weights.converters._trunk import BACKBONE, DROPPED, HEADS, size
+from vis.weights.converters._hub_detr import DEFORMABLE_DETR
+from vis.weights.converters._trunk import BACKBONE, DROPPED, heads_of, size
 from vis.weights.converters._trunk import resnet as nearest_resnet
 from vis.weights.rename import Family
 
@@ -25,6 +29,7 @@ QUERIES = 300
 """Of every published model; one of two stages does not tell."""
 _COPY = "copy."
 """Begins the name of the decoder's second name of a head, which only refining models have."""
+_HEAD = r"(class|box)_heads\.(\d+)\.(.+)"
 _BOTH = r"(weight|bias)"
 _PACKED = r"(in_proj_weight|in_proj_bias|out_proj\.weight|out_proj\.bias)"
 _PLACES = r"((?:sampling_offsets|attention_weights|value_proj|output_proj)\.(?:weight|bias))"
@@ -39,8 +44,8 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         DataError: a tensor that has to be there is not.
     """
     two_stage = "queries.enter.weight" in shapes
-    queries = arguments.get("num_queries", QUERIES)
-    heads = arguments.get("nheads", HEADS)
+    queries = arguments.get("queries", QUERIES)
+    heads = heads_of(arguments)
     levels = _count(shapes, r"entry\.convs\.(\d+)\.")
     looks = size(shapes, "encoder.layers.0.attention.attention_weights.weight", 0)
     return {
@@ -65,24 +70,30 @@ def class_names(count: int) -> tuple[str, ...]:
 
 
 def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """One head where all layers share it; the head after the last layer's is the proposals'."""
+    """One head where all layers share it; the head after the last layer's is the proposals'.
+
+    Raises:
+        DataError: a head has two names, and under each other numbers.
+    """
     depth = _count(tensors, r"decoder\.(\d+)\.")
-    refining = any(name.startswith(_COPY) for name in tensors)
-    ours: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        match = re.fullmatch(r"(class|box)_heads\.(\d+)\.(.+)", name)
-        if match is None:
-            if not name.startswith(_COPY):
-                ours[name] = tensor
-            continue
-        kind, number, rest = match[1], int(match[2]), match[3]
-        if number == depth:
-            ours[f"queries.{kind}_head.{rest}"] = tensor
-        elif refining:
-            ours[name] = tensor
-        else:
-            # equal in every file; the published code would keep the last too
-            ours[f"{kind}_heads.0.{rest}"] = tensor
+    copies = {n.removeprefix(_COPY): t for n, t in tensors.items() if n.startswith(_COPY)}
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(_COPY)}
+    for name, tensor in copies.items():
+        if not torch.equal(tensors.setdefault(name, tensor), tensor):
+            raise DataError(f"{name} and its copy in the decoder hold other numbers")
+    heads = {name: m for name in tensors if (m := re.fullmatch(_HEAD, name))}
+    refining = bool(copies) or any(
+        # where they are one head, a file may repeat it for each layer
+        not torch.equal(tensors[name], tensors[f"{match[1]}_heads.0.{match[3]}"])
+        for name, match in heads.items()
+        if int(match[2]) < depth and f"{match[1]}_heads.0.{match[3]}" in tensors
+    )
+    ours = {name: tensor for name, tensor in tensors.items() if name not in heads}
+    for name, match in heads.items():
+        if int(match[2]) == depth:
+            ours[f"queries.{match[1]}_head.{match[3]}"] = tensors[name]
+        elif refining or match[2] == "0":
+            ours[name] = tensors[name]
     return ours
 
 
@@ -127,4 +138,5 @@ FAMILY = Family(
     settings=settings,
     class_names=class_names,
     adapt=adapt,
+    hub=DEFORMABLE_DETR,
 )

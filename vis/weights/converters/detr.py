@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vis.weights.classes import COCO, numbered
+from vis.weights.converters._hub_detr import DETR
 from vis.weights.converters._trunk import DROPPED, MASKS, size, trunk, trunk_settings
 from vis.weights.rename import Family
 
@@ -48,4 +49,5 @@ FAMILY = Family(
     dropped=DROPPED,
     settings=settings,
     class_names=class_names,
+    hub=DETR,
 )

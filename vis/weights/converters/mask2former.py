@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vis.weights.classes import COCO_THINGS, numbered
+from vis.weights.converters._hub_mask2former import MASK2FORMER
 from vis.weights.converters._mask2former import DROPPED, RENAMES, shared_settings
 from vis.weights.rename import Family
 
@@ -50,4 +51,5 @@ FAMILY = Family(
     dropped=DROPPED,
     settings=settings,
     class_names=class_names,
+    hub=MASK2FORMER,
 )
