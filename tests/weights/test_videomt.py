@@ -1,10 +1,12 @@
 """Published VidEoMT and EoMT names, the authors' and transformers', become ours whole."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from vis import models, weights
@@ -56,9 +58,8 @@ def test_transformers_names_are_what_the_published_table_says(shared: Path, keys
         theirs, original, part = line.split("\t")
         if first_of(family.dropped, theirs):
             continue
-        ours = family.ours(original)
-        assert ours is not None
-        assert family.ours(theirs) == (ours if part == NO_PART else f"{ours} {part}")
+        assert family.ours(original) is not None
+        assert family.published(theirs) == (original if part == NO_PART else f"{original} {part}")
 
 
 def published(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -97,13 +98,46 @@ def test_converted_and_loaded_is_the_same_model(tmp_path: Path) -> None:
     [
         ("backbone.encoder.backbone.blocks.0.layer_scale1.lambda1", "DINOv3"),
         ("layers.0.mlp.up_proj.weight", "DINOv3"),
-        ("layers.0.attention.q_proj.weight", "rows q, k and v"),
+        ("layers.0.attention.q_proj.weight", "the part k is missing"),
         ("backbone.unheard.weight", "not of this family"),
     ],
 )
 def test_what_is_not_read_is_named(extra: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         rename({extra: torch.zeros(2, 2)}, converters.get("videomt"))
+
+
+def test_a_folder_of_transformers_states_what_shapes_do_not_tell(
+    shared: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    model = models.build("videomt", **(SMALL | {"num_heads": 2, "query_depth": 2}))
+    tensors = transformers_names(shared, published(model.state_dict()))
+    save_file(tensors, tmp_path / "model.safetensors")
+    config = {"model_type": "videomt", "num_attention_heads": 2, "num_blocks": 2}
+    labels = {str(n): f"class {n}" for n in range(40)}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": labels}))
+    metadata, _ = weights.convert("videomt", tmp_path, tmp_path / "y.safetensors")
+    assert (metadata.settings["num_heads"], metadata.settings["query_depth"]) == (2, 2)
+    assert metadata.size == 448 and metadata.classes[3] == "class 3"
+    again = weights.load(tmp_path / "y.safetensors").state_dict()
+    assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"hidden_size": 128}))
+    with pytest.raises(DataError, match="hidden_size is 128"):
+        weights.convert("videomt", tmp_path, tmp_path / "z.safetensors")
+
+
+def transformers_names(shared: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The authors' tensors as transformers has them, by the published table."""
+    path = shared / "golden" / "keys" / "hf_videomt_s_ytvis19_map.tsv"
+    named = {}
+    for theirs, original, part in (row.split("\t") for row in path.read_text().splitlines()):
+        if original in tensors:
+            tensor = tensors[original]
+            third = tensor if part == NO_PART else tensor.chunk(3)["qkv".index(part)]
+            named[theirs] = third.clone()
+    positions = "embeddings.position_embeddings.weight"
+    return named | {positions: named[positions][0]}
 
 
 def test_pictures_start_clips(tmp_path: Path) -> None:

@@ -1,12 +1,10 @@
-"""What published EoMT and VidEoMT checkpoints, the authors' and transformers', have in common."""
+"""What the authors' EoMT and VidEoMT checkpoints have in common."""
 
 from __future__ import annotations
 
 import math
 import re
 from typing import TYPE_CHECKING
-
-import torch
 
 from vis.errors import DataError
 from vis.models._eomt import PATCH
@@ -31,30 +29,6 @@ DINOV3 = "of DINOv3: "
 _WRAP = r"(?:model\.|module\.|_orig_mod\.)*"
 _BOTH = r"(weight|bias)"
 
-TRANSFORMERS: Rows = (
-    (r"embeddings\.cls_token", r"encoder.backbone.cls_token"),
-    (r"embeddings\.register_tokens", r"encoder.backbone.reg_token"),
-    (
-        rf"embeddings\.patch_embeddings\.projection\.{_BOTH}",
-        r"encoder.backbone.patch_embed.proj.\1",
-    ),
-    (r"embeddings\.position_embeddings\.weight", r"encoder.backbone.pos_embed"),
-    (rf"layernorm\.{_BOTH}", r"encoder.backbone.norm.\1"),
-    (r"query\.weight", r"q.weight"),
-    (
-        rf"layers\.(\d+)\.attention\.([qkv])_proj\.{_BOTH}",
-        r"encoder.backbone.blocks.\1.attn.qkv.\3 \2",
-    ),
-    (rf"layers\.(\d+)\.attention\.out_proj\.{_BOTH}", r"encoder.backbone.blocks.\1.attn.proj.\2"),
-    (r"layers\.(\d+)\.layer_scale([12])\.lambda1", r"encoder.backbone.blocks.\1.ls\2.gamma"),
-    (rf"layers\.(\d+)\.(norm[12]|mlp\.fc[12])\.{_BOTH}", r"encoder.backbone.blocks.\1.\2.\3"),
-    (rf"upscale_block\.block\.(\d)\.(conv[12])\.{_BOTH}", r"upscale.\1.\2.\3"),
-    (rf"upscale_block\.block\.(\d)\.layernorm2d\.{_BOTH}", r"upscale.\1.norm.\2"),
-    *((rf"mask_head\.fc{i + 1}\.{_BOTH}", rf"mask_head.{2 * i}.\1") for i in range(3)),
-    (rf"class_predictor\.{_BOTH}", r"class_head.\1"),
-    (rf"(query_updater)\.{_BOTH}", r"\1.\2"),
-)
-"""Transformers' names -> the authors', without what those begin with."""
 _NETWORK: Rows = (
     (r"encoder\.backbone\.cls_token", r"backbone.cls_token"),
     (r"encoder\.backbone\.reg_token", r"backbone.registers"),
@@ -88,7 +62,7 @@ DROPPED: Rows = (
 
 
 def name_rule(key: str, *, prefix: str, updater: bool) -> str | None:
-    """Our name of an authors' or transformers' one, with its part of stacked rows.
+    """Our name of an authors' one.
 
     Args:
         key: of a checkpoint.
@@ -98,36 +72,24 @@ def name_rule(key: str, *, prefix: str, updater: bool) -> str | None:
     if first_of(((_OF_DINOV3, DINOV3),), key):
         return DINOV3 + key
     match = re.fullmatch(rf"{_WRAP}{prefix}\.(.+)", key)
-    name = match[1] if match else first_of(TRANSFORMERS, key)
-    if name is None:
-        return None
-    base, _, part = name.partition(" ")
-    ours = first_of(_NETWORK + (_UPDATER if updater else ()), base)
-    return f"{ours} {part}" if ours and part else ours
+    return first_of(_NETWORK + (_UPDATER if updater else ()), match[1]) if match else None
 
 
 def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Thirds of rows stacked, and positions with an axis before them.
+    """Positions with an axis before them, which transformers' table lacks.
 
     Raises:
-        DataError: the backbone is DINOv3, or a third is missing.
+        DataError: the backbone is DINOv3.
     """
     if any(name.startswith(DINOV3) for name in tensors):
         raise DataError(
             "its backbone is DINOv3, with rotary positions, which is not read here",
             remedy="Take a checkpoint whose backbone is DINOv2.",
         )
-    ours: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        base, _, part = name.partition(" ")
-        if not part:
-            ours[name] = tensor
-        elif base not in ours:
-            ours[base] = _stacked(base, tensors)
-    positions = ours.get("backbone.positions")
-    if positions is not None and positions.dim() == 2:
-        ours["backbone.positions"] = positions[None]
-    return ours
+    table = tensors.get("backbone.positions")
+    if table is None or table.dim() != 2:
+        return tensors
+    return tensors | {"backbone.positions": table[None]}
 
 
 def shared_settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
@@ -150,11 +112,3 @@ def shared_settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, o
         "query_depth": arguments.get("query_depth", LARGE_LATE if depth == LARGE else LATE),
         "queries": size(shapes, "queries.weight", 0),
     }
-
-
-def _stacked(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
-    thirds = [tensors.get(f"{name} {letter}") for letter in "qkv"]
-    there = [third for third in thirds if third is not None]
-    if len(there) < len(thirds) or len({third.shape for third in there}) > 1:
-        raise DataError(f"the rows q, k and v of {name} are not all there, or not of one size")
-    return torch.cat(there)

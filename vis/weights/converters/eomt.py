@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from vis.weights.converters._hub_videomt import hub_form
 from vis.weights.converters._videomt import DROPPED, adapt, name_rule, shared_settings
 from vis.weights.converters.mask2former import class_names, task_of
 from vis.weights.rename import Family
@@ -32,4 +33,5 @@ FAMILY = Family(
     settings=settings,
     class_names=class_names,
     adapt=adapt,
+    hub=hub_form("eomt", "network", size=None),
 )

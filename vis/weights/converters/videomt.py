@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vis.formats.published import OVIS, YOUTUBE_VIS_2019
 from vis.weights.classes import numbered
+from vis.weights.converters._hub_videomt import SIZE, hub_form
 from vis.weights.converters._videomt import DROPPED, adapt, name_rule, shared_settings
 from vis.weights.rename import Family
 
@@ -38,4 +39,5 @@ FAMILY = Family(
     settings=settings,
     class_names=class_names,
     adapt=adapt,
+    hub=hub_form("videomt", "backbone", size=SIZE),
 )
