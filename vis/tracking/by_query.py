@@ -200,9 +200,9 @@ class ByQuery:
 
     def _forget(self) -> None:
         oldest = self.frame_counter - self.config.patience
-        gone = [query for query, slot in self.slots.items() if slot.last_seen < oldest]
+        lost = [query for query, slot in self.slots.items() if slot.last_seen < oldest]
         # by id, so that the order does not tell which query it was
-        identities = [self.slots.pop(query).identity() for query in gone]
+        identities = [self.slots.pop(query).identity() for query in lost]
         self.removed += sorted(identities, key=lambda one: one.id)
 
 
