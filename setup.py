@@ -35,6 +35,7 @@ setup(
         "einops>=0.8",
         "timm>=1.0.20",
         "safetensors>=0.4.5",
+        "huggingface-hub>=1.0",  # timm brings it too
         "pycocotools>=2.0.8",
         "pillow>=12.3",
         "jsonargparse[signatures]>=4.49,<5",

@@ -31,6 +31,8 @@ def test_every_model_is_listed(
     assert rows["detr_r50"].endswith("is here")
     assert rows["detr_r101"].endswith("vis weights get detr_r101")
     assert rows["vistr_r50"].endswith("by browser: vis weights get vistr_r50 says how")
+    name = "hf:facebook/detr-resnet-50"
+    assert rows[name].endswith(f"vis track --model {name}") and "Apache-2.0" in rows[name]
     assert "To train: " in lines[-1] and "tt_srn" in lines[-1]
 
 

@@ -92,7 +92,7 @@ def test_the_command_line_leads_here(capsys: pytest.CaptureFixture[str]) -> None
     assert "convert" in capsys.readouterr().out
     assert main(["weights", "inspect", "absent.pth"]) == InputError.exit_code
     assert "absent.pth" in capsys.readouterr().err
-    for name, words in (("convert", "FAMILY SOURCE DESTINATION"), ("inspect", "FILE")):
+    for name, words in (("convert", "[FAMILY] SOURCE DESTINATION"), ("inspect", "FILE")):
         assert main(["weights", name, "--help"]) == 0
         page = capsys.readouterr().out
         assert words in page and f"  vis weights {name} " in page.split("examples:")[1]

@@ -13,7 +13,8 @@ import pytest
 from tests.weights.graphs import FOLDER, NAME, archive, graph
 from vis.errors import DataError
 from vis.weights import archive_file
-from vis.weights.convert import inspect, read_foreign
+from vis.weights.convert import read_foreign
+from vis.weights.inspection import inspect
 
 GRAPH = graph({"w": np.float32([1, 2, 3])})
 OTHERS = {f"{FOLDER}/model.ckpt.meta": b"x" * 1500, f"{FOLDER}/empty": b""}

@@ -237,9 +237,9 @@ def test_the_shipped_table_is_true() -> None:
     built: dict[str, int] = {}
     for one in rows:
         assert one.address.startswith("https://")
-        # Inria's host and Hugging Face send files to anybody, and nobody states their hashes
+        # Inria's host and the hub send files to anybody, and nobody states their hashes
         unstated = one.family in ("segmenter", "videomt", "eomt")
-        assert one.browser or (one.digest is None) == unstated
+        assert one.browser or one.of_hub or (one.digest is None) == unstated
         assert one.terms and one.licence and one.data and one.score
         if one.digest is not None:
             whole = len(one.digest.digits) == 64

@@ -68,6 +68,8 @@ def _way(model: Entry) -> str:
 
     if model.ships:
         return "ships with vis"
+    if model.of_hub:
+        return f"vis track --model {model.name}"
     if place_of(model).is_file():
         return "is here"
     if model.browser:

@@ -53,7 +53,8 @@ def track(
             camera (0, /dev/video0), rtsp/http URLs. A camera is ended by Ctrl-C.
         output: The folder to write, or the file: .mp4 .mov .mkv .webm .gif .json .coco.json .jsonl
             .csv.
-        model: A weight file, or the name of one; without it, the one that ships with vis.
+        model: A weight file, or the name of one; a folder of transformers, or hf:OWNER/NAME of the
+            hub; without it, the one that ships with vis.
         save: What is written: video (annotated, with sound), json (YouTube-VIS results), jsonl (a
             line a frame), coco (CocoVID), mots (text), davis (PNGs of numbers), csv (a line for
             each object of a frame), frames (annotated PNGs). Without it: what the file's ending

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from vis.cli.arguments import Command, Group
+from vis.cli.weights_text import every, origin, pairs, parts, start_with, types
 from vis.errors import EXIT_OK, DataError, InputError, UsageError, printable
-
-if TYPE_CHECKING:
-    from vis.weights import Summary
 
 MAX_NAMES = 1_000_000
 """Bytes of a file of class names."""
 
 
 def convert(
-    family: str,
-    source: str,
-    destination: str,
+    names: list[str],
     /,
     *,
+    to: Literal["vis", "transformers"] = "vis",
     frames: int | None = None,
     slots: int | None = None,
     heads: int | None = None,
@@ -34,13 +29,16 @@ def convert(
 ) -> int:
     """Convert a published checkpoint into a file that vis loads, or starts models from.
 
-    Nothing in the source is executed. Every name in it is mapped, or dropped for a stated reason,
-    and every parameter of the model is filled; or nothing is written.
+    The source is a file (.pth, .pkl, safetensors, TensorFlow's .pb or .tar.gz), a folder as
+    transformers saves it, or hf:OWNER/NAME[@REVISION][:FILE] of the hub. With --to transformers, a
+    DETR that vis loads becomes such a folder. Nothing in the source is executed. Every name in it
+    is mapped, or dropped for a stated reason, and every parameter of the model is filled; or
+    nothing is written.
 
     Args:
-        family: What was published, such as detr or vistr; vis weights inspect tells it.
-        source: The published file: .pth, .pkl, safetensors, or TensorFlow's graph (.pb, .tar.gz).
-        destination: The file to write.
+        names: [FAMILY] SOURCE DESTINATION. The family, such as detr or vistr, is told by the names
+            of the tensors where it is left out.
+        to: What is written: a file of vis, or a folder of transformers.
         frames: Frames of a clip that the model was trained with, if not as published (VisTR 36).
         slots: Instances of a clip that the model was trained with, if not as published (VisTR 10).
         heads: Attention heads, if not 8.
@@ -50,6 +48,11 @@ def convert(
     """
     import vis.weights
 
+    family, source, destination = _divided(names)
+    if to == "transformers":
+        vis.weights.export(vis.weights.load(source), destination, overwrite=overwrite)
+        _say(f"wrote {destination}")
+        return EXIT_OK
     stated = {"frames": frames, "instance_queries": slots, "num_heads": heads, "backbone": backbone}
     metadata, dropped = vis.weights.convert(
         family,
@@ -60,12 +63,25 @@ def convert(
         **{name: value for name, value in stated.items() if value is not None},
     )
     count = f"{len(metadata.classes)} classes, " if metadata.classes else ""
-    _say(f"{destination}: {metadata.model}, {count}{_pairs(metadata.settings)}")
+    _say(f"{destination}: {metadata.model}, {count}{pairs(metadata.settings)}")
     if not metadata.classes:
-        _say(_start_with(metadata.settings, destination))
+        _say(start_with(metadata.settings, destination))
+    for line in origin(metadata):
+        _say(line)
     for name, reason in dropped:
         _say(f"dropped {name}: {reason}")
     return EXIT_OK
+
+
+def _divided(names: list[str]) -> tuple[str | None, str, str]:
+    """Family, where it is stated, source and destination."""
+    from vis.weights.converters import names as families
+
+    lacking = len(names) == 2 and names[0] in families() and not Path(names[0]).exists()
+    if lacking or not 2 <= len(names) <= 3:
+        what = "give a source and a destination, perhaps after the family"
+        raise UsageError(what, remedy="See vis weights convert --help.")
+    return names[0] if len(names) == 3 else None, names[-2], names[-1]
 
 
 def get(
@@ -85,7 +101,8 @@ def get(
     vis track --model NAME and vis.load("NAME") find it, in $VIS_HOME or the user's cache folder.
 
     Args:
-        name: Of a published model.
+        name: Of a published model; or hf:OWNER/NAME[@REVISION][:FILE] of the hub, which goes into
+            the hub's own cache and brings its licence with it.
         yes: Accept the licence without being asked.
         file: The published file, if it is here already, as from a page for browsers.
         sha256: Of the published file, if you know it.
@@ -96,7 +113,15 @@ def get(
     from vis.weights import get as get_model
     from vis.weights.catalogue import entry
     from vis.weights.get import place_of
+    from vis.weights.hub import fetch
+    from vis.weights.hub_id import hub_id, is_hub_id
 
+    if is_hub_id(name):
+        fetched = fetch(hub_id(name))
+        _say(f"{name} is in {fetched.path}")
+        for key, value in fetched.origin.items():
+            _say(f"{key:<9} {value}")
+        return EXIT_OK
     model = entry(name)
     if not place_of(model).is_file():
         _say(f"{name}: {model.what}")
@@ -122,28 +147,30 @@ def inspect(file: str, /, *, tensors: bool = False) -> int:
     Any weight file is read, published ones too, and nothing in it is executed.
 
     Args:
-        file: The weight file.
+        file: The weight file, a folder of transformers, or hf:OWNER/NAME of the hub.
         tensors: List every tensor with its type and shape.
     """
     import vis.weights
 
     summary = vis.weights.inspect(file)
     _say(f"{file}: {summary.format}, {len(summary.tensors)} tensors, {summary.numbers:,} numbers")
-    _say(f"types     {_types(summary)}")
+    _say(f"types     {types(summary)}")
     if summary.model_metadata is not None:
         _say(f"model     {summary.model_metadata.model}")
-        _say(f"settings  {_pairs(summary.model_metadata.settings)}")
+        _say(f"settings  {pairs(summary.model_metadata.settings)}")
         if summary.model_metadata.classes:
             names = ", ".join(name for name in summary.model_metadata.classes if name)
             _say(f"classes   {len(summary.model_metadata.classes)}: {names}")
         else:
-            _say(_start_with(summary.model_metadata.settings, file))
+            _say(start_with(summary.model_metadata.settings, file))
+        for line in origin(summary.model_metadata):
+            _say(line)
     if summary.family is not None:
         order = f"vis weights convert {summary.family} {file} OUT.safetensors"
         _say(f"family    {summary.family}: {order}")
     for name, text in summary.metadata.items():
         _say(f"states    {name} = {text}")
-    for line in _every(summary) if tensors else _parts(summary):
+    for line in every(summary) if tensors else parts(summary):
         _say(line)
     return EXIT_OK
 
@@ -203,32 +230,6 @@ def _agreed() -> bool:
     return True
 
 
-def _start_with(settings: dict[str, object], file: str) -> str:
-    name = settings.get("name")
-    return f"a backbone: vis train ... --model.backbone {name} --model.init_from {file}"
-
-
-def _types(summary: Summary) -> str:
-    """How many numbers of each type, the most first."""
-    counts: Counter[str] = Counter()
-    for shape, dtype in summary.tensors.values():
-        counts[str(dtype).removeprefix("torch.")] += math.prod(shape)
-    return ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
-
-
-def _parts(summary: Summary) -> list[str]:
-    """One line for all tensors whose names begin alike."""
-    parts = Counter(".".join(name.split(".")[:2]) for name in summary.tensors)
-    return [f"{count:>6} tensors  {part}" for part, count in parts.items()]
-
-
-def _every(summary: Summary) -> list[str]:
-    return [
-        f"{str(dtype).removeprefix('torch.'):<9} {list(shape)!s:<22} {name}"
-        for name, (shape, dtype) in summary.tensors.items()
-    ]
-
-
 def _lines(path: Path) -> list[str]:
     """The names in a text file; an empty line is an index that names nothing."""
     try:
@@ -253,10 +254,6 @@ def _setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _pairs(settings: dict[str, object]) -> str:
-    return ", ".join(f"{name} {json.dumps(value)}" for name, value in settings.items())
-
-
 def _say(line: str) -> None:
     sys.stdout.write(f"{printable(line)}\n")
 
@@ -269,6 +266,7 @@ COMMAND = Group(
             """
             vis weights get detr_r50_panoptic
             vis weights get mask2former_video_r50_2021 --yes
+            vis weights get hf:facebook/detr-resnet-50
             vis weights get vistr_r50 --file Downloads/vistr_r50.pth --unverified
             """,
         ),
@@ -277,6 +275,8 @@ COMMAND = Group(
             """
             vis weights convert vistr vistr_r50.pth vistr_r50.safetensors
             vis weights convert detr detr-r50-panoptic-00ce5173.pth detr.safetensors
+            vis weights convert hf:facebook/detr-resnet-50-panoptic detr.safetensors
+            vis weights convert detr.safetensors folder/ --to transformers
             vis weights convert dat dat_pp_tiny_in1k_224.pth dat_tiny.safetensors
             vis weights convert vistr mine.pth mine.safetensors --frames 12 --classes names.txt
             """,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn.functional import pad
-from torchvision.transforms.v2 import functional
+from torchvision.transforms.v2 import InterpolationMode, functional
 
 from vis.ops.rle import decode_box
 from vis.records import ClipTargets
@@ -70,11 +70,12 @@ def flipped(clip: RawClip) -> RawClip:
     return replace(clip, frames=frames, columns=clip.columns[::-1])
 
 
-def resized(clip: RawClip, height: int, width: int) -> RawClip:
-    """At another size: pixels bilinear and antialiased, masks by the nearest pixel's centre."""
+def resized(clip: RawClip, height: int, width: int, *, bicubic: bool = False) -> RawClip:
+    """At another size: pixels bilinear or bicubic, antialiased, masks by the nearest centre."""
     if (height, width) == clip.size:
         return clip
-    frames = functional.resize(clip.frames, [height, width], antialias=True)
+    way = InterpolationMode.BICUBIC if bicubic else InterpolationMode.BILINEAR
+    frames = functional.resize(clip.frames, [height, width], way, antialias=True)
     # masks are not resized but read at other rows and columns, so that their edges stay sharp
     rows, columns = _nearest(clip.rows, height), _nearest(clip.columns, width)
     return replace(clip, frames=frames, rows=rows, columns=columns)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Linking = Literal["masks", "queries"]
+Preprocess = Literal["paper", "hub"]
 
 THRESHOLD = 0.3
 """Score from which objects are written, where nobody says otherwise."""
@@ -33,6 +34,9 @@ class ModelOptions:
     size: int | None = None
     """Pixels of the short side that the model sees; without it, those it was trained for, else 360.
     The long side has at most 16 / 9 of it."""
+    preprocess: Preprocess = "paper"
+    """Whose size of the frames: the paper's, or what the preprocessor beside weights of the hub
+    states, which may squeeze frames to a square."""
     precision: Precision = "fp32"
     """Of the model's numbers; half precision is faster on a GPU."""
 
@@ -43,6 +47,9 @@ class ModelOptions:
             UsageError: naming the option and what it may be.
         """
         check_one_of("precision", self.precision, get_args(Precision))
+        check_one_of("preprocess", self.preprocess, get_args(Preprocess))
+        if self.preprocess == "hub" and self.size is not None:
+            raise UsageError("size and preprocess hub are given", remedy="Give one of them.")
         for name in ("window", "stride", "size"):
             check_positive(name, getattr(self, name))
 

@@ -43,6 +43,8 @@ class Predictor:
         length: frames of a window; shorter ones repeat their last frame.
         short: pixels of the short side that the model sees.
         longest: pixels that the long side may have at most.
+        squeezed: height and width that all frames come to, in place of these two.
+        bicubic: whether frames are resized so, as some published models were shown them.
         device: where to compute.
         precision: one of `PRECISIONS`; all but the first compute in half precision.
     """
@@ -56,11 +58,14 @@ class Predictor:
         longest: int,
         device: torch.device,
         precision: str = "fp32",
+        squeezed: tuple[int, int] | None = None,
+        bicubic: bool = False,
     ) -> None:
         self._model = model.eval().to(device)
         self.is_online = isinstance(model, OnlineModel)
         """Whether windows must be given one after the other, to `step`."""
         self._length, self._short, self._longest = length, short, longest
+        self._squeezed, self._bicubic = squeezed, bicubic
         self._device, self._dtype = device, PRECISIONS[precision]
         self._max_batch = sys.maxsize
         # two windows are on the way at most: one at the model, one being gathered
@@ -68,12 +73,13 @@ class Predictor:
         self._frames = torch.empty(0)
 
     def resize(self, pixels: Pixels) -> Tensor:
-        """`[H W 3]` -> `[3 h w]` uint8 as training showed them: bilinear, antialiased."""
+        """`[H W 3]` -> `[3 h w]` uint8 as training showed them: antialiased."""
         # torch warns of memory that it could write to but must not
         owned = pixels if pixels.flags.writeable else pixels.copy()
         frames = torch.from_numpy(owned).permute(2, 0, 1)[None]
-        height, width = size_for((pixels.shape[0], pixels.shape[1]), self._short, self._longest)
-        small = resized(raw_clip(frames, ()), height, width).frames[0]
+        size = (pixels.shape[0], pixels.shape[1])
+        height, width = self._squeezed or size_for(size, self._short, self._longest)
+        small = resized(raw_clip(frames, ()), height, width, bicubic=self._bicubic).frames[0]
         # in memory of its own: a view of the picture would hold its pixels, or change with them
         room = torch.from_numpy(self._pool.empty((*small.shape[1:], 3))).permute(2, 0, 1)
         return room.copy_(small)

@@ -6,13 +6,14 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from vis.datasets.config import Resize
+from vis.datasets import config as usual
 from vis.errors import UsageError
 from vis.inference.cuts import CutDetector, Memory
 from vis.inference.model_classes import indices_of, names_of
 from vis.inference.predictor import Predictor, device_of
 from vis.inference.session import TrackerSession
 from vis.models._contract import OnlineModel
+from vis.models._pixels import Resize
 from vis.tracking import Config
 from vis.tracking.windows import check_plan
 
@@ -27,7 +28,8 @@ MIN_LENGTH_OF_FRAMES = 5
 brief, those of a model of clips are not."""
 MAX_EVERY_OF_CUTS = 2
 """Frames from one that is seen to the next, up to which a cut is told from motion."""
-_SHORT, _LONGEST = Resize().short[0], Resize().longest or 640
+_SHORT, _LONGEST = usual.Resize().short[0], usual.Resize().longest or 640
+BICUBIC = "bicubic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,11 @@ class ResolvedOptions:
     """Whether the model says regions of classes, not objects."""
     by_query: bool = False
     """Whether the model goes on from frame to frame, each of its queries with its object."""
+    height: int | None = None
+    """Pixels that frames are squeezed to, with `width`; `short` and `longest` do not count then."""
+    width: int | None = None
+    resample: str | None = None
+    """How frames are resized, where not bilinear."""
     cuts: bool = True
     """Whether hard cuts end all identities; that of a region is its class, always."""
 
@@ -69,6 +76,10 @@ class ResolvedOptions:
             length=self.window,
             short=self.short,
             longest=self.longest,
+            squeezed=None
+            if self.height is None or self.width is None
+            else (self.height, self.width),
+            bicubic=self.resample == BICUBIC,
             device=device_of(device),
             precision=self.precision,
         )
@@ -116,6 +127,8 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
     online = isinstance(model, OnlineModel)
     window, stride = _plan(options, model, online=online)
     short = options.size or model.size or _SHORT
+    resize = _resize_of(model) if options.preprocess == "hub" else Resize(short=short)
+    short = resize.short or short
     _check_linking(options, model)
     config = options.tracker or tracker_for(options.threshold, options.linking)
     single = window == 1 and not (model.is_semantic or online)
@@ -126,7 +139,10 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         stride=stride,
         short=short,
         # the proportion of training, so that a wide film does not outgrow what the model has seen
-        longest=round(short * _LONGEST / _SHORT),
+        longest=resize.longest or round(short * _LONGEST / _SHORT),
+        height=resize.height,
+        width=resize.width,
+        resample=BICUBIC if resize.bicubic else None,
         precision=options.precision,
         every=options.every,
         threshold=options.threshold,
@@ -162,6 +178,20 @@ def _plan(options: TrackOptions, model: Model[Any], *, online: bool) -> tuple[in
             remedy="Leave stride out: its windows share no frame.",
         )
     return window, stride
+
+
+def _resize_of(model: Model[Any]) -> Resize:
+    """What the preprocessor beside the model's weights states.
+
+    Raises:
+        UsageError: there was none, or it states no size.
+    """
+    if model.pixels.resize is None:
+        raise UsageError(
+            "the model's weights came with no preprocessor that states a size",
+            remedy="Leave preprocess out; size sets another short side.",
+        )
+    return model.pixels.resize
 
 
 def _check_linking(options: TrackOptions, model: Model[Any]) -> None:

@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vis.backbones.dinov2_registers import FIRST, RegisterDINOv2
-from vis.layers.padding import normalize, padded_size_of, padding_mask
+from vis.layers.padding import padded_size_of, padding_mask
 from vis.losses.frame_query_loss import FrameLayer, FrameQueryLoss
 from vis.losses.targets import check_classes
 from vis.models._contract import Model
@@ -110,7 +110,7 @@ class EoMT(Model[Output]):
         pixels, parts = clip.frames.flatten(0, 1), []
         for rows in torch.split(torch.arange(B * T, device=pixels.device), self.chunk):
             outside = None if padding is None else padding[rows // T]
-            x = normalize(pixels[rows], outside, self.class_head.weight.dtype)
+            x = self.normalize(pixels[rows], outside, self.class_head.weight.dtype)
             parts.append(self.backbone(x))
         return rearrange(torch.cat(parts), "(b t) n c -> b t n c", b=B), padded_size
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from vis import models
 from vis.errors import DataError, VisError
 from vis.weights.classes import numbered
-from vis.weights.convert import Summary, convert, fitting, inspect, is_ours, read_model
+from vis.weights.convert import convert, fitting, is_ours, read_model
 from vis.weights.fetch import weights_folder
 from vis.weights.files import ModelMetadata, halved, read_metadata, read_weights, save
 from vis.weights.get import get
+from vis.weights.hub_export import export
 from vis.weights.initialise import LoadReport, initialise
+from vis.weights.inspection import Summary, inspect
 from vis.weights.located import located
 from vis.weights.rename import BACKBONE
 
@@ -29,6 +31,7 @@ __all__ = [
     "ModelMetadata",
     "Summary",
     "convert",
+    "export",
     "get",
     "initialise",
     "inspect",

@@ -12,6 +12,7 @@ from typing import Any
 from vis.errors import UsageError
 from vis.formats.published import YOUTUBE_VIS_2021
 from vis.weights.digest import Digest, digest
+from vis.weights.hub_id import is_hub_id
 
 ASSETS = Path(str(resources.files("vis") / "assets"))
 """The folder of the table, and of the shipped model with its model card."""
@@ -58,6 +59,11 @@ class Entry:
     def ships(self) -> bool:
         """Whether it is part of the package."""
         return not self.family
+
+    @property
+    def of_hub(self) -> bool:
+        """Whether the hub's library fetches it; its name is what it is loaded by."""
+        return is_hub_id(self.name)
 
 
 def shipped_file() -> Path:

@@ -13,11 +13,11 @@ from vis import backbones, models
 from vis.errors import DataError, UsageError, VisError
 from vis.weights import agreement, converters
 from vis.weights.archive_file import looks_like_archive, read_archive
-from vis.weights.files import KEY, ModelMetadata, read_metadata, save
+from vis.weights.files import KEY, ModelMetadata, save
 from vis.weights.graph_file import looks_like_graph, read_graph
 from vis.weights.hub import Fetched, fetched_from
 from vis.weights.hub_folder import WEIGHTS, is_hub_folder, read_hub_folder
-from vis.weights.hub_settings import arguments_of, check_kind, label_names, settled
+from vis.weights.hub_settings import arguments_of, check_kind, check_names, label_names, settled
 from vis.weights.pickle_allow_list import Record
 from vis.weights.preprocessor import read_preprocessor
 from vis.weights.rename import BACKBONE, published_names, rename
@@ -34,27 +34,6 @@ if TYPE_CHECKING:
 
 ARGUMENTS = ("nheads", "num_frames", "num_ins")
 """What is believed of the training script's arguments inside a published file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a weight file holds."""
-
-    format: str
-    """`vis`, `safetensors`, `torch zip`, `torch legacy`, `pickle` or `tensorflow graph`."""
-    tensors: dict[str, tuple[tuple[int, ...], torch.dtype]]
-    """Name -> shape and type."""
-    model_metadata: ModelMetadata | None = None
-    """Of our own files: what they say of their model."""
-    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
-    """What else a foreign file states, as short texts."""
-    family: str | None = None
-    """Of a foreign file, what `convert` calls what was published; None where no family fits."""
-
-    @property
-    def numbers(self) -> int:
-        """Of all tensors together."""
-        return sum(torch.Size(shape).numel() for shape, _ in self.tensors.values())
 
 
 def read_foreign(path: str | Path) -> Published:
@@ -163,6 +142,8 @@ def read_model(
     fetched = source if isinstance(source, Fetched) else fetched_from(source)
     published = read_foreign(fetched.path)
     try:
+        if published.hub is not None:
+            check_names(published.tensors)
         name = family or converters.family_of(published.tensors)
         if name is None:
             raise _unknown(published)
@@ -239,24 +220,6 @@ def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def inspect(path: str | Path) -> Summary:
-    """What a weight file holds; of our own, only the header is read.
-
-    Raises:
-        InputError: it cannot be opened.
-        DataError: it is no weight file, is damaged, or asks for anything but numbers.
-    """
-    path = fetched_from(path).path
-    if is_ours(path):
-        sealed = read_metadata(path)
-        entries = {n: (e.shape, e.dtype) for n, e in sealed.header.entries.items()}
-        return Summary("vis", entries, sealed.metadata)
-    published = read_foreign(path)
-    shapes = {name: (tuple(t.shape), t.dtype) for name, t in published.tensors.items()}
-    family = converters.family_of(published.tensors)
-    return Summary(published.format, shapes, metadata=_described(published.metadata), family=family)
-
-
 def _metadata(
     family: Family,
     published: Published,
@@ -293,22 +256,3 @@ def _stored_arguments(published: Published) -> dict[str, int]:
     arguments = published.metadata.get("args")
     fields = arguments.fields if isinstance(arguments, Record) else {}
     return {name: v for name in ARGUMENTS if type(v := fields.get(name)) is int}
-
-
-def _described(metadata: Mapping[str, object]) -> dict[str, str]:
-    """Short texts of plain values; of the rest only what they are, as they may nest deeply."""
-    texts: dict[str, str] = {}
-    for key, value in metadata.items():
-        if isinstance(value, Record):
-            texts |= {f"{key}.{name}": _short(item) for name, item in value.fields.items()}
-        else:
-            texts[key] = _short(value)
-    return texts
-
-
-def _short(value: object) -> str:
-    if value is None or isinstance(value, bool | int | float | str):
-        return str(value)[:100]
-    if isinstance(value, list | tuple | dict | set):
-        return f"{type(value).__name__} of {len(value)}"
-    return type(value).__name__

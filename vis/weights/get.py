@@ -12,6 +12,8 @@ from vis.weights.convert import convert
 from vis.weights.digest import Digest, Sums, sums_of, whole_sha256
 from vis.weights.download import download
 from vis.weights.fetch import weights_folder
+from vis.weights.hub import fetch
+from vis.weights.hub_id import hub_id, is_hub_id
 from vis.weights.sniff import open_regular
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ def get(
     fetched under this name later must have it.
 
     Args:
-        name: of a model that `vis models` lists.
+        name: of a model that `vis models` lists; one of the hub goes into the hub's own cache,
+            as `vis.load` would fetch it, and no other argument counts.
         accepted: whether the user accepts its licence.
         file: the published file, or the one that matters within, where the user has it.
         sha256: of the published file, where the user knows it.
@@ -56,6 +59,8 @@ def get(
         DataError: it has another hash than stated, or does not hold what it should.
         OutputError: it cannot be written.
     """
+    if is_hub_id(name):
+        return fetch(hub_id(name)).path
     model = entry(name)
     place = place_of(model)
     if place.is_file():

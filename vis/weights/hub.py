@@ -16,13 +16,13 @@ from vis.weights.hub_id import HubId, hub_id, is_hub_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CARD = "README.md"
+README = "README.md"
 """Begins with the licence that the authors state."""
-SETTINGS = (CONFIG, "*preprocessor_config.json", CARD)
+SETTINGS = (CONFIG, "*preprocessor_config.json", README)
 SAFETENSORS = ("model*.safetensors", "model.safetensors.index.json")
 PICKLES = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
 """Fetched only where there are no safetensors; the restricted reader takes them or refuses."""
-MAX_CARD = 1 << 20
+MAX_README = 1 << 20
 _RESUME = "What came is kept: the same command goes on from there."
 
 
@@ -64,7 +64,7 @@ def fetch(model: HubId, *, endpoint: str | None = None, cache: str | Path | None
     # pinned, so that what is asked from here on is of the same commit, whatever happens to a branch
     commit = folder.name
     origin = {"repository": model.repository, "revision": model.revision, "commit": commit}
-    if licence := _licence(folder / CARD):
+    if licence := _licence(folder / README):
         origin["licence"] = licence
     if model.file is not None:
         _snapshot(model, commit, (*SETTINGS, model.file), places)
@@ -149,12 +149,12 @@ def _kind(error: BaseException) -> str:
     return f"the server answers {status}" if status else type(error).__name__
 
 
-def _licence(card: Path) -> str:
-    """What the head of a model's card states; "" where it states nothing."""
-    if not card.is_file():
+def _licence(readme: Path) -> str:
+    """What the head of a model card states; "" where it states nothing."""
+    if not readme.is_file():
         return ""
-    with card.open(encoding="utf-8", errors="replace") as file:
-        text = file.read(MAX_CARD)
+    with readme.open(encoding="utf-8", errors="replace") as file:
+        text = file.read(MAX_README)
     head = text.removeprefix("---\n").partition("\n---")[0]
     if head == text:
         return ""

@@ -80,6 +80,14 @@ def joined(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return whole
 
 
+def split(name: str, tensor: Tensor) -> list[tuple[str, Tensor]]:
+    """The other way: a name with a `*` is of stacked rows, whose thirds have a letter there."""
+    if "*" not in name:
+        return [(name, tensor)]
+    thirds = tensor.chunk(len(PARTS))
+    return [(name.replace("*", part), rows) for part, rows in zip(PARTS, thirds, strict=True)]
+
+
 def whole_number(config: Config, key: str, default: int) -> int:
     """A positive whole number of `config.json`, transformers' default where it is absent.
 
@@ -100,7 +108,7 @@ def truth(config: Config, key: str, default: bool = False) -> bool:
     return value
 
 
-def told(config: Config, settings: Mapping[str, str]) -> list[Claim]:
+def stated_by_shapes(config: Config, settings: Mapping[str, str]) -> list[Claim]:
     """Claims of what shapes tell too, for the keys that are there; only a contradiction matters.
 
     Args:

@@ -11,12 +11,15 @@ from vis.weights.classes import numbered
 from vis.weights.hub_form import HubForm, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from vis.weights.hub_form import Claim, Config
 
 NO_CLASS = "N/A"
 """Transformers' name of an index that names nothing; ours is empty."""
+_IN_MEMORY = re.compile(
+    r"_attn\.o_proj\.|coder\.layers\.\d+\.mlp\.fc\d\.|mask_head\.conv\d\.conv\."
+)
 REFUSED = ("use_swiglu_ffn",)
 """What no network here has, whatever the family."""
 
@@ -35,6 +38,20 @@ def check_kind(config: Config, family: str, form: HubForm | None) -> None:
     for key in REFUSED:
         if truth(config, key):
             raise DataError(f"{key} is true; no network here has it")
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse the names that transformers 5 has in memory; its files have the older ones.
+
+    Raises:
+        DataError: there is such a name.
+    """
+    for name in names:
+        if _IN_MEMORY.search(name):
+            raise DataError(
+                f"{name!r:.100} is a name that transformers has in memory, not in its files",
+                remedy="Save it again without save_original_format=False.",
+            )
 
 
 def settled(claims: list[Claim], derived: Mapping[str, object]) -> dict[str, object]:

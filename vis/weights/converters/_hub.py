@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from vis.backbones.resnet import DILATED
 from vis.errors import DataError
-from vis.weights.hub_form import Claim, refuse, timm_name, truth
+from vis.layers.pixel_decoder import GROUPS
+from vis.weights.hub_form import Claim, refuse, timm_name, truth, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +74,16 @@ def own_resnet(there: str, here: str, names: ResNetNames) -> Rows:
                 (rf"{layer}{norm}", rf"{ours}{names.norm.format(conv + 1)}.\g<kind>"),
             ]
     return tuple(rows)
+
+
+def check_width(config: Config, key: str) -> None:
+    """Refuse networks so narrow that their norms of levels have other groups than here.
+
+    Raises:
+        DataError: it is one.
+    """
+    if whole_number(config, key, 256) < 2 * GROUPS:
+        raise DataError(f"{key} is {config[key]}; only {2 * GROUPS} and more are read")
 
 
 def detr_backbone(config: Config) -> list[Claim]:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vis.weights.converters._hub import TORCHVISION, detr_backbone, own_resnet
-from vis.weights.hub_form import Claim, HubForm, equal_pair, refuse, told, truth, whole_number
+from vis.weights.converters._hub import TORCHVISION, check_width, detr_backbone, own_resnet
+from vis.weights.hub_form import (
+    Claim,
+    HubForm,
+    equal_pair,
+    refuse,
+    stated_by_shapes,
+    truth,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,6 +80,47 @@ DETR_RENAMES: Rows = (
     (rf"{_DETR}class_labels_classifier\.{_BOTH}", rf"{_HERE}class_embed.\g<both>"),
     (rf"{_DETR}bbox_predictor\.(?P<rest>layers\..+)", rf"{_HERE}bbox_embed.\g<rest>"),
 )
+_OURS = r"backbone\."
+_THEIRS = r"model.backbone.conv_encoder.model."
+_STACK = r"transformer\.(encoder|decoder)\.(\d+)\."
+_LAYER = r"model.\1.layers.\2."
+WRITES: Rows = (
+    (rf"{_OURS}conv1\.weight", rf"{_THEIRS}conv1.weight"),
+    (rf"{_OURS}conv1\.norm\.(\w+)", rf"{_THEIRS}bn1.\1"),
+    (rf"{_OURS}(layer\d\.\d+)\.downsample\.0\.norm\.(\w+)", rf"{_THEIRS}\1.downsample.1.\2"),
+    (rf"{_OURS}(layer\d\.\d+\.downsample\.0\.weight)", rf"{_THEIRS}\1"),
+    (rf"{_OURS}(layer\d\.\d+)\.conv(\d)\.norm\.(\w+)", rf"{_THEIRS}\1.bn\2.\3"),
+    (rf"{_OURS}(layer\d\.\d+\.conv\d\.weight)", rf"{_THEIRS}\1"),
+    (r"projection\.(\w+)", r"model.input_projection.\1"),
+    (r"queries", r"model.query_position_embeddings.weight"),
+    (r"class_head\.(\w+)", r"class_labels_classifier.\1"),
+    *((rf"box_head\.{2 * i}\.(\w+)", rf"bbox_predictor.layers.{i}.\1") for i in range(3)),
+    (rf"{_STACK}self_attention\.in_proj_(\w+)", rf"{_LAYER}self_attn.*_proj.\3"),
+    (rf"{_STACK}self_attention\.out_proj\.(\w+)", rf"{_LAYER}self_attn.out_proj.\3"),
+    (rf"{_STACK}cross_attention\.in_proj_(\w+)", rf"{_LAYER}encoder_attn.*_proj.\3"),
+    (rf"{_STACK}cross_attention\.out_proj\.(\w+)", rf"{_LAYER}encoder_attn.out_proj.\3"),
+    (rf"{_STACK}feedforward\.linear(\d)\.(\w+)", rf"{_LAYER}fc\3.\4"),
+    (rf"{_STACK}norm1\.(\w+)", rf"{_LAYER}self_attn_layer_norm.\3"),
+    (r"transformer\.encoder\.(\d+)\.norm2\.(\w+)", r"model.encoder.layers.\1.final_layer_norm.\2"),
+    (rf"{_STACK}norm2\.(\w+)", rf"{_LAYER}encoder_attn_layer_norm.\3"),
+    (rf"{_STACK}norm3\.(\w+)", rf"{_LAYER}final_layer_norm.\3"),
+    (r"transformer\.norm\.(\w+)", r"model.decoder.layernorm.\1"),
+    (r"masks\.attention\.query\.(\w+)", r"bbox_attention.q_linear.\1"),
+    (r"masks\.attention\.key\.(\w+)", r"bbox_attention.k_linear.\1"),
+    *(
+        (rf"masks\.pyramid\.stages\.{i}\.conv\.(\w+)", rf"mask_head.lay{i + 1}.\1")
+        for i in range(4)
+    ),
+    *((rf"masks\.pyramid\.stages\.{i}\.norm\.(\w+)", rf"mask_head.gn{i + 1}.\1") for i in range(4)),
+    *(
+        (rf"masks\.pyramid\.laterals\.{i}\.(\w+)", rf"mask_head.adapter{i + 1}.\1")
+        for i in range(3)
+    ),
+    (r"masks\.pyramid\.end\.conv\.conv\.(\w+)", r"mask_head.lay5.\1"),
+    (r"masks\.pyramid\.end\.conv\.norm\.(\w+)", r"mask_head.gn5.\1"),
+    (r"masks\.pyramid\.end\.logit\.(\w+)", r"mask_head.out_lay.\1"),
+)
+"""Our names of a DETR -> transformers'; a `*` stands where stacked rows are split."""
 _ENCODER = r"model\.encoder\.layers\.(?P<layer>\d+)\.self_attn\."
 _DECODER = r"model\.decoder\.layers\.(?P<layer>\d+)\.encoder_attn\."
 DEFORMABLE_RENAMES: Rows = (
@@ -118,7 +167,7 @@ def _detr_claims(config: Config) -> list[Claim]:
     return [
         Claim(heads.key, heads.stated, "num_heads", heads.value),
         *detr_backbone(config),
-        *told(config, shapes),
+        *stated_by_shapes(config, shapes),
     ]
 
 
@@ -131,6 +180,7 @@ def _deformable_claims(config: Config) -> list[Claim]:
             "num_channels": (3,),
         },
     )
+    check_width(config, "d_model")
     heads = equal_pair(config, "encoder_attention_heads", "decoder_attention_heads", 8)
     points = equal_pair(config, "encoder_n_points", "decoder_n_points", 4)
     refine, two_stage = truth(config, "with_box_refine"), truth(config, "two_stage")
@@ -146,7 +196,7 @@ def _deformable_claims(config: Config) -> list[Claim]:
         Claim("two_stage", two_stage, "two_stage", two_stage),
         *([Claim(queries, count, "queries", count)] if queries in config or two_stage else []),
         *detr_backbone(config),
-        *told(config, shapes),
+        *stated_by_shapes(config, shapes),
     ]
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from vis.backbones.swin import SWINS
 from vis.errors import DataError
-from vis.weights.converters._hub import DETECTRON, own_resnet, resnet_claim
-from vis.weights.hub_form import Claim, HubForm, refuse, told, whole_number
+from vis.weights.converters._hub import DETECTRON, check_width, own_resnet, resnet_claim
+from vis.weights.hub_form import Claim, HubForm, refuse, stated_by_shapes, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,6 +123,8 @@ def _claims(config: Config) -> list[Claim]:
             "common_stride": (4,),
         },
     )
+    check_width(config, "hidden_dim")
+    check_width(config, "feature_size")
     heads = whole_number(config, "num_attention_heads", 8)
     layers = whole_number(config, "decoder_layers", 10)
     shapes = {"num_queries": "queries", "hidden_dim": "d_model", "mask_feature_size": "mask_width"}
@@ -133,7 +135,7 @@ def _claims(config: Config) -> list[Claim]:
         # the first prediction, of the queries before any layer, counts there
         Claim("decoder_layers", layers, "depth", layers - 1),
         *_backbone(config.get("backbone_config")),
-        *told(config, shapes),
+        *stated_by_shapes(config, shapes),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vis.weights.hub_form import Claim, HubForm, refuse, told, whole_number
+from vis.weights.hub_form import Claim, HubForm, refuse, stated_by_shapes, whole_number
 
 if TYPE_CHECKING:
     from vis.weights.hub_form import Config, Rows
@@ -69,5 +69,5 @@ def _claims(config: Config) -> list[Claim]:
     return [
         Claim("num_attention_heads", num_heads, "num_heads", num_heads),
         Claim("num_blocks", late, "query_depth", late),
-        *told(config, shapes | {"num_queries": "queries"}),
+        *stated_by_shapes(config, shapes | {"num_queries": "queries"}),
     ]

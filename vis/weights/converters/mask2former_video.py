@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vis.weights.classes import YOUTUBE_VIS_2019, numbered
+from vis.weights.converters._hub_mask2former import MASK2FORMER
 from vis.weights.converters._mask2former import DROPPED, RENAMES, shared_settings
 from vis.weights.rename import Family
 
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vis.weights.rename import Shapes
+
+SIZE = 360
+"""Pixels of the short side in the paper's evaluation."""
 
 
 def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
@@ -35,4 +40,5 @@ FAMILY = Family(
     dropped=DROPPED,
     settings=settings,
     class_names=class_names,
+    hub=replace(MASK2FORMER, size=SIZE),
 )

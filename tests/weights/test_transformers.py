@@ -1,0 +1,90 @@
+"""Beside transformers, where it is installed: it loads what we write, and we what it saves."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import vis
+from vis import models, weights
+from vis.layers.padding import normalize
+from vis.records import Clip
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+transformers: Any = pytest.importorskip("transformers")
+
+SIZES = {"encoder_layers": 1, "decoder_layers": 2}
+SMALL: dict[str, Any] = {
+    "d_model": 128,
+    "num_heads": 8,
+    "instance_queries": 3,
+    "ffn_dim": 8,
+} | SIZES
+THEIRS: dict[str, Any] = {
+    "d_model": 64,
+    "num_queries": 3,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 8,
+    "decoder_ffn_dim": 8,
+    "num_labels": 2,
+} | SIZES
+TOLERANCE = 1e-4
+
+
+def pixels() -> torch.Tensor:
+    return torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+
+
+def outputs(model: Any) -> Any:
+    x = normalize(pixels(), None, torch.float32)
+    with torch.inference_mode():
+        return model.eval()(pixel_values=x, pixel_mask=torch.ones(1, 64, 96, dtype=torch.long))
+
+
+def ours(model: Any) -> Any:
+    with torch.inference_mode():
+        return model(Clip(pixels()[:, None], torch.tensor([[64, 96]])))
+
+
+@pytest.mark.parametrize(("masks", "backbone"), [(True, "resnet18"), (False, "resnet50_dc5")])
+def test_transformers_loads_what_is_exported(tmp_path: Path, masks: bool, backbone: str):
+    torch.manual_seed(0)
+    model = models.build("detr", classes=2, masks=masks, backbone=backbone, **SMALL).eval()
+    model.class_names = ("cat", "")
+    weights.export(model, tmp_path / "out")
+    kind = "DetrForSegmentation" if masks else "DetrForObjectDetection"
+    loaded, report = getattr(transformers, kind).from_pretrained(
+        tmp_path / "out", output_loading_info=True
+    )
+    assert not any(report.values())
+    theirs, last = outputs(loaded), ours(model).dense()
+    assert torch.allclose(theirs.logits, last.layers[-1].logits.flatten(1, 2), atol=TOLERANCE)
+    assert torch.allclose(theirs.pred_boxes, last.layers[-1].boxes.flatten(1, 2), atol=TOLERANCE)
+    if masks:
+        assert torch.allclose(theirs.pred_masks, last.masks.flatten(1, 2), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"with_box_refine": True}, {"with_box_refine": True, "two_stage": True}],
+    ids=["plain", "refined", "in two stages"],
+)
+def test_what_transformers_saves_is_loaded(tmp_path: Path, settings: dict[str, Any]):
+    torch.manual_seed(0)
+    backbone = transformers.TimmBackboneConfig(
+        backbone="resnet18", out_indices=(2, 3, 4), features_only=True
+    )
+    config = transformers.DeformableDetrConfig(
+        **THEIRS, **settings, two_stage_num_proposals=3, backbone_config=backbone
+    )
+    model = transformers.DeformableDetrForObjectDetection(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    model.save_pretrained(tmp_path)
+    theirs, last = outputs(model), ours(vis.load(tmp_path)).layers[-1]
+    assert torch.allclose(theirs.logits, last.logits[:, 0], atol=TOLERANCE)
+    assert torch.allclose(theirs.pred_boxes, last.boxes[:, 0], atol=TOLERANCE)
