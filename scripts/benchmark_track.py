@@ -201,7 +201,7 @@ def _stages(film: Path, folder: Path) -> dict[str, Callable[[], object]]:
 def _link(predictor: Predictor, small: Sequence[Tensor]) -> None:
     stream = (ResizedFrame(Stamp(n, Fraction(n, 25)), one, None) for n, one in enumerate(small))
     session = TrackerSession(Config(), num_classes=1, threshold=0.3, classes=None)
-    for window, predictions in predict(stream, predictor, Windows(WINDOW, STRIDE), 1):
+    for window, predictions, _ in predict(stream, predictor, Windows(WINDOW, STRIDE), 1):
         session.step(window, predictions)
 
 

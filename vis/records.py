@@ -73,6 +73,9 @@ class ClipPredictions:
     """`[N C]` to recognise an object again, where the model has one."""
     semantic: Tensor | None = None
     """`[T K h w]` probabilities of a semantic model."""
+    query_logits: Tensor | None = None
+    """`[N T K + 1]` raw, the last is "no object", of a model whose query stays with its object:
+    row n is then query n in every clip of a video."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,6 @@
 """Runs that are killed at random moments and gone on with; a process of its own, that forks.
 
-Usage: killing.py FILM FOLDER KILLS SEED
+Usage: killing.py FILM FOLDER KILLS SEED [online]
 """
 
 import os
@@ -13,10 +13,13 @@ from pathlib import Path
 import torch
 
 from tests.inference.knowing import Knowing
+from tests.inference.test_online import OPTIONS, tiny
 from vis.inference.options import TrackOptions
 from vis.jobs.job import RunOptions
 from vis.jobs.many import plan_jobs, track_all
 
+ONLINE = "online" in sys.argv[5:]
+"""Whether the model goes on from frame to frame."""
 SAVE = ("video", "json", "jsonl", "coco", "mots", "davis", "csv", "frames")
 
 
@@ -24,9 +27,10 @@ def run(film: Path, folder: Path, *, resume: bool) -> None:
     """One run to its end, in this process."""
     wanted = plan_jobs([str(film)], folder, SAVE)
     run_options = RunOptions(device="cpu", resume=resume, checkpoint=2)
-    for job_result in track_all(
-        wanted, Knowing(6), options=TrackOptions(size=96), run_options=run_options
-    ):
+    model, options = Knowing(6), TrackOptions(size=96)
+    if ONLINE:
+        model, options = tiny(), TrackOptions(cuts=False, **OPTIONS)
+    for job_result in track_all(wanted, model, options=options, run_options=run_options):
         if job_result.error is not None:
             raise job_result.error
 

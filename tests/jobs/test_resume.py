@@ -85,18 +85,19 @@ def alike(one: Path, other: Path) -> None:
         assert np.abs(picture - another).mean() < 5
 
 
-def test_ten_kills_at_random_moments_leave_no_trace(tmp_path):
+@pytest.mark.parametrize(("kills", "kind"), [(10, "windows"), (3, "online")])
+def test_kills_at_random_moments_leave_no_trace(tmp_path, kills, kind):
     source = film(tmp_path)
     script = ROOT / "tests" / "jobs" / "killing.py"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, script, source, tmp_path, "10", "1"],
+        [sys.executable, script, source, tmp_path, str(kills), "1", kind],
         env=environment,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    for number in range(10):
+    for number in range(kills):
         same(tmp_path / "whole", tmp_path / f"killed-{number}")
         alike(tmp_path / "whole" / "film.mp4", tmp_path / f"killed-{number}" / "film.mp4")
 

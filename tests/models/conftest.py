@@ -88,6 +88,17 @@ RANKED = {
     "decoder_layers": 2,
     "ffn_dim": 32,
 }
+AMONG_PATCHES = {
+    "d_model": 32,
+    "depth": 3,
+    "num_heads": 2,
+    "query_depth": 2,
+    "queries": 6,
+    "image": 64,
+    "frames": 4,
+    "points": 64,
+    "chunk": 3,
+}
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "deformable_detr": ("deformable_detr", PLACES),
     "deformable_detr in two stages": (
@@ -146,6 +157,12 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
             "head": "linear_mlp",
             "positions": "added",
         },
+    ),
+    "videomt": ("videomt", AMONG_PATCHES),
+    "videomt of objects": ("videomt", AMONG_PATCHES | {"task": "instance"}),
+    "videomt of segments": (
+        "videomt",
+        AMONG_PATCHES | {"task": "panoptic", "things": 2, "min_score": 0.0, "min_whole": 0.0},
     ),
     "vistr": (
         "vistr",

@@ -141,6 +141,8 @@ def family_of(case: Case) -> str:
         return "mask2former"
     if "encoder.pos_embed" in keys:
         return "segmenter"
+    if any(key.endswith("query_updater.weight") for key in keys):
+        return "videomt"
     raise UsageError(f"case {case['name']} is of no known family (first name: {keys[0]!r})")
 
 

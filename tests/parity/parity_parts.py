@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from parity_parts_dat import dat_attention
 from parity_parts_rf_detr import rf_detr_criterion
+from parity_parts_videomt import tiny_clip
 from torch import Tensor, nn
 
 from vis.backbones import resnet, swin
@@ -265,6 +266,7 @@ PARTS: dict[str, Callable[[Tensors, Tensors], dict[str, Any]]] = {
     "criterion_video": criterion,
     "dat_pp": dat_attention,
     "rfdetr_criterion": rf_detr_criterion,
+    "videomt_tiny": tiny_clip,
 }
 
 

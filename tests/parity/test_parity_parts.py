@@ -18,6 +18,7 @@ PARTS = {
     "swin_100x90": 4,
     "criterion_video": 10,
     "rfdetr_criterion": 37,
+    "videomt_tiny_T3": 3,
 }
 
 

@@ -5,24 +5,28 @@ from __future__ import annotations
 import sys
 import warnings
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from vis.datasets.raw_clip import raw_clip, resized
 from vis.datasets.transforms import size_for
 from vis.errors import DeviceError, VisWarning
+from vis.models._contract import OnlineModel, State
 from vis.records import Clip, ClipPredictions
 from vis.video.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
     from vis.inference.windows import Window
     from vis.models import Model
     from vis.records import Pixels
+
+Said = TypeVar("Said")
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CHUNK_DIVISOR = 4
@@ -58,6 +62,8 @@ class Predictor:
         bicubic: bool = False,
     ) -> None:
         self._model = model.eval().to(device)
+        self.is_online = isinstance(model, OnlineModel)
+        """Whether windows must be given one after the other, to `step`."""
         self._length, self._short, self._longest = length, short, longest
         self._squeezed, self._bicubic = squeezed, bicubic
         self._device, self._dtype = device, PRECISIONS[precision]
@@ -96,18 +102,33 @@ class Predictor:
         """
         # a batch that was too large once is never tried again: each failure costs a whole forward
         while len(windows) <= self._max_batch:
-            predictions = self._attempt(windows)
+            predictions = _attempt(partial(self._predictions, windows))
             # not in `except`: its traceback would hold all that the failed forward computed
             if not isinstance(predictions, torch.OutOfMemoryError):
                 return predictions
             self._compute_less(windows, predictions)
         return [one for window in windows for one in self.predict([window])]
 
-    def _attempt(self, windows: Sequence[Window]) -> list[ClipPredictions] | torch.OutOfMemoryError:
-        try:
-            return self._predictions(windows)
-        except torch.OutOfMemoryError as error:
-            return error.with_traceback(None)
+    def step(self, window: Window, state: State | None) -> tuple[ClipPredictions, State | None]:
+        """What the model says of the next window, and what it carries on to the one after it.
+
+        A model that carries nothing on says what `predict` says.
+
+        Args:
+            window: the next one; at a cut the model begins anew.
+            state: after the window before; None at the beginning.
+
+        Raises:
+            DeviceError: as `predict`.
+        """
+        if not isinstance(self._model, OnlineModel):
+            return self.predict([window])[0], None
+        before = None if window.cut else state
+        while True:
+            said = _attempt(partial(self._following, self._model, window, before))
+            if not isinstance(said, torch.OutOfMemoryError):
+                return said
+            self._compute_less([window], said)
 
     def _compute_less(self, windows: Sequence[Window], error: torch.OutOfMemoryError) -> None:
         if len(windows) > 1:
@@ -126,28 +147,39 @@ class Predictor:
 
     @torch.inference_mode()
     def _predictions(self, windows: Sequence[Window]) -> list[ClipPredictions]:
-        frames = self._gathered(windows)
-        sizes = torch.tensor([frames.shape[-2:]] * len(windows))
-        clip = Clip(frames, sizes)
-        # weights stay in fp32: autocast rounds what each operation reads, so one model serves both
-        with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
+        clip = self._clip([self._padded(window) for window in windows])
+        with self._autocast():
             predictions = self._model.predictions(self._model(clip), clip)
         return [_in_single_precision(one) for one in predictions]
 
-    def _gathered(self, windows: Sequence[Window]) -> Tensor:
+    @torch.inference_mode()
+    def _following(
+        self, model: OnlineModel[Any], window: Window, state: State | None
+    ) -> tuple[ClipPredictions, State]:
+        # never filled up: what is carried on would have seen a frame several times
+        clip = self._clip([[frame.small for frame in window.frames]])
+        with self._autocast():
+            output, after = model.step(clip, state)
+            (predictions,) = model.query_predictions(output, clip)
+        return _in_single_precision(predictions), after
+
+    def _autocast(self) -> torch.autocast:
+        # weights stay in fp32: autocast rounds what each operation reads, so one model serves both
+        return torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None)
+
+    def _clip(self, windows: Sequence[list[Tensor]]) -> Clip:
         """`[B T 3 h w]` 0..1, in memory that the next windows use again."""
-        small = [one for window in windows for one in self._padded(window)]
-        shape = (len(windows), self._length, *small[0].shape)
+        small = [one for window in windows for one in window]
+        shape = (len(windows), len(windows[0]), *small[0].shape)
         # kept between windows: a fresh one each time would be mapped and zeroed by the system
         if self._frames.shape[1:] != shape[1:] or len(self._frames) < len(windows):
             self._frames = torch.empty(shape, device=self._device)
         frames = self._frames[: len(windows)]
         for frame, one in zip(frames.flatten(0, 1), small, strict=True):
-            # bytes cross to the device, a quarter of what floats would be
             # bytes cross to the device and become fractions there: a quarter of the traffic of
             # floats
             torch.div(one.to(self._device), 255, out=frame)
-        return frames
+        return Clip(frames, torch.tensor([frames.shape[-2:]] * len(windows)))
 
     def _padded(self, window: Window) -> list[Tensor]:
         """`T` times `[3 h w]`."""
@@ -186,6 +218,13 @@ def reduce_chunk(model: Model[Any]) -> bool:
         return False
     model.set_chunk(max(1, chunk // _CHUNK_DIVISOR))
     return True
+
+
+def _attempt(compute: Callable[[], Said]) -> Said | torch.OutOfMemoryError:
+    try:
+        return compute()
+    except torch.OutOfMemoryError as error:
+        return error.with_traceback(None)
 
 
 def _in_single_precision(predictions: ClipPredictions) -> ClipPredictions:

@@ -13,6 +13,7 @@ from vis.inference.cuts import CutDetector, Memory
 from vis.inference.model_classes import indices_of, model_sha256, names_of
 from vis.inference.predictor import Predictor, device_of
 from vis.inference.session import TrackerSession
+from vis.models._contract import OnlineModel
 from vis.models._pixels import Resize
 from vis.tracking import Config
 from vis.tracking.windows import check_plan
@@ -58,6 +59,8 @@ class ResolvedOptions:
     tracker: Config
     is_semantic: bool = False
     """Whether the model says regions of classes, not objects."""
+    by_query: bool = False
+    """Whether the model goes on from frame to frame, each of its queries with its object."""
     height: int | None = None
     """Pixels that frames are squeezed to, with `width`; `short` and `longest` do not count then."""
     width: int | None = None
@@ -100,6 +103,7 @@ class ResolvedOptions:
             self.tracker,
             num_classes=num_classes,
             is_semantic=self.is_semantic,
+            by_query=self.by_query,
             threshold=self.threshold,
             classes=None if self.classes is None else frozenset(self.classes),
         )
@@ -129,15 +133,8 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
     Raises:
         UsageError: the model cannot do that; says what it can.
     """
-    window = model.frames if options.window is None else options.window
-    # a quarter in common: enough frames to link by overlap, and a third more work
-    stride = max(1, 3 * window // 4) if options.stride is None else options.stride
-    check_plan(window=window, stride=stride)
-    if window > model.frames:
-        raise UsageError(
-            f"a window of {window} frames is too long for this model",
-            remedy=f"It sees at most {model.frames}.",
-        )
+    online = isinstance(model, OnlineModel)
+    window, stride = _plan(options, model, online=online)
     short = options.size or model.size or _SHORT
     if options.size is not None and model.input_size is not None:
         height, width = model.input_size
@@ -149,7 +146,8 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
     short = resize.short or short
     _check_linking(options, model)
     config = options.tracker or tracker_for(options.threshold, options.linking)
-    usual = MIN_LENGTH_OF_FRAMES if window == 1 and not model.is_semantic else 1
+    single = window == 1 and not (model.is_semantic or online)
+    usual = MIN_LENGTH_OF_FRAMES if single else 1
     classes = options.classes
     return ResolvedOptions(
         window=window,
@@ -167,8 +165,35 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         classes=None if classes is None else indices_of(classes, names_of(model)),
         tracker=replace(config, min_length=options.min_length or config.min_length or usual),
         is_semantic=model.is_semantic,
+        by_query=online,
         cuts=options.cuts and options.every <= MAX_EVERY_OF_CUTS and not model.is_semantic,
     )
+
+
+def _plan(options: TrackOptions, model: Model[Any], *, online: bool) -> tuple[int, int]:
+    """Frames of a window, and from the start of one to that of the next.
+
+    Raises:
+        UsageError: the model cannot do that.
+    """
+    # what the model carries on needs no window: one frame at once comes out at once
+    usual = 1 if online else model.frames
+    window = usual if options.window is None else options.window
+    # a quarter in common: enough frames to link by overlap, and a third more work
+    usual = window if online else max(1, 3 * window // 4)
+    stride = usual if options.stride is None else options.stride
+    check_plan(window=window, stride=stride)
+    if window > model.frames:
+        raise UsageError(
+            f"a window of {window} frames is too long for this model",
+            remedy=f"It sees at most {model.frames}.",
+        )
+    if online and stride != window:
+        raise UsageError(
+            f"a stride of {stride}, but this model goes on from frame to frame",
+            remedy="Leave stride out: its windows share no frame.",
+        )
+    return window, stride
 
 
 def _resize_of(model: Model[Any]) -> Resize:

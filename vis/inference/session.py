@@ -10,6 +10,7 @@ import torch
 
 from vis.tracking import Tracker
 from vis.tracking.by_class import ByClass
+from vis.tracking.by_query import ByQuery
 from vis.tracking.confirmation import Confirmation, rows_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class TrackerSession:
         config: of the tracker.
         num_classes: of the model.
         is_semantic: whether predictions are regions of classes; then nothing is linked.
+        by_query: whether the model's queries stay with their objects; nothing is linked either.
         threshold: an object is left out until its score reaches it; the score never falls.
         classes: indices of the classes that are written; None for all.
     """
@@ -37,12 +39,15 @@ class TrackerSession:
         *,
         num_classes: int,
         is_semantic: bool = False,
+        by_query: bool = False,
         threshold: float,
         classes: frozenset[int] | None,
     ) -> None:
-        self._tracker: Tracker | ByClass = Tracker(config, classes=num_classes)
+        self._tracker: Tracker | ByClass | ByQuery = Tracker(config, classes=num_classes)
         if is_semantic:
             self._tracker = ByClass(classes=num_classes)
+        elif by_query:
+            self._tracker = ByQuery(config, classes=num_classes)
         self._confirmation = Confirmation(config.min_length or 1)
         self._threshold, self._classes = threshold, classes
         # identity -> class as last written; of active tracks alone, so bounded

@@ -47,7 +47,7 @@ def frames_per_second(model: Model[Any], *, device: str = "auto") -> float:
     seconds = _LONG
     for _ in range(2):  # the first is slower: memory is taken, kernels are chosen
         begin = time.perf_counter()
-        predictor.predict([Window(tuple(frames), options.stride, options.stride)])
+        predictor.step(Window(tuple(frames), options.stride, options.stride), None)
         seconds = time.perf_counter() - begin
         if seconds > _LONG:
             break

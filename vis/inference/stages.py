@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from vis.inference.windows import ResizedFrame, Window, Windows, windows_of
-from vis.records import ClipPredictions
+from vis.inference.windows import ResizedFrame, Windows, windows_of
 from vis.tracking import Stamp
 from vis.video.ahead import Ahead
 from vis.video.limits import frames_ahead
@@ -19,10 +18,18 @@ if TYPE_CHECKING:
     from vis.inference.cuts import CutDetector
     from vis.inference.predictor import Predictor
     from vis.inference.resolved_options import ResolvedOptions
-    from vis.inference.windows import FrameSampler
-    from vis.records import Frame
+    from vis.inference.windows import FrameSampler, Window
+    from vis.models._contract import State
+    from vis.records import ClipPredictions, Frame
 
-Prediction = tuple[Window, ClipPredictions]
+
+class Prediction(NamedTuple):
+    """A window as the model saw it."""
+
+    window: Window
+    predictions: ClipPredictions
+    state: State | None
+    """What the model carries on from here, where it does."""
 
 
 class Stages(Iterator[Prediction]):
@@ -38,6 +45,7 @@ class Stages(Iterator[Prediction]):
         batch: windows that the model sees side by side.
         pixels: whether the windows keep the frames' pixels.
         detector: of cuts; None where cuts do not count.
+        state: what the model carries on from the frames before.
     """
 
     def __init__(
@@ -49,6 +57,7 @@ class Stages(Iterator[Prediction]):
         *,
         pixels: bool,
         detector: CutDetector | None,
+        state: State | None = None,
     ) -> None:
         self.pixels = pixels
         info = frames.info
@@ -57,7 +66,8 @@ class Stages(Iterator[Prediction]):
         self._resized = Ahead(resize(frames, predictor, detector, pixels=pixels), depth=depth)
         windows = Windows(options.window, options.stride)
         # one ahead: the model is the slowest, and each window of predictions is large
-        self._predictions = Ahead(predict(self._resized, predictor, windows, batch), depth=1)
+        predictions = predict(self._resized, predictor, windows, batch, state)
+        self._predictions = Ahead(predictions, depth=1)
 
     def __next__(self) -> Prediction:
         return next(self._predictions)
@@ -89,16 +99,35 @@ def resized_frame(
 
 
 def predict(
-    stream: Iterable[ResizedFrame], predictor: Predictor, windows: Windows, batch: int
+    stream: Iterable[ResizedFrame],
+    predictor: Predictor,
+    windows: Windows,
+    batch: int,
+    state: State | None = None,
 ) -> Iterator[Prediction]:
     """Windows with predictions; what was handed out is not held any more."""
     ready = windows_of(stream, windows)
+    if predictor.is_online:
+        yield from _one_by_one(ready, predictor, state)
+        return
     while several := list(islice(ready, batch)):
         predictions = predictor.predict(several)
         pairs = deque(
-            zip((window.without_inputs() for window in several), predictions, strict=True)
+            Prediction(window.without_inputs(), one, None)
+            for window, one in zip(several, predictions, strict=True)
         )
         # what was handed out is the caller's alone, so that at most two windows are ever in memory
         del several, predictions
         while pairs:
             yield pairs.popleft()
+
+
+def _one_by_one(
+    windows: Iterator[Window], predictor: Predictor, state: State | None
+) -> Iterator[Prediction]:
+    """Each window goes on from the one before, so that no two are side by side."""
+    for window in windows:
+        predictions, state = predictor.step(window, state)
+        yield Prediction(window.without_inputs(), predictions, state)
+        # what was handed out is the caller's alone
+        del window, predictions

@@ -11,6 +11,7 @@ from vis.errors import UsageError
 from vis.inference.cuts import Memory
 from vis.inference.stages import Stages
 from vis.inference.windows import FrameSampler
+from vis.models._contract import plain_state, state_of
 from vis.outputs.encoding import encoded
 from vis.outputs.frame_result import CompressedFrame
 from vis.outputs.result import Result
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from vis.inference.predictor import Predictor
     from vis.inference.resolved_options import ResolvedOptions
+    from vis.models._contract import State
     from vis.records import RLE, Frame, Identity, VideoInfo
     from vis.video import VideoReader
     from vis.video.damage import ReadReport
@@ -56,6 +58,7 @@ class Tracking(Iterator[FrameTracks]):
         self._session = options.session(len(self.names))
         self._emitted = self._following = self._waiting = 0
         self._memory = Memory()
+        self._model_state: State | None = None
         # decoded and dropped up to there: seeking by time is not exact on damaged files
         first = 0 if state is None else self._go_on(state)
         left = None if max_frames is None else max(0, max_frames - self._emitted)
@@ -139,6 +142,7 @@ class Tracking(Iterator[FrameTracks]):
             "waiting": self._session.waiting,
             "first": self._session.first_waiting(self._following),
             "memory": self._memory.state(),
+            "model": plain_state(self._model_state),
             "session": self._session.state_dict(),
         }
 
@@ -200,6 +204,7 @@ class Tracking(Iterator[FrameTracks]):
         self._session.load_state_dict(state["session"])
         self._emitted, self._following = state["emitted"], state["following"]
         self._waiting, self._memory = state["waiting"], Memory.of(state["memory"])
+        self._model_state = state_of(state["model"])
         return int(state["first"])
 
     def _next(self, *, pixels: bool) -> tuple[FrameTracks, Frame | None]:
@@ -229,6 +234,7 @@ class Tracking(Iterator[FrameTracks]):
             self._batch,
             pixels=pixels,
             detector=self.options.detector(self._memory),
+            state=self._model_state,
         )
 
     def _step(self, stages: Stages) -> None:
@@ -236,7 +242,7 @@ class Tracking(Iterator[FrameTracks]):
             self._over = True
             raise StopIteration
         try:
-            window, predictions = next(stages)
+            window, predictions, self._model_state = next(stages)
         except StopIteration:
             self._exhausted = True
             # no window follows: what still waits for confirmation is decided as it stands

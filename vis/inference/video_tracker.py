@@ -15,6 +15,7 @@ from vis.inference.resolved_options import resolve
 from vis.inference.signatures import with_options
 from vis.inference.stages import resized_frame
 from vis.inference.windows import ResizedFrame, Window, Windows
+from vis.models._contract import plain_state, state_of
 from vis.records import Frame
 from vis.tracking import Stamp
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from vis.models import Model
+    from vis.models._contract import State
     from vis.records import FrameTracks, Identity, Pixels
 
 
@@ -73,6 +75,7 @@ class VideoTracker:
         self._session = self.options.session(len(self.names))
         self._windows = Windows(self.options.window, self.options.stride)
         self._detector = self.options.detector()
+        self._model_state: State | None = None
         # 29.97 as a float is no multiple of anything: the nearest fraction gives exact times
         self._rate = Fraction(frame_rate).limit_denominator(1_000_000)
         self._last: Stamp | None = None
@@ -124,6 +127,7 @@ class VideoTracker:
             "stamps": [_plain(frame.stamp) for frame in buffer],
             "cuts": [frame.cut for frame in buffer],
             "memory": None if self._detector is None else self._detector.memory.state(),
+            "model": plain_state(self._model_state),
             "last": None if self._last is None else _plain(self._last),
         }
 
@@ -140,13 +144,15 @@ class VideoTracker:
         if state["memory"] is not None:
             self._detector = self.options.detector(Memory.of(state["memory"]))
         self._windows = Windows(self.options.window, self.options.stride, buffer)
+        self._model_state = state_of(state["model"])
         self._last = None if state["last"] is None else _stamp(state["last"])
         self._over = False
 
     def _linked(self, windows: Sequence[Window]) -> list[FrameTracks]:
         ready: list[FrameTracks] = []
         for window in windows:
-            ready += self._session.step(window, self._predictor.predict([window])[0])
+            predictions, self._model_state = self._predictor.step(window, self._model_state)
+            ready += self._session.step(window, predictions)
         return ready
 
     def _numbered(self, pixels: Pixels) -> Frame:

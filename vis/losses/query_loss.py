@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -82,7 +82,10 @@ class QueryLoss:
         Raises:
             UsageError: output and targets do not belong together.
         """
-        layers = self.terms(output, targets)
+        return self.weighted(self.terms(output, targets))
+
+    def weighted(self, layers: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The terms of all layers, each weighted and summed over them."""
         weights = {
             "class": self.weights.label,
             "mask": self.weights.mask,
@@ -99,31 +102,47 @@ class QueryLoss:
         classes = output.logits[-1].shape[-1] - 1
         batch, frames = output.mask_features.shape[:2]
         check_targets(targets, batch=batch, frames=frames, classes=classes)
-        _check_masks(targets, output.padded_size)
-        labels = [self._labels(target, classes) for target in targets]
-        matches = self.match(output, targets, labels)
+        check_masks(targets, output.padded_size)
+        targets = [replace(t, labels=self._labels(t, classes)) for t in targets]
+        matches = self.match(output, targets, [target.labels for target in targets])
+        annotated = annotated_classes(targets, classes)
+        return [
+            self.layer_terms(output, layer, targets, matched, annotated)
+            for layer, matched in enumerate(matches)
+        ]
+
+    def layer_terms(
+        self,
+        output: QueryOutput,
+        layer: int,
+        targets: Sequence[ClipTargets],
+        matched: Sequence[Matched],
+        annotated: Tensor,
+    ) -> dict[str, Tensor]:
+        """The terms of one layer, without weights, of an output that is at least single.
+
+        Args:
+            output: of the batch.
+            layer: which of its layers.
+            targets: of each clip.
+            matched: of each clip.
+            annotated: `[B K]` as `annotated_classes` gives it.
+        """
+        logits, labels = output.logits[layer], [target.labels for target in targets]
         count = output.mask_features.new_tensor(float(sum(map(len, labels))))
         # Instances, not their frames, as published: the mask terms grow with the clip.
         normaliser = mean_over_ranks(count, least=1.0)
-        annotated = annotated_classes(targets, classes)
-        layer_terms = []
-        for layer, matched in enumerate(matches):
-            logits = output.logits[layer]
-            class_targets = _class_targets(logits, labels, matched)
-            mask, dice = self._mask_terms(output, layer, targets, matched)
-            layer_terms.append(
-                {
-                    "class": label_term(
-                        logits[:, None],
-                        class_targets,
-                        annotated,
-                        no_object_weight=self.weights.no_object_weight,
-                    ),
-                    "mask": mask / normaliser,
-                    "mask_dice": dice / normaliser,
-                }
-            )
-        return layer_terms
+        mask, dice = self._mask_terms(output, layer, targets, matched)
+        return {
+            "class": label_term(
+                logits[:, None],
+                _class_targets(logits, labels, matched),
+                annotated,
+                no_object_weight=self.weights.no_object_weight,
+            ),
+            "mask": mask / normaliser,
+            "mask_dice": dice / normaliser,
+        }
 
     @torch.no_grad()
     def match(
@@ -131,14 +150,14 @@ class QueryLoss:
     ) -> list[list[Matched]]:
         """The cheapest assignment of each layer and clip; one copy to the host for all of them."""
         costs = [
-            self._cost(output, layer, clip, target.masks, labels[clip])
+            self.cost(output, layer, clip, target.masks, labels[clip])
             for layer in range(len(output.logits))
             for clip, target in enumerate(targets)
         ]
         pairs = assigned(costs)
         return [pairs[i : i + len(targets)] for i in range(0, len(pairs), len(targets))]
 
-    def _cost(
+    def cost(
         self, output: QueryOutput, layer: int, clip: int, masks: Tensor, labels: Tensor
     ) -> Tensor:
         """`[Q N]` of one layer and clip, at points that all queries, instances and frames share."""
@@ -215,7 +234,12 @@ def _single(output: QueryOutput) -> QueryOutput:
     )
 
 
-def _check_masks(targets: Sequence[ClipTargets], padded_size: tuple[int, int]) -> None:
+def check_masks(targets: Sequence[ClipTargets], padded_size: tuple[int, int]) -> None:
+    """Refuse masks that are larger than what the output covers.
+
+    Raises:
+        UsageError: names both sizes.
+    """
     for target in targets:
         height, width = target.masks.shape[2:]
         if height > padded_size[0] or width > padded_size[1]:

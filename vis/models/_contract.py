@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from torch import nn
@@ -22,6 +22,24 @@ if TYPE_CHECKING:
     from vis.records import Clip, ClipPredictions, ClipTargets
 
 Output = TypeVar("Output")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """All that an online model carries from a frame to the next."""
+
+    queries: Tensor
+    """`[B Q C]` that the next frame starts from, at least single."""
+
+
+def plain_state(state: State | None) -> dict[str, Tensor] | None:
+    """The state as it is saved."""
+    return None if state is None else {"queries": state.queries}
+
+
+def state_of(plain: Mapping[str, Tensor] | None) -> State | None:
+    """The inverse of `plain_state`."""
+    return None if plain is None else State(**plain)
 
 
 class Model(nn.Module, ABC, Generic[Output]):
@@ -133,3 +151,23 @@ class Model(nn.Module, ABC, Generic[Output]):
                 f"{self.name} looks at clips of at most 1 frame, not {clip.frames.shape[1]}",
                 remedy="Give it one frame at a time.",
             )
+
+
+class OnlineModel(Model[Output]):
+    """A model that goes on from the frames before: its query n is one object in every frame."""
+
+    @abstractmethod
+    def step(self, clip: Clip, state: State | None) -> tuple[Output, State]:
+        """Look at the next frames of a batch of videos; the same as `forward` of all at once.
+
+        Args:
+            clip: of one frame or several.
+            state: after the frame before; None at the beginning of a video.
+
+        Raises:
+            UsageError: the clips have more frames than the model was built for.
+        """
+
+    @abstractmethod
+    def query_predictions(self, output: Output, clip: Clip) -> list[ClipPredictions]:
+        """All queries of each clip of the batch, in their order, with `query_logits`."""

@@ -139,7 +139,7 @@ class MaskBranch(nn.Module):
             frame_term=self.pyramid.frame_term(self.refined_map(features.projected, encoded)),
             laterals=features.laterals,
         )
-        return DeferredMasks(self, context, _precision(queries.device.type))
+        return DeferredMasks(self, context, precision_of_now(queries.device.type))
 
     def forward(self, context: MaskContext, selected: Tensor) -> Tensor:
         """`selected [S 2]`, clip and query of each -> `[S T h w]`."""
@@ -191,7 +191,7 @@ class ImageMaskBranch(MaskBranch):
         return projected
 
 
-def _precision(device: str) -> AbstractContextManager[object]:
+def precision_of_now(device: str) -> AbstractContextManager[object]:
     """The autocast of now, to be entered later."""
     if not torch.amp.is_autocast_available(device):
         return nullcontext()

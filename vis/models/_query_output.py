@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -11,6 +11,30 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vis.losses.query_loss import QueryOutput
+    from vis.models._masks import Masks
+
+
+class Selectable(Protocol):
+    """What a selection of predictions reads of an output, whichever model's it is."""
+
+    @property
+    def sizes(self) -> Tensor:
+        """`[B 2]` pixels of the content."""
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Pixels, height and width, that the masks cover."""
+
+    @property
+    def class_logits(self) -> Tensor:
+        """`[B Q K + 1]` of the clip; the last row is "no object"."""
+
+    @property
+    def states(self) -> Tensor:
+        """`[B Q C]`."""
+
+    def masks(self) -> Masks:
+        """Of all queries, computed for those that are asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +46,16 @@ class Output:
     """`[B Q C]` normed, of the last layer."""
     sizes: Tensor
     """`[B 2]` pixels of the content."""
+
+    @property
+    def class_logits(self) -> Tensor:
+        """`[B Q K + 1]` of the last layer."""
+        return self.queries.logits[-1]
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Pixels, height and width, that the masks cover."""
+        return self.queries.padded_size
 
     def masks(self) -> EmbeddingMasks:
         """Of the last layer, computed for those that are asked for."""

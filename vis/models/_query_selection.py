@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from vis.layers.padding import crop_to_valid
-from vis.models._query_output import Output
+from vis.models._query_output import Selectable
 from vis.models._semantic import by_class
 from vis.ops.boxes import boxes_of
 from vis.records import ClipPredictions
 
-Selection = Callable[[Output], list[ClipPredictions]]
+Selection = Callable[[Selectable], list[ClipPredictions]]
 TINY = 1e-6
 
 
@@ -41,11 +41,11 @@ class Tracks:
 
     keep: int
 
-    def __call__(self, output: Output) -> list[ClipPredictions]:
+    def __call__(self, output: Selectable) -> list[ClipPredictions]:
         """The best first; a track that is empty in all frames is left out."""
         return [self._of(output, clip) for clip in range(len(output.sizes))]
 
-    def _of(self, output: Output, clip: int) -> ClipPredictions:
+    def _of(self, output: Selectable, clip: int) -> ClipPredictions:
         pairs = best_pairs(_class_probs(output, clip)[:, :-1], self.keep)
         return _predictions(output, clip, pairs, _masks(output, clip, pairs.queries))
 
@@ -58,11 +58,11 @@ class Instances:
     things: int
     """Classes from here on are no objects; their pairs are left out."""
 
-    def __call__(self, output: Output) -> list[ClipPredictions]:
+    def __call__(self, output: Selectable) -> list[ClipPredictions]:
         """A score is the class's probability times the mean probability inside the mask."""
         return [self._of(output, clip) for clip in range(len(output.sizes))]
 
-    def _of(self, output: Output, clip: int) -> ClipPredictions:
+    def _of(self, output: Selectable, clip: int) -> ClipPredictions:
         pairs = best_pairs(_class_probs(output, clip)[:, :-1], self.keep)
         # After the choice, as published: stuff takes places among the best that nobody fills.
         pairs = pairs.of((pairs.labels < self.things).nonzero()[:, 0])
@@ -85,13 +85,13 @@ class Segments:
     whole: float
     """Share of its own mask that must be left to a segment by those in front of it."""
 
-    def __call__(self, output: Output) -> list[ClipPredictions]:
+    def __call__(self, output: Selectable) -> list[ClipPredictions]:
         """In the order of the queries; masks are 0 or 1 and have the frames' size."""
         return [self._of(output, clip) for clip in range(len(output.sizes))]
 
-    def _of(self, output: Output, clip: int) -> ClipPredictions:
+    def _of(self, output: Selectable, clip: int) -> ClipPredictions:
         scores, labels = _class_probs(output, clip).max(dim=-1)
-        classes = output.queries.logits[-1].shape[-1] - 1
+        classes = output.class_logits.shape[-1] - 1
         confident = ((labels != classes) & (scores > self.least)).nonzero()[:, 0]
         pairs = QueryClassPairs(confident, labels[confident], scores[confident])
         masks = _enlarged(output, clip, confident)
@@ -126,11 +126,11 @@ class Segments:
 class Classes:
     """A class for every pixel of a picture (Cheng et al., 2021: per-pixel by mask)."""
 
-    def __call__(self, output: Output) -> list[ClipPredictions]:
+    def __call__(self, output: Selectable) -> list[ClipPredictions]:
         """`semantic`, and for each class that is somewhere the likeliest, its region as a row."""
         return [self._of(output, clip) for clip in range(len(output.sizes))]
 
-    def _of(self, output: Output, clip: int) -> ClipPredictions:
+    def _of(self, output: Selectable, clip: int) -> ClipPredictions:
         class_probs = _class_probs(output, clip)[:, :-1]
         # All queries take part in a class; none is chosen.
         masks = _enlarged(output, clip, torch.arange(len(class_probs), device=class_probs.device))
@@ -147,28 +147,28 @@ def best_pairs(class_probs: Tensor, keep: int) -> QueryClassPairs:
     return QueryClassPairs(flat // class_probs.shape[1], flat % class_probs.shape[1], scores)
 
 
-def _class_probs(output: Output, clip: int) -> Tensor:
+def _class_probs(output: Selectable, clip: int) -> Tensor:
     """`[Q K + 1]`."""
-    return output.queries.logits[-1][clip].float().softmax(dim=-1)
+    return output.class_logits[clip].float().softmax(dim=-1)
 
 
-def _masks(output: Output, clip: int, queries: Tensor) -> Tensor:
+def _masks(output: Selectable, clip: int, queries: Tensor) -> Tensor:
     """`[N T h w]` probabilities over the content; what is asked for twice is computed once."""
     logits, inverse = _logits(output, clip, queries)
     height, width = output.sizes[clip].tolist()
-    return crop_to_valid(logits, output.queries.padded_size, (height, width)).sigmoid()[inverse]
+    return crop_to_valid(logits, output.padded_size, (height, width)).sigmoid()[inverse]
 
 
-def _enlarged(output: Output, clip: int, queries: Tensor) -> Tensor:
+def _enlarged(output: Selectable, clip: int, queries: Tensor) -> Tensor:
     """`[N T H W]` probabilities of every pixel of the content."""
     logits, inverse = _logits(output, clip, queries)
     height, width = output.sizes[clip].tolist()
     # Enlarged before the sigmoid, then cut: cells at the valid border straddle it.
-    large = interpolate(logits, output.queries.padded_size, mode="bilinear", align_corners=False)
+    large = interpolate(logits, output.padded_size, mode="bilinear", align_corners=False)
     return large[:, :, :height, :width].sigmoid()[inverse]
 
 
-def _logits(output: Output, clip: int, queries: Tensor) -> tuple[Tensor, Tensor]:
+def _logits(output: Selectable, clip: int, queries: Tensor) -> tuple[Tensor, Tensor]:
     """Padded masks `[U T h w]` of the different queries, and the row of each query, `[N]`."""
     select = torch.zeros(output.states.shape[:2], dtype=torch.bool, device=queries.device)
     select[clip, queries] = True
@@ -176,7 +176,7 @@ def _logits(output: Output, clip: int, queries: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _predictions(
-    output: Output, clip: int, pairs: QueryClassPairs, masks: Tensor
+    output: Selectable, clip: int, pairs: QueryClassPairs, masks: Tensor
 ) -> ClipPredictions:
     """Rows whose mask is empty in all frames are left out; a mask is as present as it is sure."""
     inside = masks > 0.5

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vis.backbones import resnet, swin, twins
+from vis.backbones import dinov2_registers, resnet, swin, twins
+from vis.backbones.dinov2_registers import RegisterDINOv2
 from vis.backbones.resnet import ResNet
 from vis.backbones.swin import Swin
 from vis.backbones.twins import Twins
@@ -151,6 +152,8 @@ def _backbone_tensors(backbone: nn.Module, published: Mapping[str, Tensor]) -> d
     own_names = backbone.state_dict().keys()
     if isinstance(backbone, ViT):
         return adapted(published, backbone.state_dict())
+    if isinstance(backbone, RegisterDINOv2):
+        return dinov2_registers.adapted(published, backbone.state_dict())
     rule = next((rule for kind, rule in _RULES.items() if isinstance(backbone, kind)), None)
     if rule is not None:
         by_our_name = {rule(key): value for key, value in published.items()}

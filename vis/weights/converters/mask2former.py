@@ -28,12 +28,14 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     """
     del arguments
     shared = shared_settings(shapes)
-    task: dict[str, object] = {"task": "instance"}
-    if shared["classes"] == COCO_PANOPTIC:
-        task = {"task": "panoptic", "things": len(COCO_THINGS)}
-    elif shared["classes"] in SCENES:
-        task = {"task": "semantic"}
-    return shared | task
+    return shared | task_of(shared["classes"])
+
+
+def task_of(classes: object) -> dict[str, object]:
+    """What the number of classes tells of the task."""
+    if classes == COCO_PANOPTIC:
+        return {"task": "panoptic", "things": len(COCO_THINGS)}
+    return {"task": "semantic" if classes in SCENES else "instance"}
 
 
 def class_names(count: int) -> tuple[str, ...]:
