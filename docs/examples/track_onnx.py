@@ -17,7 +17,7 @@ folder, film = Path(sys.argv[1]), sys.argv[2]
 card = json.loads((folder / "card.json").read_text())
 session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 names = [output["name"] for output in card["outputs"]]
-frames, _, height, width = card["input"]["shape"]
+frames, _, height, width = card["inputs"][0]["shape"]
 before, count = {}, 0  # number of an object -> its mask in the last frame; objects so far
 
 with av.open(film) as container:

@@ -7,22 +7,31 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 import vis
 from vis.errors import OutputExistsError, UsageError
 from vis.export import export
-from vis.export.engine import OnnxModel
+from vis.export.engine import OnnxModel, onnx_model
 from vis.export.step import Traced
 from vis.inference.model_classes import model_sha256
+from vis.models._contract import OnlineModel
 from vis.records import Clip
 
 pytest.importorskip("onnxruntime")
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data/sample/clip.mp4"
 SIZE = (64, 96)
-GRAPHS = ("deformable_detr", "detr with masks", "mask2former of objects", "ssd_mask", "tt_srn")
+GRAPHS = (
+    "deformable_detr",
+    "detr with masks",
+    "mask2former of objects",
+    "rf_detr",
+    "ssd_mask",
+    "tt_srn",
+)
 
 
 @pytest.mark.parametrize("case", GRAPHS)
@@ -58,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_card_states_what_a_stranger_needs(folder: Path) -> None:
     card = json.loads((folder / "card.json").read_text())
-    assert card["input"]["shape"] == [1, 3, 180, 320] and len(card["classes"]) == 80
+    assert card["inputs"][0]["shape"] == [1, 3, 180, 320] and len(card["classes"]) == 80
     assert [output["name"] for output in card["outputs"]][:5] == [
         "scores",
         "labels",
@@ -132,3 +141,23 @@ def test_the_engine_makes_a_graph_for_each_size_once(
         for a, b in zip(engine.predictions(engine(clip), clip), expected, strict=True):
             torch.testing.assert_close(a.scores, b.scores[b.scores > 0], atol=1e-4, rtol=0)
     assert [path.name for path in tmp_path.iterdir()] == ["key-64x96.onnx"]
+
+
+@torch.no_grad()
+def test_a_state_goes_through_the_graph(small: SimpleNamespace, tmp_path: Path) -> None:
+    model = small.make("videomt")
+    engine = onnx_model(model, tmp_path, "key")
+    assert isinstance(engine, OnlineModel)
+    states = [None, None]
+    for _ in range(3):
+        clip = Clip(torch.rand(1, 1, 3, *SIZE), torch.tensor([SIZE]))
+        said = []
+        for place, one in enumerate((model, engine)):
+            output, states[place] = one.step(clip, states[place])
+            said += one.query_predictions(output, clip)
+        torch.testing.assert_close(said[0].query_logits, said[1].query_logits, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(said[0].masks, said[1].masks, atol=1e-4, rtol=1e-4)
+    assert export(model, tmp_path / "folder", size=SIZE, formats=["onnx"]).difference < 1e-3
+    assert np.load(tmp_path / "folder/queries.npy").shape == tuple(
+        model.first_state(1).queries.shape
+    )

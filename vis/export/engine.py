@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import torch
 
 from vis.errors import DeviceError, UsageError
-from vis.export.graph_files import INPUT, exported, write_onnx
-from vis.export.step import Traced
+from vis.export.graph_files import exported, write_onnx
+from vis.export.step import FRAMES, NEXT_QUERIES, QUERIES, Traced
 from vis.models import Model
+from vis.models._contract import OnlineModel, State
 from vis.records import ClipPredictions
 from vis.storage.whole_file import make_folder
 
@@ -88,8 +89,9 @@ class OnnxModel(Model[list[Fields]]):
         ]
 
     @staticmethod
-    def _fields(session: Any, frames: Tensor) -> Fields:
-        values = session.run(None, {INPUT: frames.contiguous().numpy()})
+    def _fields(session: Any, frames: Tensor, **state: Tensor) -> Fields:
+        inputs = {FRAMES: frames, **state}
+        values = session.run(None, {name: x.contiguous().numpy() for name, x in inputs.items()})
         return {
             output.name: torch.from_numpy(value)
             for output, value in zip(session.get_outputs(), values, strict=True)
@@ -107,6 +109,54 @@ class OnnxModel(Model[list[Fields]]):
                 part.replace(path)
             self._sessions[size] = session_of(path)
         return self._sessions[size]
+
+
+class OnlineOnnxModel(OnnxModel, OnlineModel[list[Fields]]):
+    """Likewise of a model that goes on from frame to frame."""
+
+    def forward(self, clip: Clip) -> NoReturn:
+        """It sees a frame at a time.
+
+        Raises:
+            UsageError: always.
+        """
+        del clip
+        raise UsageError("this graph goes on from frame to frame", remedy="Call step.")
+
+    def first_state(self, videos: int) -> State:
+        """See `OnlineModel`."""
+        return self._online.first_state(videos)
+
+    def step(self, clip: Clip, state: State | None) -> tuple[list[Fields], State]:
+        """The next frame of a video; see `OnlineModel`.
+
+        Raises:
+            UsageError: the clip has several frames, or is one of several.
+        """
+        if clip.frames.shape[:2] != (1, 1):
+            raise UsageError(
+                "the engine onnx takes a frame at a time", remedy="Take a window of 1."
+            )
+        before = self.first_state(1) if state is None else state
+        session = self._session((clip.frames.shape[-2], clip.frames.shape[-1]))
+        fields = self._fields(session, clip.frames[0], **{QUERIES: before.queries.detach()})
+        return [fields], State(fields.pop(NEXT_QUERIES))
+
+    def query_predictions(self, output: list[Fields], clip: Clip) -> list[ClipPredictions]:
+        """All queries; see `OnlineModel`."""
+        del clip
+        return [ClipPredictions(**fields) for fields in output]
+
+    @property
+    def _online(self) -> OnlineModel[Any]:
+        assert isinstance(self.model, OnlineModel)
+        return self.model
+
+
+def onnx_model(model: Model[Any], folder: Path, key: str) -> OnnxModel:
+    """The model as onnxruntime computes it; see `OnnxModel`."""
+    kind = OnlineOnnxModel if isinstance(model, OnlineModel) else OnnxModel
+    return kind(model, folder, key)
 
 
 def session_of(path: Path) -> Any:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from vis.errors import DataError
 from vis.export.engine import session_of
-from vis.export.graph_files import INPUT, OPSET, exported, write_onnx, write_program
-from vis.export.step import NOT_EXPORTABLE, Traced
+from vis.export.graph_files import OPSET, exported, write_onnx, write_program
+from vis.export.step import FRAMES, NEXT_QUERIES, NOT_EXPORTABLE, QUERIES, Traced
 from vis.models import names
 from vis.storage.whole_file import refuse_filled, whole_folder
 from vis.version import __version__
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
     from vis.models import Model
 
 EXPORTABLE = tuple(name for name in names() if name not in NOT_EXPORTABLE)
+STEPS = 20
+"""Frames over which what is carried on is compared."""
 TOLERANCE = 1e-3
 """Largest difference between a score, box or mask of the file and one of the model."""
 MEANINGS = {
+    FRAMES: "RGB, 0..1, channels first; normalising is inside",
+    QUERIES: "what the frame starts from: next_queries of the frame before, queries.npy at first",
+    NEXT_QUERIES: "what the next frame starts from; row n is one object in every frame",
+    "query_logits": "of each class and of none",
     "scores": "0..1; a row of 0 is no object",
     "labels": "index of the class",
     "class_scores": "probability of each class",
@@ -90,6 +97,8 @@ def export(
         if "onnx" in formats:
             write_onnx(program, traced, part / "model.onnx")
             difference = _difference(traced, part / "model.onnx")
+        if QUERIES in traced.inputs:
+            np.save(part / "queries.npy", traced.example[1].numpy())
         card = _card(model, traced, name) | {"largest_difference": difference}
         (part / "card.json").write_text(json.dumps(card, indent=1) + "\n")
     return Exported(folder, size, difference)
@@ -97,21 +106,26 @@ def export(
 
 @torch.no_grad()
 def _difference(traced: Traced, path: Path) -> float:
-    """The largest between the graph and the file, on other frames than it was traced with.
+    """The largest between the graph and the file, over frames that it was not traced with.
+
+    What is carried on from frame to frame is that of either, so that errors may grow.
 
     Raises:
         DataError: it is more than `TOLERANCE`, or rows differ.
     """
-    frames = torch.rand(traced.example.shape, generator=torch.Generator().manual_seed(1))
-    expected = traced.graph(frames)
-    actual = session_of(path).run(None, {INPUT: frames.numpy()})
-    worst = 0.0
-    for name, a, b in zip(traced.names, expected, actual, strict=True):
-        if tuple(a.shape) != b.shape:
-            raise DataError(
-                f"{name} has the shape {b.shape}, not {tuple(a.shape)}", where=str(path)
-            )
-        worst = max(worst, _worst(a, torch.from_numpy(b)))
+    session, generator = session_of(path), torch.Generator().manual_seed(1)
+    worst, states = 0.0, [traced.example[1:]] * 2
+    for _ in range(STEPS if len(traced.inputs) > 1 else 1):
+        frames = torch.rand(traced.example[0].shape, generator=generator)
+        expected = traced.graph(frames, *states[0])
+        inputs = dict(zip(traced.inputs, (frames, *states[1]), strict=True))
+        actual = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+        pairs = zip(expected, map(torch.from_numpy, actual), strict=True)
+        for name, (a, b) in zip(traced.names, pairs, strict=True):
+            if a.shape != b.shape:
+                raise DataError(f"{name} has the shape {b.shape}, not {a.shape}", where=str(path))
+            worst = max(worst, _worst(a, b))
+        states = [expected[-1:], (torch.from_numpy(actual[-1]),)] if states[0] else states
     if worst > TOLERANCE:
         raise DataError(
             f"its numbers differ by {worst:.1e} from the model's",
@@ -133,17 +147,21 @@ def _card(model: Model[Any], traced: Traced, name: str) -> dict[str, Any]:
         "name": name,
         "model": model.name,
         "classes": list(model.class_names or numbered(model.config.classes)),
-        "input": {
-            "name": INPUT,
-            "shape": list(traced.example.shape),
-            "type": "float32",
-            "meaning": "frames, RGB, 0..1, channels first; normalising is inside",
-            "resize": f"bilinear with antialias to {width} x {height}, the whole picture",
-        },
-        "outputs": [
-            {"name": one, "meaning": MEANINGS[one], "shape": list(value.shape)}
-            for one, value in zip(traced.names, traced.graph(traced.example), strict=True)
-        ],
+        "resize": f"bilinear with antialias to {width} x {height}, the whole picture",
+        "inputs": _records(traced.inputs, traced.example),
+        "outputs": _records(traced.names, traced.graph(*traced.example)),
         "opset": OPSET,
         "made_by": f"vis {__version__}, torch {torch.__version__}",
     }
+
+
+def _records(names: Sequence[str], values: Sequence[Tensor]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "meaning": MEANINGS[name],
+            "shape": list(value.shape),
+            "type": str(value.dtype).removeprefix("torch."),
+        }
+        for name, value in zip(names, values, strict=True)
+    ]

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from vis.export.step import Traced
 
 OPSET = 20
-INPUT = "frames"
 
 
 def exported(traced: Traced) -> ExportedProgram:
     """The program, which `torch.export.load` reads again."""
     with _quiet():
-        return torch.export.export(traced.graph, (traced.example,), strict=False)
+        return torch.export.export(traced.graph, traced.example, strict=False)
 
 
 def write_program(program: ExportedProgram, path: Path) -> None:
@@ -46,9 +45,9 @@ def write_onnx(program: ExportedProgram, traced: Traced, path: Path) -> None:
     with _quiet():
         result = torch.onnx.export(
             program,
-            (traced.example,),
+            traced.example,
             dynamo=True,
-            input_names=[INPUT],
+            input_names=list(traced.inputs),
             output_names=traced.names,
             opset_version=OPSET,
             custom_translation_table=table,

@@ -10,7 +10,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from vis.errors import UsageError
 from vis.export.fixed_boxes import FixedBoxes
-from vis.models.mask2former import Mask2Former
+from vis.models._contract import OnlineModel, State
 from vis.models.ssd_mask import SSDMask
 from vis.records import Clip, ClipPredictions
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from vis.models import Model
 
+FRAMES, QUERIES, NEXT_QUERIES = "frames", "queries", "next_queries"
+"""Names of inputs and outputs."""
+DEPENDS_ON_DATA = "data-dependent control flow"
+"""What the tracer says of a step that looks at numbers to choose what it does next."""
 NOT_EXPORTABLE = {
     "segmenter": "it looks at windows of the picture, as many as its size asks for",
     "istr": "its boxes are gathered by level, in parts of unknown size",
@@ -31,7 +35,10 @@ NOT_EXPORTABLE = {
 
 
 class Traced:
-    """The graph of a model for frames of one size, and the names of what comes out.
+    """The graph of a model for frames of one size, and the names of what goes in and comes out.
+
+    Of an online model, one frame and the queries that it starts from; those that the next frame
+    starts from come out last.
 
     Args:
         model: in eval mode, on the CPU.
@@ -42,32 +49,35 @@ class Traced:
     """
 
     def __init__(self, model: Model[Any], size: tuple[int, int]) -> None:
-        reason = NOT_EXPORTABLE.get(model.name)
-        if isinstance(model, Mask2Former) and model.config.task == "panoptic":
-            reason = "its segments share the pixels one after the other"
-        if reason is not None:
-            raise UsageError(
-                f"this {model.name} cannot be exported: {reason}",
-                remedy="Track with it as it is.",
-            )
+        if model.name in NOT_EXPORTABLE:
+            raise _refusal(model, NOT_EXPORTABLE[model.name])
         self.size = size
-        self.example = torch.rand(model.frames, 3, *size)
+        self.inputs: tuple[str, ...] = (FRAMES,)
+        self.example: tuple[Tensor, ...] = (torch.rand(model.frames, 3, *size),)
+        if isinstance(model, OnlineModel):
+            self.inputs += (QUERIES,)
+            self.example = (torch.rand(1, 3, *size), model.first_state(1).queries.detach())
         # outside of what is traced, so that decisions about it are made once, here
         self._sizes = torch.tensor([size])
         self._predict = _predict_of(model)
         self.names: list[str] = []
-        self.graph = self._graph()
+        try:
+            self.graph = self._graph()
+        except RuntimeError as error:
+            if DEPENDS_ON_DATA not in str(error):
+                raise
+            raise _refusal(model, "how much it computes depends on the picture") from None
 
-    def _fields(self, frames: Tensor) -> tuple[Tensor, ...]:
-        predictions = self._predict(Clip(frames[None], self._sizes))
+    def _fields(self, frames: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        predictions, *after = self._predict(Clip(frames[None], self._sizes), *state)
         values = {one.name: getattr(predictions, one.name) for one in fields(ClipPredictions)}
         values = {name: value for name, value in values.items() if value is not None}
-        self.names = list(values)
-        return tuple(values.values())
+        self.names = [*values, *([NEXT_QUERIES] * len(after))]
+        return (*values.values(), *after)
 
     @torch.no_grad()
     def _graph(self) -> GraphModule:
-        graph = make_fx(lambda frames: self._fields(frames), tracing_mode="real")(self.example)
+        graph = make_fx(lambda *inputs: self._fields(*inputs), tracing_mode="real")(*self.example)
         for node in graph.graph.nodes:
             # a view of the strides that were there; the exporter lays numbers out differently
             if node.target is torch.ops.aten.view.default:
@@ -76,7 +86,23 @@ class Traced:
         return graph
 
 
-def _predict_of(model: Model[Any]) -> Callable[[Clip], ClipPredictions]:
+def _refusal(model: Model[Any], reason: str) -> UsageError:
+    return UsageError(
+        f"this {model.name} cannot be exported: {reason}", remedy="Track with it as it is."
+    )
+
+
+def _predict_of(model: Model[Any]) -> Callable[..., tuple[Any, ...]]:
+    if isinstance(model, OnlineModel):
+        return lambda clip, queries: _following(model, clip, queries)
     if isinstance(model, SSDMask):
-        return FixedBoxes(model).eval()
-    return lambda clip: model.predictions(model(clip), clip)[0]
+        fixed = FixedBoxes(model).eval()
+        return lambda clip: (fixed(clip),)
+    return lambda clip: (model.predictions(model(clip), clip)[0],)
+
+
+def _following(
+    model: OnlineModel[Any], clip: Clip, queries: Tensor
+) -> tuple[ClipPredictions, Tensor]:
+    output, after = model.step(clip, State(queries))
+    return model.query_predictions(output, clip)[0], after.queries

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.datasets import config as usual
 from vis.errors import DeviceError, UsageError
-from vis.export.engine import OnnxModel
+from vis.export.engine import onnx_model
 from vis.inference.cuts import CutDetector, Memory
 from vis.inference.model_classes import indices_of, model_sha256, names_of
 from vis.inference.predictor import Predictor, device_of
@@ -79,7 +79,7 @@ class ResolvedOptions:
         if self.engine == "onnx":
             if where.type != "cpu":
                 raise DeviceError("the engine onnx computes on the CPU", remedy="Take device cpu.")
-            model = OnnxModel(model, weights_folder() / "onnx", model_sha256(model)[:16])
+            model = onnx_model(model, weights_folder() / "onnx", model_sha256(model)[:16])
         return Predictor(
             model,
             length=self.window,

@@ -157,6 +157,10 @@ class OnlineModel(Model[Output]):
     """A model that goes on from the frames before: its query n is one object in every frame."""
 
     @abstractmethod
+    def first_state(self, videos: int) -> State:
+        """What the first frame of so many videos starts from."""
+
+    @abstractmethod
     def step(self, clip: Clip, state: State | None) -> tuple[Output, State]:
         """Look at the next frames of a batch of videos; the same as `forward` of all at once.
 

@@ -98,6 +98,10 @@ class VidEoMT(EoMT, OnlineModel[Output]):
         """
         return self.step(clip, None)[0]
 
+    def first_state(self, videos: int) -> State:
+        """What the first frame of so many videos starts from: the learned queries."""
+        return State(self._learned(videos))
+
     def step(self, clip: Clip, state: State | None) -> tuple[Output, State]:
         """Look at the next frames; see `OnlineModel`.
 
