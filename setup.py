@@ -68,6 +68,7 @@ setup(
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
             "ruff>=0.9",
+            "setuptools>=77",  # a test builds the wheel
             "tensorboard>=2.17",
             "types-PyYAML",
             "types-tqdm",
