@@ -1,6 +1,6 @@
 """Exported models beside themselves: `python scripts/benchmark_export.py [MODEL ...]`.
 
-Largest difference, size of the file, and seconds a frame of PyTorch and of onnxruntime, pair by pair.
+Largest difference, size of the file, seconds a frame of PyTorch and of onnxruntime, pair by pair.
 Weights are fresh but those of the model that ships: neither speed nor rounding depends on them.
 """
 
@@ -54,7 +54,8 @@ def main(names: list[str]) -> None:
         gain = statistics.median(a / b for a, b in times)
         print(
             f"{name:18} {f'{model.frames} {size[0]} {size[1]}':>14} {megabytes:6.0f}"
-            f" {done.difference:10.1e} {eager:8.2f} {graph:8.2f} {gain:.2f}"
+            f" {done.difference:10.1e} {eager:8.2f} {graph:8.2f} {gain:.2f}",
+            flush=True,
         )
 
 
