@@ -38,9 +38,8 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, int]]] = {
 
 def main(names: list[str]) -> None:
     """Print a line for each model."""
-    print(
-        f"{'model':18} {'frames':>14} {'MB':>6} {'difference':>10} {'torch s':>8} {'onnx s':>8} gain"
-    )
+    heads = f"{'MB':>6} {'difference':>10} {'torch s':>8} {'onnx s':>8} gain"
+    print(f"{'model':18} {'frames':>14} {heads}", flush=True)
     for name in names:
         kind, settings, size = CASES[name]
         torch.manual_seed(0)
