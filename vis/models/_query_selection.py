@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +18,27 @@ from vis.records import ClipPredictions
 
 Selection = Callable[[Selectable], list[ClipPredictions]]
 TINY = 1e-6
+VIDEO = "video"
+TASKS = (VIDEO, "instance", "panoptic", "semantic")
+TRACKS, OBJECTS = 10, 100
+"""Predictions of a clip and of a picture, as published."""
+
+
+class SelectionSettings(Protocol):
+    """What the settings of a model state of its predictions."""
+
+    @property
+    def classes(self) -> int: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def things(self) -> int | None: ...
+    @property
+    def keep(self) -> int | None: ...
+    @property
+    def min_score(self) -> float: ...
+    @property
+    def min_whole(self) -> float: ...
 
 
 class QueryClassPairs(NamedTuple):
@@ -138,6 +159,18 @@ class Classes:
         # several queries may name one pixel: their sum is brought down to a probability
         semantic = semantic / semantic.sum(dim=1, keepdim=True).clamp(min=1)
         return by_class(semantic)
+
+
+def selection_of(config: SelectionSettings) -> Selection:
+    """What makes predictions of the task that the settings state."""
+    things = config.classes if config.things is None else config.things
+    if config.task == VIDEO:
+        return Tracks(config.keep or TRACKS)
+    if config.task == "instance":
+        return Instances(config.keep or OBJECTS, things)
+    if config.task == "panoptic":
+        return Segments(things, config.min_score, config.min_whole)
+    return Classes()
 
 
 def best_pairs(class_probs: Tensor, keep: int) -> QueryClassPairs:

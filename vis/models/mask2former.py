@@ -20,7 +20,7 @@ from vis.losses.targets import check_classes
 from vis.models._checks import check_choice, check_counts, check_fractions
 from vis.models._contract import Model
 from vis.models._query_output import Output
-from vis.models._query_selection import Classes, Instances, Segments, Tracks
+from vis.models._query_selection import TASKS, VIDEO, selection_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
 STRIDE = 32
 """Of the coarsest level."""
-VIDEO = "video"
-TASKS = (VIDEO, "instance", "panoptic", "semantic")
-TRACKS, OBJECTS = 10, 100
-"""Kept of a clip and of a picture, as published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,20 +225,9 @@ def build(config: Config) -> Mask2Former:
         ),
         class_head=nn.Linear(config.d_model, config.classes + 1),
         loss=QueryLoss(points=config.points, published_labels=config.published_labels),
-        selection=_selection(config),
+        selection=selection_of(config),
         chunk=config.chunk,
     ).with_config(config)
-
-
-def _selection(config: Config) -> Selection:
-    things = config.classes if config.things is None else config.things
-    if config.task == VIDEO:
-        return Tracks(config.keep or TRACKS)
-    if config.task == "instance":
-        return Instances(config.keep or OBJECTS, things)
-    if config.task == "panoptic":
-        return Segments(things, config.min_score, config.min_whole)
-    return Classes()
 
 
 def _check(config: Config) -> None:

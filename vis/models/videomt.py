@@ -17,16 +17,10 @@ from vis.models._checks import check_choice, check_counts, check_fractions
 from vis.models._contract import OnlineModel, State
 from vis.models._eomt import PATCH, EoMT
 from vis.models._frame_output import Output, all_queries
-from vis.models._query_selection import Classes, Instances, Segments, Tracks
+from vis.models._query_selection import TASKS, VIDEO, selection_of
 
 if TYPE_CHECKING:
-    from vis.models._query_selection import Selection
     from vis.records import Clip, ClipPredictions
-
-VIDEO = "video"
-TASKS = (VIDEO, "instance", "panoptic", "semantic")
-TRACKS, OBJECTS = 10, 100
-"""Kept of a clip and of a picture, as published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,23 +150,12 @@ def build(config: Config) -> EoMT:
         "mask_head": query_blocks.mask_head(width),
         "upscale": query_blocks.upscale(width),
         "loss": FrameQueryLoss(QueryLoss(points=config.points)),
-        "selection": _selection(config),
+        "selection": selection_of(config),
         "chunk": config.chunk,
     }
     if not video:
         return EoMT(**parts).with_config(config)
     return VidEoMT(width, detach_every=config.detach_every, **parts).with_config(config)
-
-
-def _selection(config: Config) -> Selection:
-    things = config.classes if config.things is None else config.things
-    if config.task == VIDEO:
-        return Tracks(config.keep or TRACKS)
-    if config.task == "instance":
-        return Instances(config.keep or OBJECTS, things)
-    if config.task == "panoptic":
-        return Segments(things, config.min_score, config.min_whole)
-    return Classes()
 
 
 def _check(config: Config) -> None:
