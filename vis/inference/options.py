@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vis.tracking import Config
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Linking = Literal["masks", "queries"]
 Engine = Literal["torch", "onnx"]
 
@@ -35,7 +35,11 @@ class ModelOptions:
     """Pixels of the short side that the model sees; without it, those it was trained for, else 360.
     The long side has at most 16 / 9 of it."""
     precision: Precision = "fp32"
-    """Of the model's numbers; half precision is faster on a GPU."""
+    """Of the model's numbers; half precision is faster on a GPU, and so is tf32, which rounds what
+    matrix products read to 10 bits. In fp32, a GPU's convolutions alone do so, as torch has it."""
+    compile: bool = False
+    """Compile the model for the shape of its windows, which takes a minute or more before the first
+    frame; faster for long videos on a GPU. What it says changes by rounding alone."""
     engine: Engine = "torch"
     """What computes the model. onnx is onnxruntime (the extra export), faster on a CPU; a graph is
     made for each size of frame once, which takes a minute, and kept beside the weights."""
@@ -50,6 +54,8 @@ class ModelOptions:
         check_one_of("engine", self.engine, get_args(Engine))
         if self.engine == "onnx" and self.precision != "fp32":
             raise UsageError("the engine onnx computes in fp32", remedy="Leave precision out.")
+        if self.engine == "onnx" and self.compile:
+            raise UsageError("the engine onnx is compiled already", remedy="Leave compile out.")
         for name in ("window", "stride", "size"):
             check_positive(name, getattr(self, name))
 

@@ -12,6 +12,7 @@ import torch
 from vis.datasets.raw_clip import raw_clip, resized
 from vis.datasets.transforms import size_for
 from vis.errors import DeviceError, VisWarning
+from vis.ops.transfer import tf32_products, to_host
 from vis.records import Clip, ClipPredictions
 from vis.video.pool import Pool
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vis.models import Model
     from vis.records import Pixels
 
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CHUNK_DIVISOR = 4
 """How many times less a model computes at once after its memory ended."""
 
@@ -40,7 +41,8 @@ class Predictor:
         short: pixels of the short side that the model sees.
         longest: pixels that the long side may have at most.
         device: where to compute.
-        precision: one of `PRECISIONS`; all but the first compute in half precision.
+        precision: one of `PRECISIONS`; the last two compute in half precision.
+        compile: whether the first window of a shape waits for the model to be compiled for it.
     """
 
     def __init__(
@@ -52,10 +54,14 @@ class Predictor:
         longest: int,
         device: torch.device,
         precision: str = "fp32",
+        compile: bool = False,  # noqa: A002  the option's name
     ) -> None:
         self._model = model.eval().to(device)
+        # beside the model, which stays its owner's as it was; windows have one shape
+        self._forward = torch.compile(self._model, dynamic=False) if compile else self._model
         self._length, self._short, self._longest = length, short, longest
         self._device, self._dtype = device, PRECISIONS[precision]
+        self._tf32 = precision == "tf32"
         self._max_batch = sys.maxsize
         # two windows are on the way at most: one at the model, one being gathered
         self._pool = Pool(2 * length)
@@ -119,24 +125,27 @@ class Predictor:
         sizes = torch.tensor([frames.shape[-2:]] * len(windows))
         clip = Clip(frames, sizes)
         # weights stay in fp32: autocast rounds what each operation reads, so one model serves both
-        with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
-            predictions = self._model.predictions(self._model(clip), clip)
-        return [_in_single_precision(one) for one in predictions]
+        with (
+            tf32_products(self._tf32),
+            torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None),
+        ):
+            predictions = self._model.predictions(self._forward(clip), clip)
+        return _on_host(predictions)
 
     def _gathered(self, windows: Sequence[Window]) -> Tensor:
         """`[B T 3 h w]` 0..1, in memory that the next windows use again."""
         small = [one for window in windows for one in self._padded(window)]
         shape = (len(windows), self._length, *small[0].shape)
+        # pinned, so that the copy to a GPU goes on while the host does; torch's allocator gives no
+        # memory out again that a copy still reads
+        pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        torch.stack(small, out=pixels.flatten(0, 1))
         # kept between windows: a fresh one each time would be mapped and zeroed by the system
         if self._frames.shape[1:] != shape[1:] or len(self._frames) < len(windows):
             self._frames = torch.empty(shape, device=self._device)
         frames = self._frames[: len(windows)]
-        for frame, one in zip(frames.flatten(0, 1), small, strict=True):
-            # bytes cross to the device, a quarter of what floats would be
-            # bytes cross to the device and become fractions there: a quarter of the traffic of
-            # floats
-            torch.div(one.to(self._device), 255, out=frame)
-        return frames
+        # bytes cross to the device and become fractions there: a quarter of the traffic of floats
+        return torch.div(pixels.to(self._device, non_blocking=True), 255, out=frames)
 
     def _padded(self, window: Window) -> list[Tensor]:
         """`T` times `[3 h w]`."""
@@ -177,13 +186,15 @@ def reduce_chunk(model: Model[Any]) -> bool:
     return True
 
 
-def _in_single_precision(predictions: ClipPredictions) -> ClipPredictions:
-    """In single precision, as the tracker and all that follows expect."""
-    values = {field.name: getattr(predictions, field.name) for field in fields(predictions)}
-    for name, value in values.items():
-        if value is not None and value.is_floating_point():
-            values[name] = value.float()
-    return ClipPredictions(**values)
+def _on_host(predictions: Sequence[ClipPredictions]) -> list[ClipPredictions]:
+    """In single precision in the host's memory, as the tracker and all that follows expect.
+
+    All in one go: the tracker asks each mask for its place, and would wait for a GPU each time.
+    """
+    names = [field.name for field in fields(ClipPredictions)]
+    moved = iter(to_host([getattr(one, name) for one in predictions for name in names]))
+    values: list[dict[str, Any]] = [{name: next(moved) for name in names} for _ in predictions]
+    return [ClipPredictions(**one) for one in values]
 
 
 def _warn(what: str, done: str) -> None:

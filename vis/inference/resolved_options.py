@@ -47,6 +47,8 @@ class ResolvedOptions:
     """Pixels that the long side may have at most."""
     precision: str
     """Of the model's numbers."""
+    compile: bool = False
+    """Whether the model is compiled."""
     engine: str
     """What computes the model."""
     every: int
@@ -77,6 +79,7 @@ class ResolvedOptions:
             longest=self.longest,
             device=where,
             precision=self.precision,
+            compile=self.compile,
         )
 
     def detector(self, memory: Memory = Memory()) -> CutDetector | None:  # noqa: B008  frozen
@@ -145,6 +148,7 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         # the proportion of training, so that a wide film does not outgrow what the model has seen
         longest=round(short * _LONGEST / _SHORT),
         precision=options.precision,
+        compile=options.compile,
         engine=options.engine,
         every=options.every,
         threshold=options.threshold,
