@@ -192,6 +192,10 @@ def _orders(setup: Setup, case: Case) -> list[Row]:
         for name, work in (("ours", ours), ("published order", published)):
             with setup.precision(precision):
                 rows.append(measured(setup, f"{name}, {precision}", work, case.frames))
+    for chunk in (4, 12, case.frames):
+        model.set_chunk(chunk)
+        with setup.precision("bf16"):
+            rows.append(measured(setup, f"ours, bf16, {chunk} maps at once", ours, case.frames))
     with setup.precision("fp32"):
         rows.append(_difference("masks, ours less published", ours().masks, published()[2]))
     return rows
