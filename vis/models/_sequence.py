@@ -77,9 +77,8 @@ class Settings:
     """Tracks that reach it in no frame are not predicted."""
     keep: int = 100
     """The most tracks of a clip that are predicted."""
-    chunk: int = 4
-    """Maps of one frame that are computed at once; bounds memory, changes no result. On a CPU, 4 are
-    faster than 12 and hold less."""
+    chunk: int = 12
+    """Maps of one frame that are computed at once; bounds memory, changes no result."""
 
     def weights(self) -> Weights:
         """What each term of the loss counts."""
