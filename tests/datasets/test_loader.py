@@ -77,11 +77,11 @@ def test_the_random_state_of_the_model_is_left_alone(source):
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_frames_are_fractions_padded_by_zero_and_classes_say_if_they_are_labelled(source):
+def test_frames_are_bytes_padded_by_zero_and_classes_say_if_they_are_labelled(source):
     batch = next(batches(source, size=6, seed=1, stop=1))
     frames, sizes = batch.clip.frames, batch.clip.sizes
-    assert frames.shape[:3] == (6, 3, 3) and frames.dtype == torch.float32
-    assert frames.shape[3:] == tuple(sizes.amax(0).tolist()) and 0.9 < frames.max() <= 1
+    assert frames.shape[:3] == (6, 3, 3) and frames.dtype == torch.uint8
+    assert frames.shape[3:] == tuple(sizes.amax(0).tolist()) and frames.max() > 230
     assert len({tuple(size) for size in sizes.tolist()}) > 1
     for picture, targets, (height, width) in zip(frames, batch.targets, sizes, strict=True):
         assert not picture[..., height:, :].any() and not picture[..., width:].any()

@@ -1,5 +1,6 @@
-"""Where a GPU's memory ends: what the failed attempt held is gone before the next begins."""
+"""A model at work: where memory ends, compiled, and in which precision."""
 
+import functools
 import weakref
 from fractions import Fraction
 
@@ -24,8 +25,9 @@ def build() -> models.Model:
     )  # fmt: skip
 
 
-def predictor_of(model: models.Model) -> Predictor:
-    return Predictor(model, length=FRAMES, short=32, longest=48, device=torch.device("cpu"))
+def predictor_of(model: models.Model, **settings) -> Predictor:
+    cpu = torch.device("cpu")
+    return Predictor(model, length=FRAMES, short=32, longest=48, device=cpu, **settings)
 
 
 def windows(count: int) -> list[Window]:
@@ -86,3 +88,27 @@ def test_the_error_does_not_hold_the_memory(monkeypatch: pytest.MonkeyPatch):
     assert "2.00 GiB" in str(caught.value.__cause__)
     assert len(memory.activations) == 3
     assert all(reference() is None for reference in memory.activations)
+
+
+def test_a_compiled_model_says_the_same_and_stays_as_it_was(monkeypatch: pytest.MonkeyPatch):
+    expected = predictor_of(build()).predict(windows(1))[0]
+    # traced as for a compiler, whose kernels would take a minute
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    model = build()
+    compiled = predictor_of(model, compile=True).predict(windows(1))[0]
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] and not model._compiled_call_impl
+    torch.testing.assert_close(compiled.scores, expected.scores)
+    torch.testing.assert_close(compiled.masks, expected.masks, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("fp32", "highest"), ("tf32", "high")])
+def test_tf32_is_for_the_model_alone(
+    monkeypatch: pytest.MonkeyPatch, precision: str, expected: str
+):
+    model, allowed = build(), []
+    model.backbone.register_forward_hook(
+        lambda *_: allowed.append(torch.get_float32_matmul_precision())
+    )
+    predictor_of(model, precision=precision).predict(windows(1))
+    assert set(allowed) == {expected}
+    assert torch.get_float32_matmul_precision() == "highest"

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from vis.layers.padding import normalize
 from vis.losses.targets import check_classes
 from vis.records import Clip, ClipTargets
 
@@ -36,3 +37,15 @@ def test_labels_of_a_batch_are_checked_by_one_question(monkeypatch):
         [ClipTargets(torch.tensor(labels), none, none, none) for labels in ([0, 3], [1], [2, 2])], 4
     )
     assert len(questions) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_constants_are_made_where_the_frames_are():
+    frames = torch.rand(2, 3, 8, 8, device="cuda")
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        there = normalize(frames, None, torch.float32)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    here = normalize(frames.cpu(), None, torch.float32)
+    torch.testing.assert_close(there.cpu(), here)

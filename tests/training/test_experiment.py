@@ -72,6 +72,7 @@ def test_the_configurations_that_ship_resolve_as_before(path: Path, tmp_path: Pa
         before[section] = renamed(before[section], names)
     # settings that version 0.1 did not have
     before["evaluation"] = before["evaluation"] | {"frames_prefix": {}}
+    before["training"] = before["training"] | {"compile": False}
     for source in before["data"]["sources"]:
         source["frames_prefix"] = {}
     assert now == before

@@ -49,5 +49,5 @@ def stack_frames(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def as_fractions(frames: Tensor) -> Tensor:
-    """uint8 0..255 -> float 0..1."""
-    return frames.to(torch.float32).div_(255)
+    """uint8 0..255 -> float 0..1; what is float already stays as it is."""
+    return frames if frames.is_floating_point() else frames.to(torch.float32).div_(255)

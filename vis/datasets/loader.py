@@ -19,7 +19,6 @@ import torch
 from torch.multiprocessing import set_sharing_strategy
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from vis.datasets.collate import as_fractions
 from vis.datasets.order import item_of, random_of
 from vis.datasets.packed_batch import PackedBatch, pack, unpack
 from vis.datasets.unreadable import UnreadableSamples
@@ -47,6 +46,8 @@ class Batch:
 
     step: int
     clip: Clip
+    """Its frames are bytes, as they come from the files: who looks at them makes fractions of them,
+    where they are looked at."""
     targets: list[ClipTargets]
     names: list[str]
     """Video and frames of each clip, for messages."""
@@ -194,10 +195,9 @@ def _batches(
         if isinstance(packed, Exception):
             raise packed
         unreadable.add(packed.lost)
-        clip = Clip(as_fractions(packed.frames), packed.sizes)
         yield Batch(
             step=packed.step,
-            clip=clip,
+            clip=Clip(packed.frames, packed.sizes),
             targets=unpack(packed),
             names=packed.names,
             lost=packed.lost,

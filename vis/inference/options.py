@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vis.tracking import Config
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Linking = Literal["masks", "queries"]
 Engine = Literal["torch", "onnx"]
 Preprocess = Literal["paper", "hub"]
@@ -39,7 +39,11 @@ class ModelOptions:
     """Whose size of the frames: the paper's, or what the preprocessor beside weights of the hub
     states, which may squeeze frames to a square."""
     precision: Precision = "fp32"
-    """Of the model's numbers; half precision is faster on a GPU."""
+    """Of the model's numbers; half precision is faster on a GPU, and so is tf32, which rounds what
+    matrix products read to 10 bits. In fp32, a GPU's convolutions alone do so, as torch has it."""
+    compile: bool = False
+    """Compile the model for the shape of its windows, which takes a minute or more before the first
+    frame; faster for long videos on a GPU. What it says changes by rounding alone."""
     engine: Engine = "torch"
     """What computes the model. onnx is onnxruntime (the extra export), faster on a CPU; a graph is
     made for each size of frame once, which takes a minute, and kept beside the weights."""
@@ -57,6 +61,8 @@ class ModelOptions:
         check_one_of("preprocess", self.preprocess, get_args(Preprocess))
         if self.preprocess == "hub" and self.size is not None:
             raise UsageError("size and preprocess hub are given", remedy="Give one of them.")
+        if self.engine == "onnx" and self.compile:
+            raise UsageError("the engine onnx is compiled already", remedy="Leave compile out.")
         for name in ("window", "stride", "size"):
             check_positive(name, getattr(self, name))
 

@@ -14,6 +14,7 @@ from vis.datasets.raw_clip import raw_clip, resized
 from vis.datasets.transforms import size_for
 from vis.errors import DeviceError, VisWarning
 from vis.models._contract import OnlineModel, State
+from vis.ops.transfer import tf32_products, to_host
 from vis.records import Clip, ClipPredictions
 from vis.video.pool import Pool
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 Said = TypeVar("Said")
 
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CHUNK_DIVISOR = 4
 """How many times less a model computes at once after its memory ended."""
 
@@ -46,7 +47,8 @@ class Predictor:
         squeezed: height and width that all frames come to, in place of these two.
         bicubic: whether frames are resized so, as some published models were shown them.
         device: where to compute.
-        precision: one of `PRECISIONS`; all but the first compute in half precision.
+        precision: one of `PRECISIONS`; the last two compute in half precision.
+        compile: whether the first window of a shape waits for the model to be compiled for it.
     """
 
     def __init__(
@@ -60,13 +62,17 @@ class Predictor:
         precision: str = "fp32",
         squeezed: tuple[int, int] | None = None,
         bicubic: bool = False,
+        compile: bool = False,  # noqa: A002  the option's name
     ) -> None:
         self._model = model.eval().to(device)
         self.is_online = isinstance(model, OnlineModel)
         """Whether windows must be given one after the other, to `step`."""
+        # beside the model, which stays its owner's as it was; windows have one shape
+        self._forward = torch.compile(self._model, dynamic=False) if compile else self._model
         self._length, self._short, self._longest = length, short, longest
         self._squeezed, self._bicubic = squeezed, bicubic
         self._device, self._dtype = device, PRECISIONS[precision]
+        self._tf32 = precision == "tf32"
         self._max_batch = sys.maxsize
         # two windows are on the way at most: one at the model, one being gathered
         self._pool = Pool(2 * length)
@@ -148,9 +154,9 @@ class Predictor:
     @torch.inference_mode()
     def _predictions(self, windows: Sequence[Window]) -> list[ClipPredictions]:
         clip = self._clip([self._padded(window) for window in windows])
-        with self._autocast():
-            predictions = self._model.predictions(self._model(clip), clip)
-        return [_in_single_precision(one) for one in predictions]
+        with tf32_products(self._tf32), self._autocast():
+            predictions = self._model.predictions(self._forward(clip), clip)
+        return _on_host(predictions)
 
     @torch.inference_mode()
     def _following(
@@ -158,10 +164,10 @@ class Predictor:
     ) -> tuple[ClipPredictions, State]:
         # never filled up: what is carried on would have seen a frame several times
         clip = self._clip([[frame.small for frame in window.frames]])
-        with self._autocast():
+        with tf32_products(self._tf32), self._autocast():
             output, after = model.step(clip, state)
-            (predictions,) = model.query_predictions(output, clip)
-        return _in_single_precision(predictions), after
+            predictions = model.query_predictions(output, clip)
+        return _on_host(predictions)[0], after
 
     def _autocast(self) -> torch.autocast:
         # weights stay in fp32: autocast rounds what each operation reads, so one model serves both
@@ -171,14 +177,16 @@ class Predictor:
         """`[B T 3 h w]` 0..1, in memory that the next windows use again."""
         small = [one for window in windows for one in window]
         shape = (len(windows), len(windows[0]), *small[0].shape)
+        # pinned, so that the copy to a GPU goes on while the host does; torch's allocator gives no
+        # memory out again that a copy still reads
+        pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        torch.stack(small, out=pixels.flatten(0, 1))
         # kept between windows: a fresh one each time would be mapped and zeroed by the system
         if self._frames.shape[1:] != shape[1:] or len(self._frames) < len(windows):
             self._frames = torch.empty(shape, device=self._device)
         frames = self._frames[: len(windows)]
-        for frame, one in zip(frames.flatten(0, 1), small, strict=True):
-            # bytes cross to the device and become fractions there: a quarter of the traffic of
-            # floats
-            torch.div(one.to(self._device), 255, out=frame)
+        # bytes cross to the device and become fractions there: a quarter of the traffic of floats
+        torch.div(pixels.to(self._device, non_blocking=True), 255, out=frames)
         return Clip(frames, torch.tensor([frames.shape[-2:]] * len(windows)))
 
     def _padded(self, window: Window) -> list[Tensor]:
@@ -227,13 +235,15 @@ def _attempt(compute: Callable[[], Said]) -> Said | torch.OutOfMemoryError:
         return error.with_traceback(None)
 
 
-def _in_single_precision(predictions: ClipPredictions) -> ClipPredictions:
-    """In single precision, as the tracker and all that follows expect."""
-    values = {field.name: getattr(predictions, field.name) for field in fields(predictions)}
-    for name, value in values.items():
-        if value is not None and value.is_floating_point():
-            values[name] = value.float()
-    return ClipPredictions(**values)
+def _on_host(predictions: Sequence[ClipPredictions]) -> list[ClipPredictions]:
+    """In single precision in the host's memory, as the tracker and all that follows expect.
+
+    All in one go: the tracker asks each mask for its place, and would wait for a GPU each time.
+    """
+    names = [field.name for field in fields(ClipPredictions)]
+    moved = iter(to_host([getattr(one, name) for one in predictions for name in names]))
+    values: list[dict[str, Any]] = [{name: next(moved) for name in names} for _ in predictions]
+    return [ClipPredictions(**one) for one in values]
 
 
 def _warn(what: str, done: str) -> None:

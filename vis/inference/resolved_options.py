@@ -50,6 +50,8 @@ class ResolvedOptions:
     """Pixels that the long side may have at most."""
     precision: str
     """Of the model's numbers."""
+    compile: bool = False
+    """Whether the model is compiled."""
     engine: str
     """What computes the model."""
     every: int
@@ -91,6 +93,7 @@ class ResolvedOptions:
             bicubic=self.resample == BICUBIC,
             device=where,
             precision=self.precision,
+            compile=self.compile,
         )
 
     def detector(self, memory: Memory = Memory()) -> CutDetector | None:  # noqa: B008  frozen
@@ -159,6 +162,7 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         width=resize.width,
         resample=BICUBIC if resize.bicubic else None,
         precision=options.precision,
+        compile=options.compile,
         engine=options.engine,
         every=options.every,
         threshold=options.threshold,

@@ -184,8 +184,10 @@ class JobRunner:
         return item
 
     def _write_all(self, items: Iterator[_Item], tracking: Tracking, options: TrackOptions) -> None:
+        name = self._job.source.name
         with tqdm(
-            desc=self._job.source.name,
+            # the first window takes minutes then, and a bar that stands still looks broken
+            desc=f"{name}, compiling" if options.compile else name,
             total=_expected(tracking, options),
             initial=self.frames,
             unit=" frames",
@@ -194,6 +196,7 @@ class JobRunner:
             for item in items:
                 if item.frame_result is not None:
                     self._write(item.frame_result)
+                    bar.set_description_str(name, refresh=False)
                     bar.update()
                 self._end(item.ended)
                 if item.state is not None:

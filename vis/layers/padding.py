@@ -27,8 +27,9 @@ def normalize(
         mean: of red, green and blue.
         deviation: likewise.
     """
+    # Filled on the device: numbers copied there from a list would wait for all that is queued.
     middle, spread = (
-        torch.tensor(values, dtype=dtype, device=frames.device)[:, None, None]
+        torch.cat([frames.new_full((1, 1, 1), value, dtype=dtype) for value in values])
         for values in (mean, deviation)
     )
     x = (frames.to(dtype) - middle) / spread

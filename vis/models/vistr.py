@@ -32,6 +32,9 @@ class Config(Settings):
 
     frames: int = 36
     """The most of a clip; the published weights are for exactly as many."""
+    chunk: int = 4
+    """Maps of one frame that are computed at once; bounds memory, changes no result. On a CPU, 36
+    frames take less time and memory than with 12."""
 
 
 class VisTR(SequenceModel):

@@ -40,6 +40,9 @@ def assemble(
     # after the copies: a copied layer would go on calling the original's replaced `forward`
     if training.activation_checkpointing:
         checkpoint_activations(model)
+    if training.compile:
+        # in place, so that names of parameters stay; after the copies, which would share it
+        model.compile()
     optimiser = optimiser_of(model, optimisation)
     # of one process there is nothing to agree on, and a hook would cost a copy a step
     if ranks.world > 1:

@@ -79,8 +79,12 @@ class Training:
     """Clips that one process looks at at once."""
     grad_accum_steps: PositiveInt = 1
     """Batches whose gradients make one step."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Of what `forward` computes; parameters and losses stay fp32."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    """Of what `forward` computes; parameters and losses stay fp32. In tf32, what a GPU's matrix
+    products read is rounded to 10 bits."""
+    compile: bool = False
+    """Compile the model at the first step, which takes minutes; faster on a GPU, where clips have
+    few sizes."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Of several processes: each holds everything (`ddp`), or its share of parameters, average and
     optimiser (`fsdp`), which needs less memory. Checkpoints of either go on as either."""

@@ -40,7 +40,7 @@ class Evaluator:
     settings: Evaluation
     data: DataSet
     team: DistributedContext
-    precision: Literal["fp32", "bf16", "fp16"]
+    precision: Literal["fp32", "tf32", "bf16", "fp16"]
 
     def __call__(self, model: Model[Any]) -> dict[str, float]:
         """Numbers by name.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vis.errors import DataError, DeviceError, OutputError, VisWarning
+from vis.ops.transfer import tf32_products
 from vis.training import checkpoint
 from vis.training.log import GIB, Log, note_bad_batch
 from vis.training.meter import Meter
@@ -78,6 +79,7 @@ class Loop:
             self._log() as log,
             stop_on_signals() as stop,
             self.ranks.lost_rank_errors(lambda: state.step),
+            tf32_products(training.precision == "tf32"),
         ):
             batches = self.feed(
                 *(n * training.grad_accum_steps for n in (state.step, training.steps))

@@ -30,7 +30,9 @@ def optimiser_of(model: nn.Module, settings: Optimisation) -> torch.optim.Optimi
     groups = parameter_groups(model, settings)
     if settings.kind == "sgd":
         return torch.optim.SGD(groups, momentum=settings.momentum, nesterov=settings.nesterov)
-    return torch.optim.AdamW(groups)
+    # one kernel for all parameters of a group, where the optimiser has all of each on a GPU
+    fused = all(p.is_cuda and local(p) is p for group in groups for p in group["params"])
+    return torch.optim.AdamW(groups, fused=fused or None)
 
 
 def parameter_groups(model: nn.Module, settings: Optimisation) -> list[dict[str, Any]]:
@@ -92,10 +94,12 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
     """
     for key, tensor in tensors.items():
         parameter, word = _checked(optimiser, key, tensor.shape)
-        # a count of steps stays where the optimiser makes it: on the CPU
-        fitting = (
-            tensor if word == "step" or local(tensor) is not tensor else like(parameter, tensor)
-        )
+        if word == "step":
+            # a count of steps lies where the optimiser makes it: on the CPU, unless it is fused
+            fused = optimiser.defaults.get("fused")
+            fitting = tensor.to(parameter.device) if fused else tensor
+        else:
+            fitting = tensor if local(tensor) is not tensor else like(parameter, tensor)
         optimiser.state[parameter][word] = fitting.clone()
 
 

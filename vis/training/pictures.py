@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from vis.datasets.collate import as_fractions
 from vis.records import Clip, Frame, FrameTracks
 from vis.video import draw
 
@@ -33,7 +34,7 @@ def picture(model: Model[Any], clip: Clip, device: torch.device) -> Pixels:
     was = model.training
     model.eval()
     try:
-        one = Clip(clip.frames[:1].to(device), clip.sizes[:1])
+        one = Clip(as_fractions(clip.frames[:1].to(device)), clip.sizes[:1])
         (predictions,) = model.predictions(model(one), one)
     finally:
         model.train(was)
@@ -44,7 +45,8 @@ def picture(model: Model[Any], clip: Clip, device: torch.device) -> Pixels:
     panels = []
     for t in positions:
         # padding is cut off: the picture is what the file shows
-        pixels = (clip.frames[0, t, :, :height, :width] * 255).round().clamp(0, 255)
+        pixels = as_fractions(clip.frames[0, t, :, :height, :width]) * 255
+        pixels = pixels.round().clamp(0, 255)
         frame = Frame(t, Fraction(0), pixels.permute(1, 2, 0).byte().contiguous().numpy())
         panels.append(draw(frame, _tracks(predictions, t), names=names).pixels)
     return np.concatenate(panels, axis=1)
