@@ -1,4 +1,4 @@
-"""The desk of somebody who reads the documentation: a film, two clips, a small data set, the sample."""
+"""The desk of a reader of the documentation: a film, two clips, a small data set, the sample."""
 
 import json
 import shutil

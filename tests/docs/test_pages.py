@@ -36,3 +36,9 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 def test_the_page_of_formats_has_a_row_for_every_kind() -> None:
     text = (DOCS / "pages/formats.md").read_text()
     assert [kind for kind in get_args(DataSetKind) if f"\n| `{kind}` |" not in text] == []
+
+
+def test_the_page_of_models_is_that_of_the_catalogue() -> None:
+    script = DOCS.parent / "scripts/dev/write_models_page.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], check=False)
+    assert done.returncode == 0, "run scripts/dev/write_models_page.py"
