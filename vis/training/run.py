@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def dry_run(experiment: Experiment) -> DryRun:
     training, optimisation = experiment.training, experiment.optimisation
     with joined(training.device) as ranks:
         source = _source(experiment)
-        model = _model(experiment, source)
+        model = _model(experiment, source, ranks)
         settings: dict[str, Any] = {"training": training, "optimisation": optimisation}
         state = assemble(model, ranks=ranks, **settings)
         network = network_of(state, ranks)
@@ -166,7 +167,7 @@ def _train(experiment: Experiment, folder: Path, ranks: Ranks, text: str) -> Non
     training, optimisation = experiment.training, experiment.optimisation
     saved = checkpoint.newest(folder / CHECKPOINTS)
     ranks.agree("checkpoints", repr(saved and saved.step))
-    model = _model(experiment, source, initialise_weights=saved is None)
+    model = _model(experiment, source, ranks, initialise_weights=saved is None)
     state = assemble(model, training=training, optimisation=optimisation, ranks=ranks)
     if saved is not None:
         state.restore(saved)
@@ -202,7 +203,7 @@ def _source(experiment: Experiment) -> ClipSource:
 
 
 def _model(
-    experiment: Experiment, source: ClipSource, *, initialise_weights: bool = True
+    experiment: Experiment, source: ClipSource, ranks: Ranks, *, initialise_weights: bool = True
 ) -> Model[Any]:
     choice = experiment.model
     # fresh weights are the same in every process, and in a run that begins again
@@ -210,7 +211,10 @@ def _model(
     model = models.build(choice.name, classes=len(source.names), **choice.settings)
     model.class_names, model.size = source.names, experiment.data.augmentation.short
     if initialise_weights and choice.init_from is not None:
-        initialise(model, choice.init_from)
+        report = initialise(model, choice.init_from)
+        if ranks.first:
+            # a wrong file, of which little fits, would train slowly and without a word
+            sys.stderr.write(f"begins with {choice.init_from}: {report}\n")
     return model
 
 
