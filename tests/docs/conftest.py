@@ -1,4 +1,4 @@
-"""The desk of somebody who reads the documentation: a film, two clips, a small data set."""
+"""The desk of a reader of the documentation: a film, two clips, a small data set, the sample."""
 
 import json
 import shutil
@@ -21,6 +21,7 @@ STARTS = {"beach": 0, "garden": 40, "park": 80}
 def _full_desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     desk = tmp_path_factory.mktemp("desk")
     _write_film(desk / "holiday.mp4", 0)
+    shutil.copytree(SAMPLE, desk / "data/sample")
     (desk / "clips").mkdir()
     for name in ("beach", "park"):
         _write_film(desk / f"clips/{name}.mp4", STARTS[name])

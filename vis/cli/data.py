@@ -132,12 +132,15 @@ def split(
     from vis.formats.splitting import write_parts
 
     place = frames_of(frames, frames_prefix)
-    for path, part in write_parts(
+    files, pictures = write_parts(
         source, destination, _shares(parts), seed=seed, frames=place, overwrite=overwrite
-    ):
+    )
+    for path, part in files:
         used = {track.label for tracks in part.tracks.values() for track in tracks}
         counts = f"{len(part.videos)} videos, {_objects(part)} objects, {len(used)} categories"
         say(f"wrote {path}: {counts}")
+    if pictures is not None:
+        say(f"the pictures are where they were: {pictures}; give it with --frames")
     return EXIT_OK
 
 

@@ -60,8 +60,11 @@ def write_parts(
     seed: int = 0,
     frames: AnyFrames = None,
     overwrite: bool = False,
-) -> list[tuple[Path, AnnotationSet]]:
+) -> tuple[list[tuple[Path, AnnotationSet]], Path | None]:
     """Write each part of a data set as `folder/NAME.json`: COCO where it is that, else YouTube-VIS.
+
+    Returns:
+        Each file with its part, and the folder of the pictures, as for `open_set`.
 
     Raises:
         UsageError: as `split`.
@@ -87,7 +90,7 @@ def write_parts(
     for name, file in files.items():
         write = write_coco if dataset.kind == "coco" or dataset.of_pictures else write_annotations
         write(file, parts[name], overwrite=overwrite)
-    return [(file, parts[name]) for name, file in files.items()]
+    return [(file, parts[name]) for name, file in files.items()], dataset.frames
 
 
 def _deal(
