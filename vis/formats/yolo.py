@@ -6,6 +6,7 @@ of four numbers is a box by its centre, width and height. There are no identitie
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -200,7 +201,8 @@ def _only_split(path: Path, table: Mapping[str, Any]) -> Path:
                 for root in (base, path.parent)
                 for name in (value, str(value).removeprefix("../"))
             )
-            place = next((one for one in places if value and one.exists()), None)
+            # not `Path.exists`, which raises of a name that is too long
+            place = next((one for one in places if value and os.path.exists(one)), None)  # noqa: PTH110
             if place is not None:
                 splits.setdefault(place.resolve(), f"{key} ({value})")
     if len(splits) != 1:
