@@ -29,6 +29,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -231,7 +233,10 @@ def commands(root: Path) -> dict[str, Command]:
     save_tiny(model)
     recipe.write_text(RECIPE.format(path=json.dumps(str(SAMPLE / "instances.json"))))
     out = str(root / "out")
-    track = ["track", str(SAMPLE / "clip.mp4"), "-o", f"{out}/", "--model", str(model)]
+    (root / "film").mkdir()
+    for number in range(6):
+        Image.new("RGB", (96, 64), (40 * number, 90, 0)).save(root / "film" / f"{number}.png")
+    track = ["track", str(root / "film"), "-o", f"{out}/", "--model", str(model)]
     track += ["--save", *SAVE, "--size", "64", "--threshold", "0.1", "--checkpoint", "2"]
     track += ["--device", "cpu"]
     train = ["train", "-c", str(recipe), "-o", out]
