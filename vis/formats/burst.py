@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.fields import (
+    check_frame_name,
     frame_name,
     integer,
     json_list,
@@ -80,8 +81,10 @@ def _sequence(value: object, folder: str, categories: Mapping[int, object]) -> _
     root = (
         f"{folder}{text(record, 'dataset')}/{name}/" if "dataset" in record else f"{folder}{name}/"
     )
-    names = [frame_name(f"{root}{path}") for path in json_list(record, "all_image_paths")]
-    places = {path: place for place, path in enumerate(record["all_image_paths"])}
+    paths = json_list(record, "all_image_paths")
+    names = [f"{root}{frame_name(path)}" for path in paths]
+    check_frame_name(f"{root}_")
+    places = {path: place for place, path in enumerate(paths)}
     segmentations = _by_place(record, places)
     in_part = len(segmentations) < len(names)
     video = VideoEntry(

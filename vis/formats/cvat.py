@@ -19,7 +19,7 @@ from vis.formats.cvat_shapes import (
     parse_shape,
     parse_track_shape,
 )
-from vis.formats.fields import frame_name
+from vis.formats.fields import MOST_FRAMES, check_frame_name, frame_name
 from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.paths import VIDEO_SUFFIXES, pictures
 from vis.formats.picture_size import film_info, picture_size
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 _STEP = re.compile(r"step\s*=\s*(\d{1,6})")
 _NUMBER = re.compile(r"frame_(\d{1,9})$")
-_MOST_FRAMES = 10**6
-"""Of a video; a larger number is a slip that would cost memory."""
 
 
 class _Frames(NamedTuple):
@@ -186,7 +184,13 @@ def _tasks(root: Element, path: Path) -> list[_Task]:
     elements = next(filter(None, map(meta.findall, places)), [])
     source = meta.findtext("source", "") or path.stem
     tasks = [_task(element, source) for element in elements]
-    return tasks or [_Task("", _stem(source), None, 0, 1, None)]
+    tasks = tasks or [_Task("", _stem(source), None, 0, 1, None)]
+    for task in tasks:
+        try:
+            check_frame_name(task.name)  # it becomes a folder
+        except DataError as error:
+            raise error.at(f"{path}: meta") from None
+    return tasks
 
 
 def _task(element: Element, fallback: str) -> _Task:
@@ -223,7 +227,7 @@ def _frames_of(task: _Task, path: Path, frames: Path | None, tracks: list[Elemen
         length = len(files)
     else:
         length = (last - task.first) // task.step + 1
-    if not 0 < length <= _MOST_FRAMES:
+    if not 0 < length <= MOST_FRAMES:
         raise DataError(f"the video {task.name} has {length} frames", where=str(path))
     numbers = range(task.first, task.first + length * task.step, task.step)
     places = {number: place for place, number in enumerate(numbers)}

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 LARGEST_ID = 2**63 - 1
 """Identities travel in int64 arrays."""
+MOST_FRAMES = 10**6
+"""Of a video whose frames a file counts and does not list; more is a slip that costs memory."""
+_LONGEST_NAME = 255
+"""Bytes of a file or folder on every usual disk; asked about a longer one, the system fails."""
+LARGEST_INTEGER = 2**1023
+"""JSON's whole numbers may have 4,000 digits; beyond this one no float holds them."""
 
 
 def json_object(value: object) -> dict[str, Any]:
@@ -99,7 +105,8 @@ def json_list(record: Mapping[str, Any], key: str, length: int | None = None) ->
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether `value` is a finite number; true and false are none."""
-    return type(value) is int or (type(value) is float and math.isfinite(value))
+    is_integer = type(value) is int and abs(value) <= LARGEST_INTEGER
+    return is_integer or (type(value) is float and math.isfinite(value))
 
 
 def known_id(record: Mapping[str, Any], key: str, table: Mapping[int, object], listed: str) -> int:
@@ -199,6 +206,8 @@ def _danger(name: str) -> str:
         return "is an absolute path"
     if re.match(r"[A-Za-z]:", name):
         return "starts with a drive letter"
+    if max(len(part.encode("utf-8", "replace")) for part in name.split("/")) > _LONGEST_NAME:
+        return f"has a part of more than {_LONGEST_NAME} bytes"
     return "leads out of its folder by '..'" if ".." in name.split("/") else ""
 
 

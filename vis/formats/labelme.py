@@ -17,7 +17,15 @@ import numpy as np
 from PIL import Image
 
 from vis.errors import DataError, VisError
-from vis.formats.fields import describe, frame_name, json_list, json_object, sides, text
+from vis.formats.fields import (
+    describe,
+    frame_name,
+    is_number,
+    json_list,
+    json_object,
+    sides,
+    text,
+)
 from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
 from vis.formats.paths import frame_paths, subfolders
@@ -175,8 +183,7 @@ def _parse_shape(record: dict[str, Any]) -> Shape:
     kind = record.get("shape_type") or "polygon"
     points = json_list(record, "points")
     values = [value for point in points if isinstance(point, list) for value in point]
-    numbers = all(type(value) in (int, float) and math.isfinite(value) for value in values)
-    if not numbers or len(values) != 2 * len(points):
+    if not all(map(is_number, values)) or len(values) != 2 * len(points):
         raise DataError("points are not [x, y] each", remedy="Draw the shape again.")
     if kind == "mask":
         corner = values[:2] if len(values) >= 2 else [0.0, 0.0]

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError, VisError
 from vis.formats.brush import unpack_brush
-from vis.formats.fields import describe, frame_name, integer, is_number, json_list, json_object
+from vis.formats.fields import (
+    MOST_FRAMES,
+    describe,
+    frame_name,
+    integer,
+    is_number,
+    json_list,
+    json_object,
+)
 from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
 from vis.formats.paths import VIDEO_SUFFIXES, pictures
@@ -37,8 +45,6 @@ _SHAPES = {
     "ellipselabels": "ellipse",
     "brushlabels": "brush",
 }
-_MOST_FRAMES = 10**6
-"""Of a film; a larger number is a slip that would cost memory."""
 _Frames = dict[int, "RLE"]
 
 
@@ -231,7 +237,7 @@ def _film(
     counts = [integer(one, "framesCount", low=1) for one in values if "framesCount" in one]
     keys = [json_object(key) for value in values for key in json_list(value, "sequence")]
     length = max([*counts, *(integer(key, "frame") for key in keys), 1])
-    if length > _MOST_FRAMES:
+    if length > MOST_FRAMES:
         raise DataError(f"the film has {length} frames", remedy="Correct framesCount.")
     if (base / stem).is_dir() and (files := pictures(base / stem)):
         names = [f"{stem}/{file.name}" for file in files.values()]

@@ -11,7 +11,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
-from vis.formats.fields import integer, json_list, json_object, sides, text
+from vis.formats.fields import (
+    MOST_FRAMES,
+    frame_name,
+    integer,
+    json_list,
+    json_object,
+    sides,
+)
 from vis.formats.index_pictures import EIGHT_BITS, ONE_BIT, read_numbers
 from vis.formats.json_file import read_json
 from vis.formats.paths import pictures, subfolders
@@ -88,8 +95,8 @@ def _parsed(files: Iterable[tuple[Reading, Any]]) -> Iterator[tuple[VideoEntry, 
 
 def _video(value: object) -> tuple[VideoEntry, Masks]:
     record = json_object(value)
-    name = text(record, "video_id")
-    length = integer(record, "video_frame_count", low=1)
+    name = frame_name(record.get("video_id"))
+    length = integer(record, "video_frame_count", low=1, high=MOST_FRAMES)
     size = sides({"height": record.get("video_height"), "width": record.get("video_width")})
     rows, ids = json_list(record, "masklet"), json_list(record, "masklet_id")
     if (len(rows) - 1) * STEP >= length:

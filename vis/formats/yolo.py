@@ -6,6 +6,7 @@ of four numbers is a box by its centre, width and height. There are no identitie
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -188,8 +189,7 @@ def _only_split(path: Path, table: Mapping[str, Any]) -> Path:
     Raises:
         DataError: none is there, or there are several.
     """
-    stated = table.get("path")
-    base = path.parent / stated if isinstance(stated, str) else path.parent
+    base = path.parent / path_ if isinstance(path_ := table.get("path"), str) else path.parent
     splits: dict[Path, str] = {}
     for key in _SPLITS:
         values = table.get(key)
@@ -200,8 +200,8 @@ def _only_split(path: Path, table: Mapping[str, Any]) -> Path:
                 for root in (base, path.parent)
                 for name in (value, str(value).removeprefix("../"))
             )
-            place = next((one for one in places if value and one.exists()), None)
-            if place is not None:
+            # `Path.exists` raises of a name that is too long
+            if place := next((p for p in places if value and os.path.exists(p)), None):  # noqa: PTH110
                 splits.setdefault(place.resolve(), f"{key} ({value})")
     if len(splits) != 1:
         what = f"there are {len(splits)} splits: {', '.join(splits.values())}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from vis.errors import VisWarning
 from vis.tracking.overlap import Bools, Floats, Ints, mean_iou
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def detect(predictions: ClipPredictions, frames: int, config: Config) -> Detecti
     scores = _array(predictions.scores)
     rows = np.flatnonzero(scores >= config.low_threshold)
     detections = _measured(predictions, frames, rows, config)
-    rows = np.flatnonzero(detections.visible.any(axis=1))
+    rows = np.flatnonzero(detections.visible.any(axis=1) & _finite(detections))
     first = detections.positions[rows, detections.visible[rows].argmax(axis=1)]
     # lexsort: the last key counts first. Ties of the score go to the upper, then the left, then
     # the smaller one, all seen from the first visible frame.
@@ -82,7 +84,11 @@ def detect(predictions: ClipPredictions, frames: int, config: Config) -> Detecti
 
 
 def _measured(predictions: ClipPredictions, frames: int, rows: Ints, config: Config) -> Detections:
-    masks = tuple(predictions.masks[row, :frames].float() for row in rows.tolist())
+    # what is no number is outside: one of them would make every overlap of the mask none
+    masks = tuple(
+        predictions.masks[row, :frames].float().nan_to_num(0.0, posinf=1.0, neginf=0.0)
+        for row in rows.tolist()
+    )
     positions = (
         np.stack([_positions(mask) for mask in masks]) if masks else np.zeros((0, frames, 3))
     )
@@ -92,7 +98,8 @@ def _measured(predictions: ClipPredictions, frames: int, rows: Ints, config: Con
     embeddings = None
     if predictions.embeddings is not None:
         embeddings = _array(predictions.embeddings)[rows]
-        embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-12)
+        with np.errstate(invalid="ignore"):  # infinite ones, which `_finite` finds
+            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-12)
     return Detections(
         scores=_array(predictions.scores)[rows],
         labels=_array(predictions.labels)[rows].astype(np.int64),
@@ -104,6 +111,17 @@ def _measured(predictions: ClipPredictions, frames: int, rows: Ints, config: Con
         embeddings=embeddings,
         masks=masks,
     )
+
+
+def _finite(detections: Detections) -> Bools:
+    """`[D]` whether scores and embedding are numbers: others would spoil a track for good."""
+    finite = np.isfinite(detections.scores) & np.isfinite(detections.class_probs).all(axis=1)
+    if detections.embeddings is not None:
+        finite &= np.isfinite(detections.embeddings).all(axis=1)
+    if not finite.all():
+        what = "the model gave scores or embeddings that are not finite; those objects are left out"
+        warnings.warn(what, VisWarning, stacklevel=2)
+    return finite
 
 
 def _positions(mask: Tensor) -> Floats:

@@ -9,6 +9,7 @@ The wire format is https://protobuf.dev/programming-guides/encoding. Of its mess
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,12 +47,12 @@ def read_graph(path: str | Path) -> Published:
         InputError: it cannot be opened.
         DataError: it is no graph, is damaged, or has no variables.
     """
-    with open_regular(path) as file:
-        whole = file.read(MAX_FILE + 1)
     try:
-        if len(whole) > MAX_FILE:
-            raise DataError(f"the file has more than {MAX_FILE} bytes")
-        return graph_of(memoryview(whole))
+        with open_regular(path) as file:
+            # asked before: the buffer of `read(n)` has n bytes from the start, however few come
+            if os.fstat(file.fileno()).st_size > MAX_FILE:
+                raise DataError(f"the file has more than {MAX_FILE} bytes")
+            return graph_of(memoryview(file.read()))
     except DataError as error:
         raise error.at(str(path)) from None
 
