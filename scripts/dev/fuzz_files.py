@@ -40,8 +40,9 @@ from vis.formats.submission import read_submission, write_submission
 from vis.formats.ytvis import read_annotations, read_results
 from vis.training.experiment import read_experiment
 from vis.video import probe
-from vis.weights.convert import convert, inspect
+from vis.weights.convert import convert
 from vis.weights.files import read_weights
+from vis.weights.inspection import inspect
 
 MEMORY = 6 * 2**30
 SECONDS = 20

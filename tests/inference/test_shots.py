@@ -158,7 +158,7 @@ def test_evaluation_ranks_by_the_mean_over_all_frames(source: Path):
     with vis.track(source, Reds(), **asked) as tracking:
         result = tracking.collect()
     entry = VideoEntry(1, "film", WIDTH, HEIGHT, LENGTH, ("",) * LENGTH)
-    ranked = {one.id: one.score for one in _tracks(result, entry, {0: 7, 1: 8, 2: 9})}
+    ranked = {one.id: one.score for one in _tracks(result, entry, {0: 7, 1: 8, 2: 9}, [])}
     (waves,) = (one for one in result.tracks if min(one.masks) == 6)
     seen = [score for score in WAVES.scores if score >= Config().low_threshold]
     assert waves.score == pytest.approx(0.9, abs=0.03)

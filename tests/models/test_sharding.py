@@ -26,6 +26,7 @@ REAL = {
     "sotr": [{}, {"layers": "pure", "backbone": "convnext_tiny"}],
     "ssd_mask": [{}, {"masks": False}],
     "tt_srn": [{}, {"backbone": "swin_tiny_patch4_window7_224"}],
+    "videomt": [{}, {"task": "instance"}],
     "vistr": [{}, {"backbone": "resnet101_dc5"}],
 }
 

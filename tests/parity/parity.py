@@ -113,7 +113,7 @@ def _tolerance(theirs: np.ndarray) -> float:
 
 
 def _is_of_hub(case: Case) -> bool:
-    config = case["settings"].get("config")
+    config = case.get("settings", {}).get("config")
     return isinstance(config, dict) and config.get("model_type") in HUB
 
 

@@ -191,6 +191,8 @@ def test_one_file_of_a_repository(served: Hub, tmp_path: Path, tiny: Path):
 def test_the_commands_take_ids(served: Hub, tmp_path: Path):
     """In a process of its own: the library reads its environment when it is imported."""
     environment = os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": served.address}
+    # another test of this process may have turned the network off
+    environment["HF_HUB_OFFLINE"] = "0"
     code = """
 import sys
 from vis.cli import main

@@ -24,9 +24,10 @@ from vis.models import Model
 from vis.records import Clip
 from vis.weights import catalogue, converters, get
 from vis.weights.classes import COCO
-from vis.weights.convert import fitting, inspect, shapes_of
+from vis.weights.convert import fitting, shapes_of
 from vis.weights.digest import digest
 from vis.weights.files import ModelMetadata
+from vis.weights.inspection import inspect
 from vis.weights.rename import rename
 
 SMALL: dict[str, Any] = {
