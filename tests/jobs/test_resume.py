@@ -175,6 +175,8 @@ def test_what_a_stopped_run_did_is_valid_and_the_message_says_how_to_go_on(tmp_p
     same(tmp_path / "whole", tmp_path / "out")
 
 
+# a signal may fall between the opening of a file and the `with` that would close it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_to_end_is_like_ctrl_c(tmp_path):
     source = film(tmp_path)
     before = signal.signal(signal.SIGTERM, lambda *_: interrupt())

@@ -304,7 +304,7 @@ def test_the_page_of_settings_has_a_sentence_for_nearly_each():
 
     page = settings_help(Training, "training") + settings_help(Optimisation, "optimisation")
     assert "--optimisation.schedule.warmup\n        Steps over which" in page
-    assert "(default: 42)" in page and "One of fp32, bf16, fp16." in page
+    assert "(default: 42)" in page and "One of fp32, tf32, bf16, fp16." in page
     bare = re.findall(r"--(\S+)\n +\(default", page)
     assert bare == ["optimisation.schedule.drop"]
 
