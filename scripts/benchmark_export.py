@@ -17,8 +17,8 @@ import torch
 
 import vis
 from vis import models
-from vis.export import export
 from vis.export.engine import session_of
+from vis.export.export import export
 from vis.models._contract import OnlineModel
 from vis.records import Clip
 

@@ -13,8 +13,8 @@ import torch
 
 import vis
 from vis.errors import OutputExistsError, UsageError
-from vis.export import export
 from vis.export.engine import OnnxModel, onnx_model
+from vis.export.export import export
 from vis.export.step import Traced
 from vis.inference.model_classes import model_sha256
 from vis.models._contract import OnlineModel

@@ -13,8 +13,7 @@ import torch
 from vis.errors import DataError
 from vis.export.engine import session_of
 from vis.export.graph_files import OPSET, exported, write_onnx, write_program
-from vis.export.step import FRAMES, NEXT_QUERIES, NOT_EXPORTABLE, QUERIES, Traced
-from vis.models import names
+from vis.export.step import FRAMES, NEXT_QUERIES, QUERIES, Traced
 from vis.storage.whole_file import refuse_filled, whole_folder
 from vis.version import __version__
 from vis.weights.classes import numbered
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from vis.models import Model
 
-EXPORTABLE = tuple(name for name in names() if name not in NOT_EXPORTABLE)
 STEPS = 20
 """Frames over which what is carried on is compared."""
 TOLERANCE = 1e-3

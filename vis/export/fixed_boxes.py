@@ -51,14 +51,15 @@ class FixedBoxes(nn.Module):
         whole = put_back(masks, around, (height, width))
         inside = whole > 0.5
         valid = valid & inside.flatten(1).any(dim=1)
-        labels = scores[rows].argmax(dim=1)
+        class_scores = scores[rows]
+        best, labels = class_scores.max(dim=1)
         valid = self._wholes(inside.flatten(1).float(), labels, valid)
-        best = scores[rows].amax(dim=1) * confidence(masks)
+        best = best * confidence(masks)
         levels = [level[0] for level in output.levels]
         return ClipPredictions(
             scores=torch.where(valid, best, torch.zeros_like(best)),
             labels=labels,
-            class_scores=scores[rows],
+            class_scores=class_scores,
             boxes=boxes_of(inside[:, None]),
             masks=whole[:, None],
             presence=torch.ones_like(whole[:, :1, 0]),
@@ -93,9 +94,7 @@ class FixedBoxes(nn.Module):
 
     def _wholes(self, masks: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
         """Which of the valid masks `[N P]` are no part of a surer one, or it of them."""
-        areas = masks.sum(dim=1)
-        shared = masks @ masks.T / torch.minimum(areas[:, None], areas[None]).clamp(min=1)
-        same = (shared >= self.selection.inside) & (labels[:, None] == labels[None])
+        same = self.selection.same_object(masks, labels)
         stays: list[Tensor] = []
         for row in range(len(masks)):
             alone = valid[row : row + 1]

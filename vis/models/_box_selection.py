@@ -101,17 +101,20 @@ class BoxSelection:
 
     def _wholes(self, masks: Tensor, detections: Detections, rows: Tensor) -> Tensor:
         """Which of the masks `[N P]` stay, in their order."""
-        areas = masks.sum(dim=1)
-        # Of the smaller mask: a part lies wholly in its whole, though their IoU is small.
-        shared = masks @ masks.T / torch.minimum(areas[:, None], areas[None]).clamp(min=1)
-        alike = detections.labels[rows, None] == detections.labels[rows][None]
-        same = ((shared >= self.inside) & alike).tolist()
+        same = self.same_object(masks, detections.labels[rows]).tolist()
         wholes: list[int] = []
         for row in range(len(rows)):
             # Best first, so a part that is surer than its whole stays and the whole goes.
             if not any(same[row][other] for other in wholes):
                 wholes.append(row)
         return torch.tensor(wholes, dtype=torch.int64, device=masks.device)
+
+    def same_object(self, masks: Tensor, labels: Tensor) -> Tensor:
+        """`[N N]` which of the masks `[N P]` are a whole and its part, by their classes `[N]`."""
+        areas = masks.sum(dim=1)
+        # Of the smaller mask: a part lies wholly in its whole, though their IoU is small.
+        shared = masks @ masks.T / torch.minimum(areas[:, None], areas[None]).clamp(min=1)
+        return (shared >= self.inside) & (labels[:, None] == labels[None])
 
 
 def confidence(masks: Tensor) -> Tensor:
