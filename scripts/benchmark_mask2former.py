@@ -18,7 +18,8 @@ import time
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import interpolate, multi_head_attention_forward
+from published_attention import attended
+from torch.nn.functional import interpolate
 
 from vis import models
 from vis.layers.padding import normalize, padded_size_of, padding_mask
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vis.layers.masked_decoder import MaskedLayer
-    from vis.layers.transformer import Attention
     from vis.models.mask2former import Mask2Former
 
 ORDERS = ("published", "ours")
@@ -142,34 +142,11 @@ def _layer(
     keys: Tensor,
     blocked: Tensor,
 ) -> Tensor:
-    seen = _attended(layer.cross_attention, state + queries, keys, tokens, blocked)
+    seen = attended(layer.cross_attention, state + queries, keys, tokens, blocked=blocked)
     state = layer.norm1(state + seen)
     placed = state + queries
-    state = layer.norm2(state + _attended(layer.self_attention, placed, placed, state, None))
+    state = layer.norm2(state + attended(layer.self_attention, placed, placed, state))
     return layer.norm3(state + layer.feedforward(state))
-
-
-def _attended(
-    part: Attention, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None
-) -> Tensor:
-    """Torch's own, with the weights that nobody asked for."""
-    mixed, _ = multi_head_attention_forward(
-        *(x.transpose(0, 1) for x in (query, key, value)),
-        embed_dim_to_check=query.shape[-1],
-        num_heads=part.num_heads,
-        in_proj_weight=part.in_proj_weight,
-        in_proj_bias=part.in_proj_bias,
-        bias_k=None,
-        bias_v=None,
-        add_zero_attn=False,
-        dropout_p=0.0,
-        out_proj_weight=part.out_proj.weight,
-        out_proj_bias=part.out_proj.bias,
-        training=False,
-        need_weights=True,
-        attn_mask=blocked,
-    )
-    return mixed.transpose(0, 1)
 
 
 def _resident() -> int:

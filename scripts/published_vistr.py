@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
+from published_attention import attended
 from torch.nn import functional
 
 from vis.layers.padding import downsample_padding, normalize, padded_size_of, padding_mask
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vis.layers.masks import Pyramid
-    from vis.layers.transformer import Attention, Transformer
+    from vis.layers.transformer import Transformer
     from vis.models._sequence import SequenceModel
     from vis.records import Clip
 
@@ -62,43 +63,20 @@ def _transformed(
     for layer in transformer.encoder:
         placed = tokens + places
         tokens = layer.norm1(
-            tokens + _attended(layer.self_attention, placed, placed, tokens, blocked)
+            tokens + attended(layer.self_attention, placed, placed, tokens, padding=blocked)
         )
         tokens = layer.norm2(tokens + layer.feedforward(tokens))
     state, states = torch.zeros_like(queries)[None], []
     for layer in transformer.decoder:
         placed = state + queries
-        state = layer.norm1(state + _attended(layer.self_attention, placed, placed, state, None))
-        attended = _attended(
-            layer.cross_attention, state + queries, tokens + places, tokens, blocked
+        state = layer.norm1(state + attended(layer.self_attention, placed, placed, state))
+        mixed = attended(
+            layer.cross_attention, state + queries, tokens + places, tokens, padding=blocked
         )
-        state = layer.norm2(state + attended)
+        state = layer.norm2(state + mixed)
         state = layer.norm3(state + layer.feedforward(state))
         states.append(transformer.norm(state))
     return states, tokens
-
-
-def _attended(
-    part: Attention, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None
-) -> Tensor:
-    """Torch's own attention, which returns its weights and so writes them out."""
-    mixed, _ = functional.multi_head_attention_forward(
-        *(x.transpose(0, 1) for x in (query, key, value)),
-        embed_dim_to_check=query.shape[-1],
-        num_heads=part.num_heads,
-        in_proj_weight=part.in_proj_weight,
-        in_proj_bias=part.in_proj_bias,
-        bias_k=None,
-        bias_v=None,
-        add_zero_attn=False,
-        dropout_p=0.0,
-        out_proj_weight=part.out_proj.weight,
-        out_proj_bias=part.out_proj.bias,
-        training=False,
-        key_padding_mask=blocked,
-        need_weights=True,
-    )
-    return mixed.transpose(0, 1)
 
 
 def _masks(
