@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from vis.layers.dat import ChannelNorm
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EPS = 1e-6
 """Of the last norm, and of those inside where nothing else is stated."""
-
-
-class ChannelNorm(nn.LayerNorm):
-    """Layer norm over the channels of every cell."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[B C h w]` -> the same."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class NormedConv(nn.Module):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from vis.losses.assignment import assigned_in_turn
-from vis.losses.query_loss import QueryLoss, QueryOutput, check_masks
-from vis.losses.targets import annotated_classes, check_targets
+from vis.losses.query_loss import QueryLoss, QueryOutput, check_masks, single_output
+from vis.losses.targets import check_targets
 from vis.records import ClipTargets
 
 if TYPE_CHECKING:
@@ -66,12 +66,9 @@ class FrameQueryLoss:
         check_masks(targets, padded_size)
         outputs = [_of_frames(layer, padded_size) for layer in layers]
         of_frames = [_frame(target, t) for target in targets for t in range(frames)]
-        annotated = annotated_classes(of_frames, rows - 1)
-        terms = [
-            self.loss.layer_terms(output, 0, of_frames, matched, annotated)
-            for output, matched in zip(outputs, self.match(outputs, targets), strict=True)
-        ]
-        return self.loss.weighted(terms)
+        matches = self.match(outputs, targets)
+        of_layers = [(x, 0, matched) for x, matched in zip(outputs, matches, strict=True)]
+        return self.loss.weighted(self.loss.layer_terms(of_layers, of_frames))
 
     @torch.no_grad()
     def match(
@@ -103,13 +100,13 @@ class FrameQueryLoss:
 def _of_frames(layer: FrameLayer, padded_size: tuple[int, int]) -> QueryOutput:
     """Every frame as a clip of its own, at least single."""
     assert layer.mask_embeddings is not None and layer.mask_features is not None
-    kind = torch.promote_types(layer.mask_features.dtype, torch.float32)
-    return QueryOutput(
-        [layer.logits.flatten(0, 1).to(kind)],
-        [layer.mask_embeddings.flatten(0, 1).to(kind)],
-        layer.mask_features.flatten(0, 1)[:, None].to(kind),
+    output = QueryOutput(
+        [layer.logits.flatten(0, 1)],
+        [layer.mask_embeddings.flatten(0, 1)],
+        layer.mask_features.flatten(0, 1)[:, None],
         padded_size,
     )
+    return single_output(output)
 
 
 def _frame(target: ClipTargets, t: int) -> ClipTargets:

@@ -98,51 +98,50 @@ class QueryLoss:
 
     def terms(self, output: QueryOutput, targets: Sequence[ClipTargets]) -> list[dict[str, Tensor]]:
         """The same without weights, layer by layer."""
-        output = _single(output)
+        output = single_output(output)
         classes = output.logits[-1].shape[-1] - 1
         batch, frames = output.mask_features.shape[:2]
         check_targets(targets, batch=batch, frames=frames, classes=classes)
         check_masks(targets, output.padded_size)
         targets = [replace(t, labels=self._labels(t, classes)) for t in targets]
         matches = self.match(output, targets, [target.labels for target in targets])
-        annotated = annotated_classes(targets, classes)
-        return [
-            self.layer_terms(output, layer, targets, matched, annotated)
-            for layer, matched in enumerate(matches)
-        ]
+        layers = [(output, layer, matched) for layer, matched in enumerate(matches)]
+        return self.layer_terms(layers, targets)
 
     def layer_terms(
         self,
-        output: QueryOutput,
-        layer: int,
+        layers: Sequence[tuple[QueryOutput, int, Sequence[Matched]]],
         targets: Sequence[ClipTargets],
-        matched: Sequence[Matched],
-        annotated: Tensor,
-    ) -> dict[str, Tensor]:
-        """The terms of one layer, without weights, of an output that is at least single.
+    ) -> list[dict[str, Tensor]]:
+        """The terms of each layer, without weights.
 
         Args:
-            output: of the batch.
-            layer: which of its layers.
+            layers: an output that is at least single, which of its layers, and what is matched in
+                each clip.
             targets: of each clip.
-            matched: of each clip.
-            annotated: `[B K]` as `annotated_classes` gives it.
         """
-        logits, labels = output.logits[layer], [target.labels for target in targets]
+        output, labels = layers[-1][0], [target.labels for target in targets]
         count = output.mask_features.new_tensor(float(sum(map(len, labels))))
         # Instances, not their frames, as published: the mask terms grow with the clip.
         normaliser = mean_over_ranks(count, least=1.0)
-        mask, dice = self._mask_terms(output, layer, targets, matched)
-        return {
-            "class": label_term(
-                logits[:, None],
-                _class_targets(logits, labels, matched),
-                annotated,
-                no_object_weight=self.weights.no_object_weight,
-            ),
-            "mask": mask / normaliser,
-            "mask_dice": dice / normaliser,
-        }
+        annotated = annotated_classes(targets, output.logits[-1].shape[-1] - 1)
+        layer_terms = []
+        for output, layer, matched in layers:
+            logits = output.logits[layer]
+            mask, dice = self._mask_terms(output, layer, targets, matched)
+            layer_terms.append(
+                {
+                    "class": label_term(
+                        logits[:, None],
+                        _class_targets(logits, labels, matched),
+                        annotated,
+                        no_object_weight=self.weights.no_object_weight,
+                    ),
+                    "mask": mask / normaliser,
+                    "mask_dice": dice / normaliser,
+                }
+            )
+        return layer_terms
 
     @torch.no_grad()
     def match(
@@ -223,7 +222,7 @@ def _class_targets(logits: Tensor, labels: Sequence[Tensor], matched: Sequence[M
     return class_targets[:, None]
 
 
-def _single(output: QueryOutput) -> QueryOutput:
+def single_output(output: QueryOutput) -> QueryOutput:
     """At least single precision: the sums lose too much in half."""
     kind = torch.promote_types(output.mask_features.dtype, torch.float32)
     return QueryOutput(

@@ -122,8 +122,8 @@ def stated_by_shapes(config: Config, settings: Mapping[str, str]) -> list[Claim]
     ]
 
 
-def equal_pair(config: Config, first: str, second: str, default: int) -> Claim:
-    """The claim of two numbers that are one setting here; the caller says which.
+def equal_pair(config: Config, first: str, second: str, setting: str, default: int) -> Claim:
+    """The claim of two numbers that are one setting here.
 
     Raises:
         DataError: they differ.
@@ -131,7 +131,7 @@ def equal_pair(config: Config, first: str, second: str, default: int) -> Claim:
     one, other = whole_number(config, first, default), whole_number(config, second, default)
     if one != other:
         raise DataError(f"{first} is {one}, {second} {other}; they are one number here")
-    return Claim(first, one, "", one)
+    return Claim(first, one, setting, one)
 
 
 def refuse(config: Config, allowed: Mapping[str, tuple[object, ...]]) -> None:

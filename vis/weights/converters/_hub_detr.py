@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SIZE = 800
 """Pixels of the short side that both papers evaluate at."""
+HEADS = ("encoder_attention_heads", "decoder_attention_heads")
 _DETR = r"(?P<detr>(?:detr\.)?)"
 _BODY = r"model\.backbone\.conv_encoder\.model\."
 _BOTH = r"(?P<both>weight|bias)"
@@ -160,12 +161,12 @@ def _detr_claims(config: Config) -> list[Claim]:
             "num_channels": (3,),
         },
     )
-    heads = equal_pair(config, "encoder_attention_heads", "decoder_attention_heads", 8)
+    heads = equal_pair(config, *HEADS, "num_heads", 8)
     shapes = {"d_model": "d_model", "num_queries": "instance_queries"}
     shapes |= {"encoder_layers": "encoder_layers", "decoder_layers": "decoder_layers"}
     shapes |= {"encoder_ffn_dim": "ffn_dim", "decoder_ffn_dim": "ffn_dim"}
     return [
-        Claim(heads.key, heads.stated, "num_heads", heads.value),
+        heads,
         *detr_backbone(config),
         *stated_by_shapes(config, shapes),
     ]
@@ -181,8 +182,8 @@ def _deformable_claims(config: Config) -> list[Claim]:
         },
     )
     check_width(config, "d_model")
-    heads = equal_pair(config, "encoder_attention_heads", "decoder_attention_heads", 8)
-    points = equal_pair(config, "encoder_n_points", "decoder_n_points", 4)
+    heads = equal_pair(config, *HEADS, "num_heads", 8)
+    points = equal_pair(config, "encoder_n_points", "decoder_n_points", "points", 4)
     refine, two_stage = truth(config, "with_box_refine"), truth(config, "two_stage")
     shapes = {"d_model": "d_model", "num_feature_levels": "levels"}
     shapes |= {"encoder_layers": "encoder_layers", "decoder_layers": "decoder_layers"}
@@ -190,8 +191,8 @@ def _deformable_claims(config: Config) -> list[Claim]:
     queries = "two_stage_num_proposals" if two_stage else "num_queries"
     count = whole_number(config, queries, 300)
     return [
-        Claim(heads.key, heads.stated, "num_heads", heads.value),
-        Claim(points.key, points.stated, "points", points.value),
+        heads,
+        points,
         Claim("with_box_refine", refine, "refine", refine),
         Claim("two_stage", two_stage, "two_stage", two_stage),
         *([Claim(queries, count, "queries", count)] if queries in config or two_stage else []),

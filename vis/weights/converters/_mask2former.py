@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from vis.backbones.swin import SWINS
 from vis.weights.converters._detectron import resnet
+from vis.weights.converters._trunk import count_of, size
 from vis.weights.converters._trunk import resnet as nearest_resnet
-from vis.weights.converters._trunk import size
 
 if TYPE_CHECKING:
     from vis.weights.rename import Rows, Shapes
@@ -111,5 +110,4 @@ def backbone_of(shapes: Shapes) -> str:
 
 
 def _depth(shapes: Shapes, stack: str, layers: str = "layers") -> int:
-    pattern = rf"{stack}\.{layers}\.(\d+)\."
-    return len({match[1] for name in shapes if (match := re.match(pattern, name))})
+    return count_of(shapes, rf"{stack}\.{layers}\.(\d+)\.")

@@ -14,7 +14,7 @@ from vis.errors import DataError
 from vis.layers.masks import GROUPS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from vis.weights.rename import Rows, Shapes
 
@@ -88,8 +88,8 @@ def trunk_settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, ob
         "d_model": width,
         "num_heads": heads,
         "backbone": resnet(shapes),
-        "encoder_layers": _depth(shapes, "encoder"),
-        "decoder_layers": _depth(shapes, "decoder"),
+        "encoder_layers": count_of(shapes, r"transformer\.encoder\.(\d+)\."),
+        "decoder_layers": count_of(shapes, r"transformer\.decoder\.(\d+)\."),
         "ffn_dim": size(shapes, "transformer.decoder.0.feedforward.linear1.weight", 0),
     }
 
@@ -123,13 +123,13 @@ def size(shapes: Shapes, name: str, axis: int) -> int:
     return shape[axis]
 
 
+def count_of(names: Iterable[str], pattern: str) -> int:
+    """How many different numbers the group of a pattern has at the beginning of names."""
+    return len({match[1] for name in names if (match := re.match(pattern, name))})
+
+
 @functools.cache
 def _resnet_shapes(name: str) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         state = backbones.build(name).state_dict()
     return {key: tuple(value.shape) for key, value in state.items()}
-
-
-def _depth(shapes: Shapes, stack: str) -> int:
-    layers = {m[1] for name in shapes if (m := re.match(rf"transformer\.{stack}\.(\d+)\.", name))}
-    return len(layers)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vis.errors import DataError
 from vis.models._eomt import PATCH
-from vis.weights.converters._trunk import size
+from vis.weights.converters._trunk import count_of, size
 from vis.weights.rename import first_of
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def shared_settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, o
     side = math.isqrt(cells)
     if side < 1 or side * side != cells:
         raise DataError(f"{cells} positions make no square")
-    depth = len({m[1] for name in shapes if (m := re.match(r"backbone\.blocks\.(\d+)\.", name))})
+    depth = count_of(shapes, r"backbone\.blocks\.(\d+)\.")
     return {
         "classes": size(shapes, "class_head.weight", 0) - NO_OBJECT,
         "image": PATCH * side,

@@ -14,7 +14,7 @@ import torch
 from vis.errors import DataError
 from vis.weights.classes import COCO, numbered
 from vis.weights.converters._hub_detr import DEFORMABLE_DETR
-from vis.weights.converters._trunk import BACKBONE, DROPPED, heads_of, size
+from vis.weights.converters._trunk import BACKBONE, DROPPED, count_of, heads_of, size
 from vis.weights.converters._trunk import resnet as nearest_resnet
 from vis.weights.rename import Family
 
@@ -46,7 +46,7 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     two_stage = "queries.enter.weight" in shapes
     queries = arguments.get("queries", QUERIES)
     heads = heads_of(arguments)
-    levels = _count(shapes, r"entry\.convs\.(\d+)\.")
+    levels = count_of(shapes, r"entry\.convs\.(\d+)\.")
     looks = size(shapes, "encoder.layers.0.attention.attention_weights.weight", 0)
     return {
         "classes": size(shapes, "class_heads.0.weight", 0),
@@ -56,10 +56,10 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         "levels": levels,
         "points": looks // (heads * levels),
         "num_heads": heads,
-        "encoder_layers": _count(shapes, r"encoder\.layers\.(\d+)\."),
-        "decoder_layers": _count(shapes, r"decoder\.(\d+)\."),
+        "encoder_layers": count_of(shapes, r"encoder\.layers\.(\d+)\."),
+        "decoder_layers": count_of(shapes, r"decoder\.(\d+)\."),
         "ffn_dim": size(shapes, "encoder.layers.0.feedforward.linear1.weight", 0),
-        "refine": two_stage or _count(shapes, r"class_heads\.(\d+)\.") > 1,
+        "refine": two_stage or count_of(shapes, r"class_heads\.(\d+)\.") > 1,
         "two_stage": two_stage,
     }
 
@@ -75,7 +75,7 @@ def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         DataError: a head has two names, and under each other numbers.
     """
-    depth = _count(tensors, r"decoder\.(\d+)\.")
+    depth = count_of(tensors, r"decoder\.(\d+)\.")
     copies = {n.removeprefix(_COPY): t for n, t in tensors.items() if n.startswith(_COPY)}
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(_COPY)}
     for name, tensor in copies.items():
@@ -103,10 +103,6 @@ def _heads(there: str, here: str) -> Rows:
         (rf"{there}class_embed\.(\d+)\.{_BOTH}", rf"{here}class_heads.\1.\2"),
         *((pattern, rf"{here}box_heads.\1.{place}.\2") for pattern, place in layers),
     )
-
-
-def _count(names: Mapping[str, object], pattern: str) -> int:
-    return len({match[1] for name in names if (match := re.match(pattern, name))})
 
 
 FAMILY = Family(

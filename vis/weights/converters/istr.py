@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
 
 from vis.weights.classes import COCO_THINGS, numbered
 from vis.weights.converters._detectron import pyramid, resnet
 from vis.weights.converters._mask2former import backbone_of
-from vis.weights.converters._trunk import HEADS, size
+from vis.weights.converters._trunk import HEADS, count_of, size
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:
@@ -31,13 +30,12 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     Raises:
         DataError: a tensor that has to be there is not.
     """
-    stages = {m[1] for name in shapes if (m := re.match(r"stages\.(\d+)\.", name))}
     return {
         "classes": size(shapes, "stages.0.class_head.weight", 0),
         "backbone": backbone_of(shapes),
         "d_model": size(shapes, "queries", 1),
         "queries": size(shapes, "queries", 0),
-        "stages": len(stages),
+        "stages": count_of(shapes, r"stages\.(\d+)\."),
         "num_heads": arguments.get("nheads", HEADS),
         "ffn_dim": size(shapes, "stages.0.feedforward.linear1.weight", 0),
         "dynamic": size(shapes, "stages.0.interaction.norm1.weight", 0),

@@ -9,7 +9,7 @@ import torch
 
 from vis.errors import DataError
 from vis.weights.classes import COCO, numbered
-from vis.weights.converters._trunk import size
+from vis.weights.converters._trunk import count_of, size
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
     patch = size(shapes, "backbone.patch.weight", 2)
     places = size(shapes, "backbone.positions", 1) - 1
     grid = round(max(places, 0) ** 0.5)
-    groups = _count(shapes, r"queries\.groups\.(\d+)\.enter\.")
+    groups = count_of(shapes, r"queries\.groups\.(\d+)\.enter\.")
     rows = size(shapes, "queries.steps", 0)
     if grid**2 != places or not groups or rows % groups:
         raise DataError(f"{places} positions are no square, or {rows} queries no {groups} groups")
@@ -55,7 +55,7 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         "windows": arguments.get("num_windows", usual),
         "patch": patch,
         "backbone_width": width,
-        "backbone_depth": _count(shapes, r"backbone\.blocks\.(\d+)\."),
+        "backbone_depth": count_of(shapes, r"backbone\.blocks\.(\d+)\."),
         "backbone_heads": max(1, width // TOKEN_HEADS),
         "d_model": d_model,
         # Of the file, as upstream's settings of Large state 200 where it has 300.
@@ -65,7 +65,7 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         "cross_heads": cross_heads,
         "points": size(shapes, "decoder.0.cross_attention.attention_weights.weight", 0)
         // cross_heads,
-        "decoder_layers": _count(shapes, r"decoder\.(\d+)\."),
+        "decoder_layers": count_of(shapes, r"decoder\.(\d+)\."),
         "ffn_dim": size(shapes, "decoder.0.feedforward.linear1.weight", 0),
     }
 
@@ -88,10 +88,6 @@ def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
                 raise DataError(f"there is no {missing[0]} beside the query")
             ours[f"{match[1]}{match[2]}{match[4]}"] = torch.cat([tensors[part] for part in parts])
     return ours
-
-
-def _count(names: Mapping[str, object], pattern: str) -> int:
-    return len({match[1] for name in names if (match := re.match(pattern, name))})
 
 
 def _published(before: str) -> Rows:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
 
 from vis.backbones.vit import POSITIONS
 from vis.errors import DataError
 from vis.formats.semantic_classes import ADE20K, CITYSCAPES, PASCAL_CONTEXT
 from vis.weights.classes import numbered
-from vis.weights.converters._trunk import size
+from vis.weights.converters._trunk import count_of, size
 from vis.weights.rename import Family
 
 if TYPE_CHECKING:
@@ -100,5 +99,4 @@ def _side(cells: int) -> int:
 
 
 def _depth(shapes: Shapes, stack: str) -> int:
-    blocks = {m[1] for name in shapes if (m := re.match(rf"{stack}\.blocks\.(\d+)\.", name))}
-    return len(blocks)
+    return count_of(shapes, rf"{stack}\.blocks\.(\d+)\.")
