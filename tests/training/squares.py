@@ -29,12 +29,12 @@ T, SIDE = 2, 32
 SMALL = {
     "frames": T, "instance_queries": 3, "d_model": 128, "num_heads": 8,
     "encoder_layers": 1, "decoder_layers": 1, "ffn_dim": 32,
-    "backbone": "twins_tiny",
+    "backbone": "twins_of_squares",
 }  # fmt: skip
 FAST = Optimisation(
     lr=1e-3, backbone_lr=1e-3, max_grad_norm=1.0, schedule=Schedule(kind="cosine", warmup=3)
 )
-TWINS["twins_tiny"] = Size((16, 32, 32, 64), (1, 2, 2, 4), (1, 1, 1, 2))
+TWINS["twins_of_squares"] = Size((16, 32, 32, 64), (1, 2, 2, 4), (1, 1, 1, 2))
 
 
 @dataclass(frozen=True)

@@ -177,16 +177,20 @@ class Predictor:
         """`[B T 3 h w]` 0..1, in memory that the next windows use again."""
         small = [one for window in windows for one in window]
         shape = (len(windows), len(windows[0]), *small[0].shape)
-        # pinned, so that the copy to a GPU goes on while the host does; torch's allocator gives no
-        # memory out again that a copy still reads
-        pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
-        torch.stack(small, out=pixels.flatten(0, 1))
         # kept between windows: a fresh one each time would be mapped and zeroed by the system
         if self._frames.shape[1:] != shape[1:] or len(self._frames) < len(windows):
             self._frames = torch.empty(shape, device=self._device)
         frames = self._frames[: len(windows)]
-        # bytes cross to the device and become fractions there: a quarter of the traffic of floats
-        torch.div(pixels.to(self._device, non_blocking=True), 255, out=frames)
+        if self._device.type == "cuda":
+            # pinned, so that the copy to a GPU goes on while the host does; torch's allocator gives
+            # no memory out again that a copy still reads
+            pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+            torch.stack(small, out=pixels.flatten(0, 1))
+            # bytes cross and become fractions there: a quarter of the traffic of floats
+            torch.div(pixels.to(self._device, non_blocking=True), 255, out=frames)
+        else:  # gathered where they become fractions, without a copy between
+            for frame, one in zip(frames.flatten(0, 1), small, strict=True):
+                torch.div(one.to(self._device), 255, out=frame)
         return Clip(frames, torch.tensor([frames.shape[-2:]] * len(windows)))
 
     def _padded(self, window: Window) -> list[Tensor]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
 from vis.errors import UsageError
 from vis.records import FrameTracks, Identity
@@ -208,8 +209,7 @@ class ByQuery:
 
 def _class_probs(logits: Floats) -> Floats:
     """`[... K + 1]` -> `[... K]`, without "no object"."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray((shifted / shifted.sum(axis=-1, keepdims=True))[..., :-1])
+    return np.asarray(softmax(logits, axis=-1)[..., :-1])
 
 
 def _slot(plain: dict[str, Any]) -> Slot:
