@@ -1,4 +1,4 @@
-"""The wheel holds all that the package needs, and nothing else."""
+"""The wheel, built from the sources or from the sdist, has all that the package needs."""
 
 import shutil
 import subprocess
@@ -11,14 +11,20 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["from the sources", "from the sdist"])
+def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy, so that nothing is left beside the sources."""
     folder = tmp_path_factory.mktemp("built")
-    shutil.copytree(ROOT / "vis", folder / "vis", ignore=shutil.ignore_patterns("__pycache__"))
+    source = folder / "source"
+    shutil.copytree(ROOT / "vis", source / "vis", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder / name)
-    command = [sys.executable, "-m", "pip", "wheel", str(folder), "--no-deps", "-q"]
+        shutil.copy(ROOT / name, source / name)
+    if request.param == "from the sdist":
+        build = "from setuptools import build_meta; build_meta.build_sdist('dist')"
+        subprocess.run([sys.executable, "-c", build], check=True, capture_output=True, cwd=source)
+        (source,) = (source / "dist").iterdir()
+        assert source.name.startswith("vis_kit-") and source.name.endswith(".tar.gz")
+    command = [sys.executable, "-m", "pip", "wheel", str(source), "--no-deps", "-q"]
     command += ["--no-build-isolation", "--disable-pip-version-check", "-w", str(folder / "out")]
     subprocess.run(command, check=True, capture_output=True)
     (path,) = (folder / "out").iterdir()
