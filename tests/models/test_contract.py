@@ -153,7 +153,7 @@ def test_garbage_in_the_padding_changes_nothing(small: SimpleNamespace, case: st
 
 
 def test_it_sees_the_colours_that_its_checkpoint_states(small: SimpleNamespace, case: str):
-    """Other mean and deviation are other pixels, for every model that hubs may prepare pixels of."""
+    """Other mean and deviation are other pixels for every model that a hub may state pixels of."""
     # in double precision: cells and queries that are near ties must not change places
     model = small.make(case).double()
     if model.name in OWN_COLOURS:
