@@ -62,10 +62,10 @@ def indices_of(classes: Sequence[str] | None, names: Mapping[int, str]) -> tuple
     Raises:
         UsageError: there is no class of a name; says which is nearest.
     """
-    named = tuple(index for index, name in names.items() if name)
+    rows = tuple(index for index, name in names.items() if name)
     if classes is None:
-        return None if len(named) == len(names) else named
-    indices = {names[index]: index for index in named}
+        return None if len(rows) == len(names) else rows
+    indices = {names[index]: index for index in rows}
     for name in classes:
         if name not in indices:
             near = difflib.get_close_matches(name, indices, n=1)
