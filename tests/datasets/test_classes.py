@@ -43,3 +43,10 @@ def test_what_cannot_be_matched_is_named():
         classes_of(CATEGORIES, renamed={"pearson": "dog"})
     with pytest.raises(UsageError, match="twice"):
         classes_of(CATEGORIES, ["person", "person"])
+
+
+def test_rows_without_a_name_are_no_class():
+    """Models of COCO by category id have several."""
+    classes = classes_of(CATEGORIES | {9: Category(9, "")}, ["", "person", "", "cup"])
+    assert classes.indices == {2: 1, 6: 3}
+    assert classes.labelled.tolist() == [False, True, False, True]

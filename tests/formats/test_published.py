@@ -2,7 +2,7 @@
 
 import pytest
 
-from vis.formats.published import LISTS, OVIS, YOUTUBE_VIS_2021, differences
+from vis.formats.published import LISTS, OVIS, YOUTUBE_VIS_2021, category_ids, differences
 from vis.formats.ytvis_records import Category
 
 
@@ -41,3 +41,13 @@ def test_of_own_categories_nothing_is_said():
     assert differences(categories(["person", "van"])) == []
     assert differences(categories(LISTS["COCO"][:40], first=0)) == []
     assert differences({}) == []
+
+
+def test_classes_of_coco_have_its_ids_in_any_model_and_others_count_from_one():
+    by_id, things = LISTS["COCO"], tuple(name for name in LISTS["COCO"] if name)
+    assert category_ids(by_id) == tuple(range(91))
+    assert dict(zip(things, category_ids(things), strict=True))["toothbrush"] == 90
+    # A part of COCO is somebody's own data set.
+    assert category_ids(("person", "dog")) == (1, 2)
+    assert category_ids(("", "cup")) == (0, 1)
+    assert category_ids(YOUTUBE_VIS_2021) == tuple(range(1, 41))

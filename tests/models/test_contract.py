@@ -14,11 +14,15 @@ from torch import Tensor
 from vis import models
 from vis.errors import UsageError
 from vis.models._output import Output
+from vis.models._pixels import Pixels
 from vis.records import Clip, ClipPredictions
 
 OF_A_SIZE = ("box_heads.", "masks.pyramid.smooth.")
 """Parts of a single-shot detector that learn from objects of one size alone, of each map another;
 `test_ssd_mask.py` shows it objects of all sizes."""
+
+OWN_COLOURS = ("segmenter", "ssd_mask")
+"""Models whose `Config` or paper fixes mean and deviation; transformers has neither."""
 
 
 def tensors(output: Any, predictions: list[ClipPredictions]) -> list[Tensor]:
@@ -146,6 +150,26 @@ def test_garbage_in_the_padding_changes_nothing(small: SimpleNamespace, case: st
     frames[1, :, :, 50:] = garbage
     frames[1, :, :, :, 70:] = garbage
     assert_same(say(model, Clip(frames, clip.sizes)), say(model, clip))
+
+
+def test_it_sees_the_colours_that_its_checkpoint_states(small: SimpleNamespace, case: str):
+    """Other mean and deviation are other pixels for every model that a hub may state pixels of."""
+    # in double precision: cells and queries that are near ties must not change places
+    model = small.make(case).double()
+    if model.name in OWN_COLOURS:
+        pytest.skip("its colours are its own")
+    clip = small.clip(model)
+    usual, stated = Pixels(), Pixels(mean=(0.5, 0.4, 0.3), deviation=(0.2, 0.3, 0.4))
+    frames = clip.frames.double()
+    mean, deviation, own_mean, own_deviation = (
+        frames.new_tensor(colour)[:, None, None]
+        for colour in (usual.mean, usual.deviation, stated.mean, stated.deviation)
+    )
+    same = own_mean + (frames - mean) / deviation * own_deviation
+    with torch.inference_mode():
+        expected = tensors(model(Clip(frames, clip.sizes)), [])
+        model.pixels = stated
+        assert_same(tensors(model(Clip(same, clip.sizes)), []), expected, tolerance=1e-6)
 
 
 def test_a_batch_is_each_of_its_clips(small: SimpleNamespace, case: str):

@@ -11,6 +11,8 @@ import torch
 from tests.models.six_pictures import overlaps, six_pictures
 from vis import models, weights
 from vis.errors import DataError, UsageError
+from vis.evaluation.predicting import shared_classes
+from vis.formats.ytvis_records import AnnotationSet, Category
 from vis.inference.options import TrackOptions
 from vis.inference.predictor import Predictor
 from vis.inference.resolved_options import resolve
@@ -58,6 +60,18 @@ def test_a_query_has_its_best_class_and_classes_without_a_name_are_never_predict
         expected = probabilities.max(dim=1).values.sort(descending=True).values
         torch.testing.assert_close(one.scores, expected)
         assert set(one.labels.tolist()) <= {0, 2} and not one.class_scores[:, [1, 3]].any()
+
+
+def test_classes_without_a_name_are_not_written_and_evaluated_by_their_names(model: Any):
+    """As of the published files, whose rows are COCO's ids."""
+    model.class_names = ("", "person", "", "dog")
+    assert resolve(TrackOptions(), model).classes == (1, 3)
+    assert resolve(TrackOptions(classes=("dog",)), model).classes == (3,)
+    with pytest.raises(UsageError, match="no class ''"):
+        resolve(TrackOptions(classes=("",)), model)
+    categories = {7: Category(7, "dog"), 9: Category(9, "cup")}
+    shared = shared_classes(AnnotationSet(categories, {}, {}), model)
+    assert (shared.ids, shared.unknown) == ({3: 7}, ("cup",))
 
 
 @torch.no_grad()

@@ -65,12 +65,14 @@ def classes_of(
             remedy=f"There are: {_listed(name for name in called.values() if name)}.",
         )
     class_names = tuple(dict.fromkeys(own.values())) if names is None else tuple(names)
-    if len(set(class_names)) < len(class_names):
+    # Rows without a name are of no class, as many as there are: COCO's by category id have 11.
+    named_classes = [name for name in class_names if name]
+    if len(set(named_classes)) < len(named_classes):
         raise UsageError("a class is named twice", remedy="Name each class once.")
-    indices = {id_: class_names.index(name) for id_, name in own.items() if name in class_names}
+    indices = {id_: class_names.index(name) for id_, name in own.items() if name in named_classes}
     if not indices:
         raise DataError(
-            f"no category of the data set has {key!r} among the classes ({_listed(class_names)})",
+            f"no category of the data set has {key!r} among the classes ({_listed(named_classes)})",
             remedy=f"The data set has: {_listed(own.values())}. Map them by `renamed` (--rename).",
         )
     return Classes(class_names, indices)

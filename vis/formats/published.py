@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from vis.formats.ytvis_records import Category
 
@@ -64,6 +64,20 @@ _LIKENESS = 0.7
 
 The lists themselves: YouTube-VIS 2019 and 2021 have 0.78 in common, OVIS and these 0.44 at most."""
 _MOST_ENTRIES = 6
+
+
+def category_ids(names: Sequence[str]) -> tuple[int, ...]:
+    """The category id of each class in files that no data set's own ids are stated for.
+
+    COCO's 80 classes have COCO's ids, whether a model has a row for each class or one for each id;
+    so every model of COCO writes the same, and what it writes can be evaluated against COCO. All
+    other classes are numbered from 1, as YouTube-VIS and OVIS number theirs, unless index 0 names
+    nothing: then the rows are ids already.
+    """
+    if set(names) - {""} == set(COCO) - {""}:
+        return tuple(COCO.index(name) if name else index for index, name in enumerate(names))
+    first = 0 if names and not names[0] else 1
+    return tuple(range(first, first + len(names)))
 
 
 def differences(categories: Mapping[int, Category]) -> list[str]:

@@ -54,13 +54,18 @@ def names_of(model: Model[Any]) -> dict[int, str]:
     return dict(enumerate(model.class_names or numbered(model.config.classes)))
 
 
-def indices_of(classes: Sequence[str], names: Mapping[int, str]) -> tuple[int, ...]:
-    """The indices of the classes that are named.
+def indices_of(classes: Sequence[str] | None, names: Mapping[int, str]) -> tuple[int, ...] | None:
+    """The indices of the classes that are asked for, None for all.
+
+    A class whose name is "" is nobody's: a row of COCO's ids that COCO has no category for.
 
     Raises:
         UsageError: there is no class of a name; says which is nearest.
     """
-    indices = {name: index for index, name in names.items()}
+    rows = tuple(index for index, name in names.items() if name)
+    if classes is None:
+        return None if len(rows) == len(names) else rows
+    indices = {names[index]: index for index in rows}
     for name in classes:
         if name not in indices:
             near = difflib.get_close_matches(name, indices, n=1)

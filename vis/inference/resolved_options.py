@@ -151,7 +151,6 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
     config = options.tracker or tracker_for(options.threshold, options.linking)
     single = window == 1 and not (model.is_semantic or online)
     usual = MIN_LENGTH_OF_FRAMES if single else 1
-    classes = options.classes
     return ResolvedOptions(
         window=window,
         stride=stride,
@@ -166,7 +165,7 @@ def resolve(options: TrackOptions, model: Model[Any]) -> ResolvedOptions:
         engine=options.engine,
         every=options.every,
         threshold=options.threshold,
-        classes=None if classes is None else indices_of(classes, names_of(model)),
+        classes=indices_of(options.classes, names_of(model)),
         tracker=replace(config, min_length=options.min_length or config.min_length or usual),
         is_semantic=model.is_semantic,
         by_query=online,

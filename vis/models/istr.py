@@ -15,7 +15,7 @@ from vis.layers.code_heads import CodeInputs, ConvCodes, LinearCodes
 from vis.layers.dynamic_head import RefinementStage, pictures_of, through_time
 from vis.layers.learned_codes import LearnedCodes
 from vis.layers.mask_codes import CosineCodes, PrincipalCodes
-from vis.layers.padding import normalize, padded_size_of, padding_mask
+from vis.layers.padding import padded_size_of, padding_mask
 from vis.layers.upsampling import FeaturePyramid
 from vis.losses.code_loss import CodedStage
 from vis.models._checks import check_choice, check_counts
@@ -187,7 +187,7 @@ class ISTR(Model[Output]):
         padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
         if padding is not None:
             padding = padding.repeat_interleave(T, dim=0)
-        x = normalize(clip.frames.flatten(0, 1), padding, self.queries.dtype)
+        x = self.normalize(clip.frames.flatten(0, 1), padding, self.queries.dtype)
         levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
         return [rearrange(x, "(b t) c h w -> b t c h w", t=T) for x in levels[:LEVELS]]
 

@@ -13,7 +13,7 @@ from vis.errors import DataError, UsageError
 from vis.layers.c2f import EPS, C2f
 from vis.layers.deformable_transformer import DeformableDecoderLayer, Memory
 from vis.layers.mask_blocks import MaskBlocks
-from vis.layers.padding import normalize, rescaled, squash_to
+from vis.layers.padding import rescaled, squash_to
 from vis.layers.prediction_heads import delta_box_head, prior_class_head
 from vis.layers.ranked_queries import RankedQueries, moved
 from vis.losses.group_loss import GroupLoss
@@ -145,7 +145,7 @@ class RFDETR(Model[RFDETROutput]):
         x = squash_to(clip.frames[:, 0], clip.sizes, self.input_size, antialias=self.antialias)
         if self.training and self.scale_steps:
             x = rescaled(x, self.step, self.scale_steps)
-        x = normalize(x, None, self.class_head.weight.dtype)
+        x = self.normalize(x, None, self.class_head.weight.dtype)
         features = self.projector(self.backbone(x))
         memory = Memory.of_map(features)
         queries = self.queries(memory)

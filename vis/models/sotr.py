@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 
 from vis import backbones
 from vis.errors import UsageError
-from vis.layers.padding import normalize, padded_size_of, padding_mask
+from vis.layers.padding import padded_size_of, padding_mask
 from vis.layers.positions import AddedPlace
 from vis.layers.twin import HybridTwinLayer, PureTwinLayer, TwinTransformer
 from vis.layers.upsampling import GROUPS, FeaturePyramid, MultiLevelUpsampling
@@ -163,7 +163,7 @@ class SOTR(Model[Output]):
         self.check_single(clip)
         padded_size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
         padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
-        x = normalize(clip.frames[:, 0], padding, self.class_head.weight.dtype)
+        x = self.normalize(clip.frames[:, 0], padding, self.class_head.weight.dtype)
         levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
         cells = [self.transformer(level) for level in _gridded(levels, self.grids)]
         # The fourth level passes the transformer unresized, as released: its cost grows with it.

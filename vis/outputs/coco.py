@@ -87,6 +87,8 @@ class CocoSink:
         categories = [
             {"id": self._context.category_id(label), "name": name}
             for label, name in self._context.names.items()
+            # Rows of COCO's ids that COCO has no category for: readers refuse an empty name.
+            if name
         ]
         info = self._context.info
         video = {"id": self._context.video_id, "name": self._context.video_name}

@@ -41,7 +41,8 @@ class Result(TrackedVideo):
             format: one of `vis.outputs.sinks.KINDS`; None for that of the ending: .json
                 (YouTube-VIS results), .coco.json, .jsonl, .csv, .davis, .mots, .frames and those of
                 videos.
-            ids: category id of each class index; None for one more than the index.
+            ids: category id of each class index; None for COCO's of COCO's classes, else one more
+                than the index.
             source: the video to draw on, where it is not where it was.
             overwrite: whether a file that is there may be replaced; a folder never is.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vis.formats.published import category_ids
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -32,15 +34,21 @@ class SinkContext:
     video_id: int = 1
     """Of the video in the formats that number videos."""
     category_ids: Sequence[int] | None = None
-    """Category id of each class index; None for one more than the index, as data sets count."""
+    """Category id of each class index; None for those of `vis.formats.published.category_ids`."""
     video_suffix: str = ".mp4"
     """Ending of the annotated video."""
     audio_from: str | None = None
     """The file whose sound the video gets."""
 
+    def __post_init__(self) -> None:
+        if self.category_ids is None:
+            ids = category_ids([self.names[label] for label in sorted(self.names)])
+            object.__setattr__(self, "category_ids", ids)
+
     def category_id(self, label: int) -> int:
         """Category id of a class index in files."""
-        return label + 1 if self.category_ids is None else self.category_ids[label]
+        assert self.category_ids is not None
+        return self.category_ids[label]
 
 
 class Sink(Protocol):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class TrackedVideo:
     """The objects of one video, with masks as run lengths at its size.
 
-    Labels are class indices. Files have category ids, which are one more, as data sets count,
-    unless a method is given others.
+    Labels are class indices. Files have category ids, which are COCO's for COCO's classes and else
+    one more, as data sets count, unless a method is given others.
     """
 
     tracks: list[Track]
