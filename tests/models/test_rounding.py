@@ -64,7 +64,7 @@ def made() -> SOTR:
 
 @torch.inference_mode()
 def numbers(model: SOTR, frames: Tensor) -> list[Tensor]:
-    """The first four levels of the pyramid, the finest grid's mask embeddings, the mask features."""
+    """Four levels of the pyramid, the finest grid's mask embeddings, the mask features."""
     levels: list[Tensor] = []
     hook = model.pyramid.register_forward_hook(lambda _, __, found: levels.extend(found[:4]))
     grids = model(Clip(frames, torch.tensor([frames.shape[-2:]]))).grids
