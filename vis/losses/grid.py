@@ -152,7 +152,8 @@ def assign(
     centres = _centres(masks[visible])
     assignments = []
     for side, (low, high) in zip(sides, ranges, strict=True):
-        here = (size >= low) & (size <= high)
+        # as numbers at once: each index by a mask would wait for the device
+        here = ((size >= low) & (size <= high)).nonzero()[:, 0]
         assignments.append(
             _cells(centres[here], extents[here], padded_size, side=side, rows=visible[here])
         )

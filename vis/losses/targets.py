@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import one_hot, pad
+from torch.nn.functional import pad
 
 from vis.errors import DataError, UsageError
 
@@ -107,7 +107,7 @@ def allowed_classes(class_targets: Tensor, annotated: Tensor) -> Tensor:
         annotated: `[B K]` of the clips.
     """
     classes = annotated.shape[1]
-    right = one_hot(class_targets, classes + 1).bool()
+    right = class_targets[..., None] == torch.arange(classes + 1, device=class_targets.device)
     # Only where the target is 'no object': a true class stays the one right answer.
     unknown = ~annotated[:, None, None] & (class_targets == classes)[..., None]
     return right | pad(unknown, (0, 1))
