@@ -80,7 +80,7 @@ def _stable_sort() -> Any:
 def _quiet() -> Iterator[None]:
     """Without what the exporter says to its own developers."""
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

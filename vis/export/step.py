@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -33,6 +34,11 @@ NOT_EXPORTABLE = {
 """Name of a model -> why its work is no graph."""
 ANY_SIZE = {"mask2former": 32, "rf_detr": 1, "videomt": 32}
 """Name of a model whose graph may be of any size -> what both sides are multiples of."""
+ONE_SIZE = {
+    "ssd_mask": "it squashes frames to a proportion that it takes from their sides",
+    "tt_srn": "Twins fills maps up to whole windows, by a number of cells that the size decides",
+}
+"""Name of a model -> why its graph is of one size."""
 LEAST, MOST = 64, 4096
 """Pixels of the sides that such a graph takes."""
 
@@ -52,9 +58,7 @@ class Step(nn.Module):
         UsageError: the model's work is no graph, or not one of any size.
     """
 
-    def __init__(
-        self, model: Model[Any], size: tuple[int, int], *, any_size: bool = False
-    ) -> None:
+    def __init__(self, model: Model[Any], size: tuple[int, int], *, any_size: bool = False) -> None:
         super().__init__()
         if model.name in NOT_EXPORTABLE:
             raise refusal(model, NOT_EXPORTABLE[model.name])
@@ -66,7 +70,13 @@ class Step(nn.Module):
         if isinstance(model, OnlineModel):
             self.inputs, self.count = (FRAMES, QUERIES), 1
             self.state = (model.first_state(1).queries.detach().contiguous(),)
-        self.names: list[str] = []
+        # no list: what is set in a list while it is traced, the tracer takes back
+        self._output = SimpleNamespace(names=[])
+
+    @property
+    def names(self) -> list[str]:
+        """Of the fields, once it was run or traced."""
+        return list(self._output.names)
 
     @property
     def example(self) -> tuple[Tensor, ...]:
@@ -94,7 +104,7 @@ class Step(nn.Module):
         predictions, *after = self._predict(Clip(frames[None], sizes), *state)
         values = {one.name: getattr(predictions, one.name) for one in fields(ClipPredictions)}
         values = {name: value for name, value in values.items() if value is not None}
-        self.names = [*values, *([NEXT_QUERIES] * len(after))]
+        self._output.names = [*values, *([NEXT_QUERIES] * len(after))]
         return (*values.values(), *after)
 
 
@@ -151,8 +161,9 @@ def takes_any_size(model: Model[Any], size: tuple[int, int]) -> bool:
 
 def _multiple_of(model: Model[Any], size: tuple[int, int]) -> int:
     if model.name not in ANY_SIZE:
+        reason = f": {ONE_SIZE[model.name]}" if model.name in ONE_SIZE else ""
         raise UsageError(
-            f"a graph of {model.name} is of one size",
+            f"a graph of {model.name} is of one size{reason}",
             remedy=f"Leave dynamic out; of any size are those of {', '.join(sorted(ANY_SIZE))}.",
         )
     multiple = ANY_SIZE[model.name]

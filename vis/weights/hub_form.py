@@ -14,7 +14,8 @@ from vis.errors import DataError
 if TYPE_CHECKING:
     from torch import Tensor
 
-Rows = tuple[tuple[str, str], ...]
+    from vis.weights.rename import Rows
+
 Config = Mapping[str, Any]
 """The content of a `config.json`."""
 
