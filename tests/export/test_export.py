@@ -39,11 +39,13 @@ GRAPHS = (
 @torch.no_grad()
 def test_the_graph_of_a_model_says_what_the_model_says(case: str, small: SimpleNamespace) -> None:
     model = small.make(case)
-    step = Step(model, SIZE)
+    # of 32 no multiple, so that the graph pads
+    size = (50, 70) if case == "tt_srn" else SIZE
+    step = Step(model, size)
     program = exported(step).module()
-    frames = torch.rand(model.frames, 3, *SIZE)
+    frames = torch.rand(model.frames, 3, *size)
     fields = dict(zip(step.names, program(frames), strict=True))
-    clip = Clip(frames[None], torch.tensor([SIZE]))
+    clip = Clip(frames[None], torch.tensor([size]))
     (expected,) = model.predictions(model(clip), clip)
     rows = fields["scores"] > 0
     for name in ("scores", "labels", "class_scores", "boxes", "masks", "presence"):

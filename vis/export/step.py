@@ -96,10 +96,11 @@ class Step(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Frames `[T 3 H W]` and what is carried on -> the fields."""
         frames, *state = inputs
-        for axis in (2, 3) if self.multiple else ():
-            # cut to what it is: so a graph knows that the sides are multiples
-            whole = frames.shape[axis] // self.multiple * self.multiple
-            frames = frames.narrow(axis, 0, whole)
+        if self.multiple is not None:
+            for axis in (2, 3):
+                # cut to what it is: so a graph knows that the sides are multiples
+                whole = frames.shape[axis] // self.multiple * self.multiple
+                frames = frames.narrow(axis, 0, whole)
         sizes = cast("Tensor", WholeSizes([[frames.shape[2], frames.shape[3]]]))
         predictions, *after = self._predict(Clip(frames[None], sizes), *state)
         values = {one.name: getattr(predictions, one.name) for one in fields(ClipPredictions)}
@@ -127,6 +128,10 @@ class WholeSizes:
     def tolist(self) -> list[Any]:
         """As of a tensor."""
         return self._rows
+
+    def to(self, device: torch.device | None) -> Tensor:
+        """The tensor, where they are numbers: a graph of one size may pad its frames."""
+        return torch.tensor(self._rows, device=device)
 
 
 def program_of(step: Step) -> torch.export.ExportedProgram:
