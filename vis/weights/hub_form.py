@@ -14,8 +14,7 @@ from vis.errors import DataError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vis.weights.rename import Rows
-
+Rows = tuple[tuple[str, str], ...]
 Config = Mapping[str, Any]
 """The content of a `config.json`."""
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
-from vis.weights.hub_form import HubForm, joined
+from vis.weights.hub_form import HubForm, Rows, joined
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Our name -> shape."""
-Rows = tuple[tuple[str, str], ...]
 
 MAX_LISTED = 5
 BACKBONE = "backbone"
