@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from vis.weights.hub_form import Rows
-    from vis.weights.rename import Family
+    from vis.weights.rename import Family, Rows
 
 ARGUMENTS = ("nheads", "num_frames", "num_ins", "num_windows")
 """What is believed of the training script's arguments inside a published file."""

@@ -21,8 +21,7 @@ from vis.weights.convert import is_ours, read_foreign, read_model, shapes_of
 from vis.weights.fetch import imagenet_file
 from vis.weights.files import check_numbers, read_weights
 from vis.weights.located import located
-from vis.weights.hub_form import Rows
-from vis.weights.rename import BACKBONE, first_of, rename
+from vis.weights.rename import BACKBONE, Rows, first_of, rename
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

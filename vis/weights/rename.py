@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError
-from vis.weights.hub_form import HubForm, Rows, joined
+from vis.weights.hub_form import HubForm, joined
+from vis.weights.hub_form import Rows as Rows  # for who writes rules
 
 if TYPE_CHECKING:
     from torch import Tensor
