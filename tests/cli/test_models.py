@@ -33,6 +33,7 @@ def test_every_model_is_listed(
     assert rows["vistr_r50"].endswith("by browser: vis weights get vistr_r50 says how")
     name = "hf:facebook/detr-resnet-50"
     assert rows[name].endswith(f"vis track --model {name}") and "Apache-2.0" in rows[name]
+    assert any("nobody states one, nor of hf: names" in line for line in lines)
     assert "To train: " in lines[-1] and "tt_srn" in lines[-1]
 
 

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 import vis
-from vis.errors import OutputExistsError, UsageError
+from vis.errors import DataError, OutputExistsError, UsageError
 from vis.export.engine import OnnxModel, onnx_model
-from vis.export.export import export
-from vis.export.step import Traced
+from vis.export.export import _difference, export
+from vis.export.graph_files import exported
+from vis.export.step import Step
 from vis.inference.model_classes import model_sha256
 from vis.models._contract import OnlineModel
 from vis.records import Clip
@@ -38,10 +39,13 @@ GRAPHS = (
 @torch.no_grad()
 def test_the_graph_of_a_model_says_what_the_model_says(case: str, small: SimpleNamespace) -> None:
     model = small.make(case)
-    traced = Traced(model, SIZE)
-    frames = torch.rand(model.frames, 3, *SIZE)
-    fields = dict(zip(traced.names, traced.graph(frames), strict=True))
-    clip = Clip(frames[None], torch.tensor([SIZE]))
+    # of 32 no multiple, so that the graph pads
+    size = (50, 70) if case == "tt_srn" else SIZE
+    step = Step(model, size)
+    program = exported(step).module()
+    frames = torch.rand(model.frames, 3, *size)
+    fields = dict(zip(step.names, program(frames), strict=True))
+    clip = Clip(frames[None], torch.tensor([size]))
     (expected,) = model.predictions(model(clip), clip)
     rows = fields["scores"] > 0
     for name in ("scores", "labels", "class_scores", "boxes", "masks", "presence"):
@@ -53,7 +57,7 @@ def test_the_graph_of_a_model_says_what_the_model_says(case: str, small: SimpleN
 @pytest.mark.parametrize("case", ["istr", "mask2former of segments", "segmenter", "sotr"])
 def test_what_is_no_graph_is_refused_with_the_reason(case: str, small: SimpleNamespace) -> None:
     with pytest.raises(UsageError, match="cannot be exported: "):
-        Traced(small.make(case), SIZE)
+        exported(Step(small.make(case), SIZE))
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +86,9 @@ def test_the_program_of_torch_is_the_same_graph(folder: Path) -> None:
     program = torch.export.load(str(folder / "model.pt2")).module()
     frames = torch.rand(1, 3, 180, 320)
     scores, labels = program(frames)[:2]
-    traced = Traced(vis.load("default"), (180, 320)).graph(frames)
-    assert torch.equal(scores, traced[0]) and torch.equal(labels, traced[1])
+    with torch.no_grad():
+        expected = Step(vis.load("default"), (180, 320))(frames)
+    assert torch.equal(scores, expected[0]) and torch.equal(labels, expected[1])
 
 
 def test_a_folder_that_is_filled_is_refused(folder: Path) -> None:
@@ -161,3 +166,47 @@ def test_a_state_goes_through_the_graph(small: SimpleNamespace, tmp_path: Path) 
     assert np.load(tmp_path / "folder/queries.npy").shape == tuple(
         model.first_state(1).queries.shape
     )
+
+
+@pytest.mark.parametrize("case", ["mask2former of objects", "rf_detr", "videomt"])
+def test_a_graph_of_any_size_says_at_another_one_what_the_model_says(
+    case: str, small: SimpleNamespace, tmp_path: Path
+) -> None:
+    model = small.make(case)
+    # compared in export itself, at this size and at 64 x 160
+    assert export(model, tmp_path / "out", size=SIZE, dynamic=True).difference < 1e-3
+    card = json.loads((tmp_path / "out/card.json").read_text())
+    multiple = 1 if case == "rf_detr" else 32
+    assert card["inputs"][0]["dynamic_axes"]["3"] == {"multiple": multiple, "min": 64, "max": 4096}
+    assert {row["name"] for row in card["outputs"] if "dynamic_axes" in row} == {"masks"}
+    with torch.no_grad():
+        (tmp_path / "graphs").mkdir()
+        (tmp_path / "out/model.onnx").rename(tmp_path / "graphs/key-any.onnx")
+        engine = onnx_model(model, tmp_path / "graphs", "key")
+        for size in (SIZE, (128, 64)):
+            clip = Clip(torch.rand(1, 1, 3, *size), torch.tensor([size]))
+            pair = [
+                one.query_predictions(one.step(clip, None)[0], clip)[0]
+                if isinstance(one, OnlineModel)
+                else one.predictions(one(clip), clip)[0]
+                for one in (model, engine)
+            ]
+            for name in ("scores", "masks"):
+                torch.testing.assert_close(*(getattr(x, name) for x in pair), atol=1e-3, rtol=0)
+        assert len(list((tmp_path / "graphs").iterdir())) == 1
+
+
+def test_what_has_no_graph_of_any_size_says_who_has(small: SimpleNamespace) -> None:
+    with pytest.raises(UsageError, match=r"a graph of detr is of one size.*videomt"):
+        Step(small.make("detr"), SIZE, any_size=True)
+    with pytest.raises(UsageError, match="multiples of 32"):
+        Step(small.make("videomt"), (64, 90), any_size=True)
+
+
+def test_the_program_alone_is_compared_too(small: SimpleNamespace, tmp_path: Path) -> None:
+    step = Step(small.make("rf_detr"), SIZE)
+    path = tmp_path / "model.pt2"
+    with pytest.raises(DataError, match="differ by"):
+        _difference(step, path, lambda *inputs: [x + 1 for x in step(*inputs)])
+    done = export(small.make("rf_detr"), tmp_path / "out", size=SIZE, formats=["torch"])
+    assert done.difference < 1e-6

@@ -164,6 +164,13 @@ def run(case: Case, fill: Any, prepare: Prepare) -> Compared:
         yield name, _queries(ours[name], theirs), theirs
 
 
+def stored(ours: np.ndarray, case: Case, name: str) -> np.ndarray:
+    """What a case stores of an output, such as `[:, :12]` or `[:, ::8]`."""
+    parts = case.get("stored", {}).get(name, "").strip("[]").split(",")
+    numbers = [[int(n) if n.strip() else None for n in x.split(":")] for x in parts if x.strip()]
+    return ours[tuple(slice(*one) for one in numbers)]
+
+
 def converted(state: Arrays, family: str, settings: dict[str, Any]) -> Any:
     """The model of a published checkpoint, by way of the files that a user would have."""
     with tempfile.TemporaryDirectory() as folder:

@@ -28,7 +28,7 @@ def compare(case: parity.Case, fill: Any) -> parity.Compared:
         raise UsageError(f"case {case['name']} is a {model.name}, whose outputs are not compared")
     ours = _OUTPUTS[model.name](model, case, fill)
     for name, theirs in fill.outputs(case).items():
-        yield name, part(ours[name], case.get("stored", {}).get(name, "")), theirs
+        yield name, parity.stored(ours[name], case, name), theirs
 
 
 def loaded(case: parity.Case, state: parity.Arrays) -> Any:
@@ -44,13 +44,6 @@ def loaded(case: parity.Case, state: parity.Arrays) -> Any:
         tensors = {key: torch.from_numpy(np.array(value)) for key, value in state.items()}
         save_file(tensors, folder / "model.safetensors")
         return weights.load(folder)
-
-
-def part(ours: np.ndarray, stored: str) -> np.ndarray:
-    """What a case stores of an output, such as `[:, :12]`."""
-    slices = [one.partition(":") for one in stored.strip("[]").split(",") if one.strip()]
-    numbers = [[int(n) if n.strip() else None for n in (a, b)] for a, _, b in slices]
-    return ours[tuple(slice(first, end) for first, end in numbers)]
 
 
 def _detr(model: Any, case: parity.Case, fill: Any) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import torch
-from parity import Case, Compared, converted
+from parity import Case, Compared, converted, stored
 
 from vis.models._query_selection import best_pairs
 from vis.records import Clip
@@ -68,10 +68,3 @@ def outputs(model: VidEoMT, parts: list[torch.Tensor]) -> dict[str, np.ndarray]:
     joined |= {"query_states": torch.cat(states), "next_queries": joined.pop("next")}
     joined |= {f"top_{name}": value for name, value in pairs._asdict().items()}
     return {name: value.numpy() for name, value in joined.items()}
-
-
-def stored(ours: np.ndarray, case: Case, name: str) -> np.ndarray:
-    """The part of an output that a case keeps, as `[:, ::8]` says it."""
-    text = case.get("stored", {}).get(name, "")
-    steps = [slice(None, None, int(s.rpartition(":")[2] or 1)) for s in text[1:-1].split(",") if s]
-    return ours[tuple(steps)]

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass
@@ -32,20 +32,28 @@ class Server:
 @contextmanager
 def serving(content: bytes) -> Iterator[Server]:
     server = Server(content)
+    with listening(lambda request: answer(request, server)) as server.address:
+        yield server
+
+
+@contextmanager
+def listening(respond: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
+    """Its address; every GET and HEAD goes to `respond` until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer(self, server)
+            respond(self)
+
+        do_HEAD = do_GET
 
         def log_message(self, *_: Any) -> None:
             pass
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.address = f"http://127.0.0.1:{listener.server_address[1]}"
     thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield server
+        yield f"http://127.0.0.1:{listener.server_address[1]}"
     finally:
         listener.shutdown()
         listener.server_close()

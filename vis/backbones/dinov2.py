@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from vis.layers.deformable_queries import at_least_single
+from vis.layers.padding import same_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ class WindowedDINOv2(nn.Module):
     def forward(self, frames: Tensor) -> list[Tensor]:
         """`[M 3 H W]` normalised, whole patches in whole windows -> four maps `[M C h w]`."""
         cells = self.patch(frames)
-        grid = (int(cells.shape[2]), int(cells.shape[3]))
+        grid = (cells.shape[2], cells.shape[3])
         positions = resized_positions(self.positions, grid, first=1).to(cells.dtype)
         tokens = rearrange(cells, "m c h w -> m (h w) c") + positions[:, 1:]
         tokens = self._cut(tokens, grid)
@@ -120,7 +121,7 @@ def resized_positions(table: Tensor, grid: tuple[int, int], *, first: int = 0) -
     """
     side = round((table.shape[1] - first) ** 0.5)
     # An equal count of another shape is another grid too.
-    if grid == (side, side):
+    if same_size(grid, (side, side)):
         return table
     # Single precision as published: bicubic weights in half are off by more than a step.
     square = at_least_single(rearrange(table[:, first:], "one (h w) c -> one c h w", h=side))

@@ -51,7 +51,7 @@ class RegisterDINOv2(nn.Module):
         Frame by frame alike, so any number of frames may go through at once.
         """
         cells = self.patch(frames)
-        grid = (int(cells.shape[2]), int(cells.shape[3]))
+        grid = (cells.shape[2], cells.shape[3])
         positions = resized_positions(self.positions, grid).to(cells.dtype)
         patches = rearrange(cells, "m c h w -> m (h w) c") + positions
         first = torch.cat((self.cls_token, self.registers), dim=1).to(cells.dtype)

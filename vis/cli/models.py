@@ -39,8 +39,19 @@ def models(*, only: list[str] | None = None, measure: bool = False, device: str 
         say_table([_padded(row, rows) for row in (_HEAD, *group_rows)])
         say("")
     if only is None:
+        _say_hashes(listed)
         say(f"To train: {', '.join(trainable.names())}; see vis train --help.")
     return EXIT_OK
+
+
+def _say_hashes(listed: list[Entry]) -> None:
+    """How many files can be compared with what their authors published."""
+    fetched = [one for one in listed if not (one.ships or one.of_hub)]
+    stated = sum(one.digest is not None or one.inside is not None for one in fetched)
+    say(f"vis weights get checks the published hash of {stated} of {len(fetched)} files; of the")
+    say("others nobody states one, nor of hf: names, which state no revision either: the newest is")
+    say("loaded, and its commit written down. hf:OWNER/NAME@COMMIT is always the same file.")
+    say("")
 
 
 def _rows(listed: list[Entry], device: str | None) -> Iterator[tuple[str, ...]]:

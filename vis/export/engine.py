@@ -10,7 +10,7 @@ import torch
 
 from vis.errors import DeviceError, UsageError
 from vis.export.graph_files import exported, write_onnx
-from vis.export.step import FRAMES, NEXT_QUERIES, QUERIES, Traced
+from vis.export.step import FRAMES, NEXT_QUERIES, QUERIES, Step, takes_any_size
 from vis.models import Model
 from vis.models._contract import OnlineModel, State
 from vis.records import ClipPredictions
@@ -28,7 +28,10 @@ Fields = dict[str, "Tensor"]
 
 
 class OnnxModel(Model[list[Fields]]):
-    """The same predictions as the model's, but for rounding; each size of frame has its graph.
+    """The same predictions as the model's, but for rounding.
+
+    One graph serves all sizes that it takes, if the model has such a graph; each other size has a
+    graph of its own.
 
     Args:
         model: on the CPU, in eval mode.
@@ -53,7 +56,7 @@ class OnnxModel(Model[list[Fields]]):
             model.pixels,
         )
         self._folder, self._key = folder, key
-        self._sessions: dict[tuple[int, int], Any] = {}
+        self._sessions: dict[tuple[int, int] | None, Any] = {}
 
     def forward(self, clip: Clip) -> list[Fields]:
         """The fields of the predictions of each clip, whose frames must be full of content."""
@@ -98,17 +101,20 @@ class OnnxModel(Model[list[Fields]]):
         }
 
     def _session(self, size: tuple[int, int]) -> Any:
-        if size not in self._sessions:
-            path = self._folder / f"{self._key}-{size[0]}x{size[1]}.onnx"
+        any_size = takes_any_size(self.model, size)
+        key = None if any_size else size
+        if key not in self._sessions:
+            sides = "any" if any_size else f"{size[0]}x{size[1]}"
+            path = self._folder / f"{self._key}-{sides}.onnx"
             if not path.is_file():
                 make_folder(self._folder)
                 # two processes may make the same graph: each its own, and the last one stays
                 part = path.with_name(f".{path.name}.{os.getpid()}.part")
-                traced = Traced(self.model, size)
-                write_onnx(exported(traced), traced, part)
+                step = Step(self.model, size, any_size=any_size)
+                write_onnx(exported(step), step, part)
                 part.replace(path)
-            self._sessions[size] = session_of(path)
-        return self._sessions[size]
+            self._sessions[key] = session_of(path)
+        return self._sessions[key]
 
 
 class OnlineOnnxModel(OnnxModel, OnlineModel[list[Fields]]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import torch
 from vis.errors import DataError
 from vis.export.engine import session_of
 from vis.export.graph_files import OPSET, exported, write_onnx, write_program
-from vis.export.step import FRAMES, NEXT_QUERIES, QUERIES, Traced
+from vis.export.step import FRAMES, LEAST, MOST, NEXT_QUERIES, QUERIES, Step
 from vis.storage.whole_file import refuse_filled, whole_folder
 from vis.version import __version__
 from vis.weights.classes import numbered
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from vis.models import Model
 
+Runner = Callable[..., "Sequence[Tensor]"]
+"""Inputs to outputs, in their order."""
 STEPS = 20
 """Frames over which what is carried on is compared."""
 TOLERANCE = 1e-3
@@ -51,9 +54,9 @@ class Exported:
 
     folder: Path
     size: tuple[int, int]
-    """Height and width of the frames in pixels."""
+    """Height and width of the frames in pixels; of a graph of any size, what it was made with."""
     difference: float
-    """The largest between the file's numbers and the model's, over all fields."""
+    """The largest between the numbers of any file and the model's, over all fields."""
 
 
 def export(
@@ -63,6 +66,7 @@ def export(
     size: tuple[int, int],
     name: str = "model",
     formats: Sequence[str] = ("onnx", "torch"),
+    dynamic: bool = False,
 ) -> Exported:
     """Write the work on one clip as files that run without this package, compared with the model.
 
@@ -76,54 +80,70 @@ def export(
         size: height and width of the frames in pixels.
         name: of the model, for the card.
         formats: any of `onnx` and `torch`.
+        dynamic: whether frames of other sizes are taken too; the card states which.
 
     Raises:
-        UsageError: the model's work is no graph of a fixed shape.
+        UsageError: the model's work is no graph, or none of any size.
         OutputExistsError: there is something at `folder`.
         OutputError: it cannot be written.
         DeviceError: onnx, onnxscript or onnxruntime are not installed.
-        DataError: the file's numbers are not the model's.
+        DataError: the numbers of a file are not the model's.
     """
     folder = Path(folder)
     refuse_filled(folder)
-    traced = Traced(model.eval(), size)
-    program = exported(traced)
-    difference = 0.0
+    step = Step(model.eval(), size, any_size=dynamic)
+    program, differences = exported(step), []
     with whole_folder(folder) as part:
         if "torch" in formats:
             write_program(program, part / "model.pt2")
+            differences.append(_difference(step, part / "model.pt2", _program(part / "model.pt2")))
         if "onnx" in formats:
-            write_onnx(program, traced, part / "model.onnx")
-            difference = _difference(traced, part / "model.onnx")
-        if QUERIES in traced.inputs:
-            np.save(part / "queries.npy", traced.example[1].numpy())
-        card = _card(model, traced, name) | {"largest_difference": difference}
+            write_onnx(program, step, part / "model.onnx")
+            runner = _onnx(part / "model.onnx", step.inputs)
+            differences.append(_difference(step, part / "model.onnx", runner))
+        if QUERIES in step.inputs:
+            np.save(part / "queries.npy", step.state[0].numpy())
+        card = _card(model, step, name) | {"largest_difference": max(differences)}
         (part / "card.json").write_text(json.dumps(card, indent=1) + "\n")
-    return Exported(folder, size, difference)
+    return Exported(folder, size, max(differences))
+
+
+def _program(path: Path) -> Runner:
+    return torch.export.load(str(path)).module()
+
+
+def _onnx(path: Path, names: Sequence[str]) -> Runner:
+    session = session_of(path)
+
+    def run(*inputs: Tensor) -> list[Tensor]:
+        values = {name: x.numpy() for name, x in zip(names, inputs, strict=True)}
+        return [torch.from_numpy(x) for x in session.run(None, values)]
+
+    return run
 
 
 @torch.no_grad()
-def _difference(traced: Traced, path: Path) -> float:
-    """The largest between the graph and the file, over frames that it was not traced with.
+def _difference(step: Step, path: Path, runner: Runner) -> float:
+    """The largest between the model and the file, over frames that it was not traced with.
 
-    What is carried on from frame to frame is that of either, so that errors may grow.
+    What is carried on from frame to frame is that of either, so that errors may grow. A graph of
+    any size is compared at another one too.
 
     Raises:
         DataError: it is more than `TOLERANCE`, or rows differ.
     """
-    session, generator = session_of(path), torch.Generator().manual_seed(1)
-    worst, states = 0.0, [traced.example[1:]] * 2
-    for _ in range(STEPS if len(traced.inputs) > 1 else 1):
-        frames = torch.rand(traced.example[0].shape, generator=generator)
-        expected = traced.graph(frames, *states[0])
-        inputs = dict(zip(traced.inputs, (frames, *states[1]), strict=True))
-        actual = session.run(None, {name: value.numpy() for name, value in inputs.items()})
-        pairs = zip(expected, map(torch.from_numpy, actual), strict=True)
-        for name, (a, b) in zip(traced.names, pairs, strict=True):
-            if a.shape != b.shape:
-                raise DataError(f"{name} has the shape {b.shape}, not {a.shape}", where=str(path))
-            worst = max(worst, _worst(a, b))
-        states = [expected[-1:], (torch.from_numpy(actual[-1]),)] if states[0] else states
+    worst, generator = 0.0, torch.Generator().manual_seed(1)
+    for size in _sizes(step):
+        states = [step.state] * 2
+        for _ in range(STEPS if step.state else 1):
+            frames = torch.rand((step.count, 3, *size), generator=generator)
+            expected, actual = step(frames, *states[0]), runner(frames, *states[1])
+            for name, a, b in zip(step.names, expected, actual, strict=True):
+                if a.shape != b.shape:
+                    reason = f"{name} has the shape {tuple(b.shape)}, not {tuple(a.shape)}"
+                    raise DataError(reason, where=str(path))
+                worst = max(worst, _worst(a, b))
+            states = [tuple(x[-1:]) if step.state else () for x in (expected, actual)]
     if worst > TOLERANCE:
         raise DataError(
             f"its numbers differ by {worst:.1e} from the model's",
@@ -133,33 +153,58 @@ def _difference(traced: Traced, path: Path) -> float:
     return worst
 
 
+def _sizes(step: Step) -> list[tuple[int, int]]:
+    """Of the frames that a file is tried with: its own and, of any size, a smaller one."""
+    if step.multiple is None:
+        return [step.size]
+    height, width = (max(LEAST, side // 2) for side in step.size)
+    # both sides another share of their own, lest height and width be mixed up unseen
+    other = (height, min(MOST, width + LEAST))
+    return [step.size, tuple(-(-side // step.multiple) * step.multiple for side in other)]  # type: ignore[list-item]
+
+
 def _worst(a: Tensor, b: Tensor) -> float:
     # what is no object may be NaN in both
     difference = (a.double() - b.double()).abs().nan_to_num()
     return float(difference.max()) if difference.numel() else 0.0
 
 
-def _card(model: Model[Any], traced: Traced, name: str) -> dict[str, Any]:
-    height, width = traced.size
+@torch.no_grad()
+def _card(model: Model[Any], step: Step, name: str) -> dict[str, Any]:
+    sides = "{1} x {0}".format(*step.size)
+    outputs = [step(*step.example)]
+    if step.multiple:
+        *_, other = _sizes(step)
+        outputs.append(step(torch.rand(step.count, 3, *other), *step.state))
+        sides = f"a size that the graph takes, such as {sides}"
+    inputs = _records(step.inputs, [step.example])
+    if step.multiple:
+        limits = {"multiple": step.multiple, "min": LEAST, "max": MOST}
+        inputs[0]["dynamic_axes"] = {"2": limits, "3": limits}
     return {
         "name": name,
         "model": model.name,
         "classes": list(model.class_names or numbered(model.config.classes)),
-        "resize": f"bilinear with antialias to {width} x {height}, the whole picture",
-        "inputs": _records(traced.inputs, traced.example),
-        "outputs": _records(traced.names, traced.graph(*traced.example)),
+        "resize": f"bilinear with antialias to {sides}, the whole picture",
+        "inputs": inputs,
+        "outputs": _records(step.names, outputs),
         "opset": OPSET,
         "made_by": f"vis {__version__}, torch {torch.__version__}",
     }
 
 
-def _records(names: Sequence[str], values: Sequence[Tensor]) -> list[dict[str, Any]]:
-    return [
-        {
+def _records(names: Sequence[str], runs: Sequence[Sequence[Tensor]]) -> list[dict[str, Any]]:
+    """Of each value its name and shape, and which axes differ between runs of other sizes."""
+    records = []
+    for name, *values in zip(names, *runs, strict=True):
+        record = {
             "name": name,
             "meaning": MEANINGS[name],
-            "shape": list(value.shape),
-            "type": str(value.dtype).removeprefix("torch."),
+            "shape": list(values[0].shape),
+            "type": str(values[0].dtype).removeprefix("torch."),
         }
-        for name, value in zip(names, values, strict=True)
-    ]
+        shapes = zip(*(value.shape for value in values), strict=True)
+        if axes := [str(axis) for axis, lengths in enumerate(shapes) if len(set(lengths)) > 1]:
+            record["dynamic_axes"] = axes
+        records.append(record)
+    return records

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vis.errors import DeviceError
+from vis.export.step import program_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
 
     from torch.export import ExportedProgram
 
-    from vis.export.step import Traced
+    from vis.export.step import Step
 
 OPSET = 20
 
 
-def exported(traced: Traced) -> ExportedProgram:
-    """The program, which `torch.export.load` reads again."""
+def exported(step: Step) -> ExportedProgram:
+    """The program, which `torch.export.load` reads again; see `program_of`."""
     with _quiet():
-        return torch.export.export(traced.graph, traced.example, strict=False)
+        return program_of(step)
 
 
 def write_program(program: ExportedProgram, path: Path) -> None:
@@ -35,7 +36,7 @@ def write_program(program: ExportedProgram, path: Path) -> None:
         torch.export.save(program, str(path))
 
 
-def write_onnx(program: ExportedProgram, traced: Traced, path: Path) -> None:
+def write_onnx(program: ExportedProgram, step: Step, path: Path) -> None:
     """One file with all weights.
 
     Raises:
@@ -45,10 +46,10 @@ def write_onnx(program: ExportedProgram, traced: Traced, path: Path) -> None:
     with _quiet():
         result = torch.onnx.export(
             program,
-            traced.example,
+            step.example,
             dynamo=True,
-            input_names=list(traced.inputs),
-            output_names=traced.names,
+            input_names=list(step.inputs),
+            output_names=step.names,
             opset_version=OPSET,
             custom_translation_table=table,
             verbose=False,
@@ -79,7 +80,7 @@ def _stable_sort() -> Any:
 def _quiet() -> Iterator[None]:
     """Without what the exporter says to its own developers."""
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -78,6 +78,8 @@ def deform_by_lookup(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
     matrix = weight.permute(1, 2, 3, 0).reshape(C, -1)
     table = (x.permute(0, 2, 3, 1).reshape(-1, C) @ matrix).view(M * H * W * TAPS, -1)
     rows, shares = _corners(offsets.permute(0, 2, 3, 1).reshape(M, H, W, TAPS, 2))
+    if torch.compiler.is_exporting():
+        rows = rows.long()  # the offsets of bags, of the type of rows, are of 64 bits in ONNX
     mixed = functional.embedding_bag(rows, table, mode="sum", per_sample_weights=shares)
     return mixed.view(M, H, W, -1).permute(0, 3, 1, 2)
 

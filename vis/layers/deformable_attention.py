@@ -109,7 +109,9 @@ def locations(reference_points: Tensor, offsets: Tensor, sizes: Sequence[Size]) 
     around = reference_points[:, :, None, :, None]
     if reference_points.shape[-1] == 4:
         return around[..., :2] + offsets / offsets.shape[-2] * around[..., 2:] * 0.5
-    cells = offsets.new_tensor([(width, height) for height, width in sizes])
+    # Filled one by one: a list of numbers would be copied to the device, and fixed in a graph.
+    sides = [offsets.new_full((1,), side) for height, width in sizes for side in (width, height)]
+    cells = torch.cat(sides).view(len(sizes), 2)
     # Equation 3: offsets are in cells of each level, reference points in fractions.
     return around + offsets / cells[:, None]
 

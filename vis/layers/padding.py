@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
@@ -46,6 +52,14 @@ def padded_size_of(frames: Tensor, multiple: int) -> tuple[int, int]:
     return height + -height % multiple, width + -width % multiple
 
 
+def same_size(a: Sequence[int], b: Sequence[int]) -> bool:
+    """Whether two sizes are equal, whatever numbers a graph of any size is run with.
+
+    To compare such numbers plainly would narrow the graph to sizes with that result.
+    """
+    return all(statically_known_true(x == y) for x, y in zip(a, b, strict=True))
+
+
 def padding_mask(
     sizes: Tensor, padded_size: tuple[int, int], device: torch.device | None = None
 ) -> Tensor | None:
@@ -57,7 +71,7 @@ def padding_mask(
         device: of the mask; None for that of the sizes.
     """
     # Without padding attention needs no mask, and its fastest kernels stay open.
-    if all(tuple(size) == tuple(padded_size) for size in sizes.tolist()):
+    if all(same_size(size, padded_size) for size in sizes.tolist()):
         return None
     sizes = sizes.to(device)
     rows = torch.arange(padded_size[0], device=sizes.device) >= sizes[:, :1]
@@ -75,6 +89,8 @@ def crop_to_valid(maps: Tensor, padded_size: tuple[int, int], content: tuple[int
 
     Where the content ends between two cells, the maps are sampled anew, bilinearly.
     """
+    if same_size(content, padded_size):
+        return maps
     spans = [
         cells * part / whole
         for cells, part, whole in zip(maps.shape[-2:], content, padded_size, strict=True)
@@ -122,7 +138,7 @@ def squash_to(frames: Tensor, sizes: Tensor, size: tuple[int, int], *, antialias
     pictures = []
     for picture, (rows, columns) in zip(frames, sizes.tolist(), strict=True):
         content = picture[None, :, :rows, :columns]
-        if (rows, columns) != size:
+        if not same_size((rows, columns), size):
             content = functional.interpolate(content, size, mode="bilinear", antialias=antialias)
         pictures.append(content)
     return torch.cat(pictures)

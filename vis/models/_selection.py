@@ -84,8 +84,8 @@ class Selection:
 
     def __call__(self, output: Output) -> list[ClipPredictions]:
         """The selected queries of each clip, in their order."""
-        queries = self._judge(output)
-        selected = self._selected(queries)
+        queries = self.judge(output)
+        selected = self.selected(queries)
         counts = selected.sum(dim=1).tolist()
         masks: Sequence[Tensor | None] = [None] * len(counts)
         if output.masks is not None:
@@ -96,7 +96,8 @@ class Selection:
             for i, size in enumerate(sizes)
         ]
 
-    def _judge(self, output: Output) -> QueryPredictions:
+    def judge(self, output: Output) -> QueryPredictions:
+        """All instance queries of a batch, masks aside."""
         last = output.layers[-1]
         # Rows of background take their share of the softmax but are no class to vote for.
         probabilities = last.logits.float().softmax(dim=-1)[..., self.background_rows : -1]
@@ -110,8 +111,8 @@ class Selection:
             visibility=probabilities.amax(dim=-1).transpose(1, 2),
         )
 
-    def _selected(self, queries: QueryPredictions) -> Tensor:
-        """`[B N]` bool."""
+    def selected(self, queries: QueryPredictions) -> Tensor:
+        """`[B N]` bool: which become predictions, unless their mask is empty."""
         # argsort twice is the rank: position n holds how many are better than n.
         rank = queries.scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         visible = queries.visibility.amax(dim=2) >= self.min_visibility

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from vis.errors import DataError
 from vis.weights.hub_form import HubForm, joined
+from vis.weights.hub_form import Rows as Rows  # for who writes rules
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Our name -> shape."""
-Rows = tuple[tuple[str, str], ...]
 
 MAX_LISTED = 5
 BACKBONE = "backbone"
