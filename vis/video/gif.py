@@ -111,7 +111,7 @@ def _skip_palette(file: BinaryIO, flags: int) -> None:
 
 def _blocks(file: BinaryIO) -> bytes | None:
     """The content of a chain of blocks, each led by its length, up to its empty one."""
-    parts = []
+    parts: list[bytes] = []
     while length := file.read(1):
         if length == b"\0":
             return b"".join(parts)

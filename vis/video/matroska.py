@@ -12,8 +12,7 @@ from typing import BinaryIO
 _SEGMENT, _CLUSTER, _CHECKSUM = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\xbf\x84"
 _LEVEL_ONE = frozenset(
     (_CLUSTER, b"\x11\x4d\x9b\x74", b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\x1c\x53\xbb\x6b")
-    + (b"\x19\x41\xa4\x69", b"\x10\x43\xa7\x70", b"\x12\x54\xc3\x67", b"\xec", b"\xbf")
-)
+) | {*(b"\x19\x41\xa4\x69", b"\x10\x43\xa7\x70", b"\x12\x54\xc3\x67", b"\xec", b"\xbf")}
 """What a segment holds (RFC 9559, 5.1), and what any element may (RFC 8794, 11.3)."""
 _IN_CLUSTER = frozenset((b"\xe7", b"\xa7", b"\xab", b"\xa3", b"\xa0", b"\xaf", b"\xec", b"\xbf"))
 _IN_CLUSTER |= {b"\x58\x54"}
