@@ -33,7 +33,7 @@ setup(
         "torchvision>=0.26",
         "av>=18.1",  # bundles FFmpeg 8.1.2; older ones have known holes
         "numpy>=2",
-        "scipy>=1.11",
+        "scipy>=1.13",  # the first that works with NumPy 2
         "einops>=0.8",
         "timm>=1.0.20",
         "safetensors>=0.4.5",

@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Read randomly damaged copies of videos and count what the reader did not notice.
 
-    python scripts/dev/fuzz_video.py FOLDER --copies 1000 --seed 0
+    python scripts/dev/fuzz_video.py FOLDER --copies 20000 --seed 0 --results cases.jsonl
 
-Each copy is read to its end in a process of its own, under limits of time and memory. It may be
-refused or reported, by our own errors and warnings only; it may not crash, hang, or raise anything
-else. A copy read without a word is compared with the clean file: a frame that is missing is a
-silent loss, one that looks different is silently wrong. Exits 1 on a crash, a hang, an undocumented
-exception, or a silent loss in more than a tenth of the copies.
+The clips are those of the folder and the films that the tests make. Each copy is read to its end in
+a process of its own, forked of this one, under limits of time and memory. It may be refused or
+reported, by our own errors and warnings only; it may not crash, hang, or raise anything else. A
+copy read without a word is compared with the clean file: a frame that is missing is a silent loss,
+one that looks different is silently wrong. Copy N of a seed is always the same damage; those that
+the file of results has already are not read again. Exits 1 on a crash, a hang, an undocumented
+exception, a silent loss in more than 1 of 200 copies, or silently wrong pictures in more than 1 of
+50.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import json
 import multiprocessing
 import os
 import random
@@ -24,11 +29,15 @@ import warnings
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vis.errors import DamageWarning, VisError
 from vis.video import open_video
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MEMORY = 8 * 2**30  # of addresses: the threads of numpy and FFmpeg reserve far more than they use
 Seen = dict[Fraction, np.ndarray]
@@ -36,7 +45,7 @@ Seen = dict[Fraction, np.ndarray]
 
 def damage(data: bytes, rng: random.Random) -> tuple[str, bytes]:
     """One random injury to a file, and its name."""
-    kind = rng.choice(["cut", "bits", "bytes", "zeros", "delete", "repeat", "header"])
+    kind = rng.choice(["cut", "bits", "bytes", "zeros", "delete", "repeat", "swap", "header"])
     out = bytearray(data)
     at = rng.randrange(len(data))
     size = min(rng.choice([16, 256, 3000]), max(1, len(data) // 4))
@@ -53,6 +62,10 @@ def damage(data: bytes, rng: random.Random) -> tuple[str, bytes]:
         del out[at : at + size]
     elif kind == "repeat":
         out[at:at] = out[at : at + size]
+    elif kind == "swap":
+        to = rng.randrange(len(data) - size)
+        one, other = bytes(out[at : at + size]), bytes(out[to : to + size])
+        out[at : at + len(one)], out[to : to + size] = other[: len(one)], one.ljust(size, b"\0")
     else:
         edge = rng.choice([0, max(0, len(out) - 4000)])
         for _ in range(8):
@@ -68,10 +81,12 @@ def read(path: Path) -> Seen:
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
     """Means of a coarse grid."""
-    rows = np.array_split(pixels.mean(axis=2, dtype=np.float32), min(12, len(pixels)))
-    return np.array(
-        [[block.mean() for block in np.array_split(row, 12, axis=1) if block.size] for row in rows]
-    )
+    height, width, _ = pixels.shape
+    rows, columns = (np.unique(np.arange(12) * side // 12) for side in (height, width))
+    sums = np.add.reduceat(pixels.sum(axis=2, dtype=np.uint32), columns, axis=1)
+    sums = np.add.reduceat(sums, rows, axis=0)
+    areas = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
+    return sums / (3 * areas)
 
 
 def verdict(path: Path, clean: Seen) -> str:
@@ -121,64 +136,100 @@ def judge(path: Path, clean: Seen, limit: float) -> str:
     return answer.read_text() if answer.exists() else f"crash {process.exitcode}"
 
 
+def clean_copies(clips: list[Path]) -> dict[Path, tuple[Seen, float]]:
+    """What each clip shows when whole, and how long it takes."""
+    clean = {}
+    for clip in clips:
+        began = time.monotonic()
+        clean[clip] = isolated(read, clip), time.monotonic() - began
+    return clean
+
+
+def isolated(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The call in a child: a parent that never had threads can be forked safely."""
+    receive, send = multiprocessing.get_context("fork").Pipe(duplex=False)
+
+    def child() -> None:
+        warnings.simplefilter("ignore", DamageWarning)
+        send.send(function(*arguments))
+        os._exit(0)
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    send.close()
+    data = receive.recv()
+    process.join()
+    return data
+
+
+def make_films(folder: Path) -> None:
+    """The films that the tests make, of every container and codec."""
+    place = Path(__file__).parents[2] / "tests" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("films", place)
+    assert spec is not None and spec.loader is not None
+    films = importlib.util.module_from_spec(spec)
+    sys.modules["films"] = films  # dataclasses look their module up
+    spec.loader.exec_module(films)
+    for name, kind in films.KINDS.items():
+        films.write_film(folder / f"{name}{kind.suffix}", kind)
+
+
 def main() -> int:
     """Damage, read, count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--copies", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--largest", type=int, default=800_000, help="skip larger files (bytes)")
+    parser.add_argument("--largest", type=float, default=800, help="skip larger files (kB)")
+    parser.add_argument("--slowest", type=float, default=3, help="skip clips that take longer (s)")
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so long")
+    parser.add_argument("--results", type=Path, default=Path("fuzz_video.jsonl"))
     options = parser.parse_args()
-    clips = sorted(p for p in options.folder.iterdir() if p.stat().st_size <= options.largest)
-    counts: Counter[str] = Counter()
-    by_kind: Counter[tuple[str, str]] = Counter()
-    clean: dict[Path, tuple[Seen, float]] = {}
-    for clip in clips:
-        began = time.monotonic()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DamageWarning)
-            clean[clip] = isolated(clip), time.monotonic() - began
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(options.copies):
-            rng = random.Random(f"{options.seed}/{number}")  # noqa: S311 - not a secret
-            clip = clips[number % len(clips)]
-            kind, data = damage(clip.read_bytes(), rng)
-            copy = Path(folder) / f"copy{clip.suffix}"
-            copy.write_bytes(data)
-            seen, seconds = clean[clip]
-            result = judge(copy, seen, 10 + 10 * seconds)
-            counts[result] += 1
-            by_kind[kind, result] += 1
-            if result.startswith(("hang", "crash", "undocumented")):
-                print(f"copy {number} of {clip.name}, {kind}: {result}", flush=True)
-    report(counts, by_kind)
-    bad = sum(n for name, n in counts.items() if name.startswith(("hang", "crash", "undocumented")))
-    return int(bad > 0 or counts["silent loss"] > options.copies / 10)
+    end = time.monotonic() + options.seconds
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "films").mkdir()
+        isolated(make_films, folder / "films")
+        clips = [*options.folder.iterdir(), *(folder / "films").iterdir()]
+        clips = sorted(path for path in clips if path.stat().st_size <= options.largest * 1000)
+        clips.sort(key=lambda path: path.name)  # the folder of the films has a name of chance
+        clean = clean_copies(clips)
+        done = {row["copy"] for row in rows(options.results)}
+        with options.results.open("a") as results:
+            for number in sorted({*range(options.copies)} - done):
+                if time.monotonic() > end:
+                    break
+                rng = random.Random(f"{options.seed}/{number}")  # noqa: S311 - not a secret
+                clip = clips[number % len(clips)]
+                kind, data = damage(clip.read_bytes(), rng)
+                copy = folder / f"copy{clip.suffix}"
+                copy.write_bytes(data)
+                seen, seconds = clean[clip]
+                result = judge(copy, seen, 10 + 10 * seconds)
+                row = {"copy": number, "clip": clip.name, "kind": kind, "result": result}
+                print(json.dumps(row), file=results, flush=True)
+    return report(rows(options.results))
 
 
-def isolated(clip: Path) -> Seen:
-    """The clean reading, in a child: a parent without decoder threads can be forked safely."""
-    receive, send = multiprocessing.get_context("fork").Pipe(duplex=False)
-
-    def child() -> None:
-        send.send(read(clip))
-        os._exit(0)
-
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
-    data: Seen = receive.recv()
-    process.join()
-    return data
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The cases that have been read, of this run and of those before it."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def report(counts: Counter[str], by_kind: Counter[tuple[str, str]]) -> None:
-    """Print the counts, in all and by kind of damage."""
+def report(cases: list[dict[str, Any]]) -> int:
+    """Print the counts, in all and by kind of damage; 1 where they are beyond what is promised."""
+    counts = Counter(row["result"] for row in cases)
+    by_kind = Counter((row["kind"], row["result"]) for row in cases)
     results = sorted(counts)
-    kinds = sorted({kind for kind, _ in by_kind})
     print(f"{'':<10}" + "".join(f"{result:>16}" for result in results))
-    for kind in kinds:
+    for kind in sorted({kind for kind, _ in by_kind}):
         print(f"{kind:<10}" + "".join(f"{by_kind[kind, result]:>16}" for result in results))
     print(f"{'all':<10}" + "".join(f"{counts[result]:>16}" for result in results))
+    faults = [r for r in cases if r["result"].startswith(("hang", "crash", "undocumented"))]
+    for row in faults:
+        print(row)
+    lost, wrong = counts["silent loss"], counts["silently wrong"]
+    return int(bool(faults) or 200 * lost > len(cases) or 50 * wrong > len(cases))
 
 
 if __name__ == "__main__":

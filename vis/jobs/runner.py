@@ -60,6 +60,7 @@ class JobRunner:
         self._job, self._part, self._run_options = job, part, run_options
         self._sinks: dict[str, Sink] = {}
         self._last = -1
+        self._whole = False
         self.summary = Summary()
         self.names: dict[int, str] = {}
         """Class index -> name."""
@@ -229,6 +230,7 @@ class JobRunner:
         # the video last: until then, all can be gone on with
         for kind in sorted(self._sinks, key=lambda kind: kind == "video"):
             self._sinks[kind].finish(length)
+        self._whole = True
         for sink in self._sinks.values():
             sink.close()
         objects = len(self.summary.sightings)
@@ -253,7 +255,8 @@ class JobRunner:
         standing = self.summary.standing(len(self.names))
         for kind, sink in self._sinks.items():
             with suppress(VisError):
-                if kind != "video" and self.frames:
+                # whole outputs, whose names alone could not be given, stay as they are
+                if kind != "video" and self.frames and not self._whole:
                     sink.end(standing)
                     sink.finish(self._last + 1)
             with suppress(VisError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 from vis.errors import DeviceError
+from vis.storage.disk_errors import output_errors
 from vis.storage.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -218,11 +219,14 @@ def duration(seconds: float) -> str:
 def _append(path: Path, record: dict[str, object]) -> None:
     """One write, so that lines of several processes do not mix; NaN is not JSON, so it is null."""
     text = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False) + "\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
+    with output_errors(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            rest = text.encode()
+            while rest:  # a full disk may take the beginning alone, and says so at the next write
+                rest = rest[os.write(descriptor, rest) :]
+        finally:
+            os.close(descriptor)
 
 
 def _finite(value: object) -> object:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from vis.errors import VideoError
 from vis.records import Frame, Pixels
-from vis.video import limits
+from vis.video import gif, limits, matroska
 from vis.video.damage import PacketAccounting, ReadReport
 from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
-from vis.video.gif import is_whole
 from vis.video.pixels import fit_into, rgb
 from vis.video.stamps import Stamps
 from vis.video.untimed import TimedPackets
@@ -167,9 +166,14 @@ class FileSource:
             )
         elif self.info.duration is not None:
             self._compare_with_duration(self.info.duration)
-        is_gif = self.info.container == "gif" and self._is_file
-        if is_gif and not is_whole(accounting.name):
-            accounting.add_problem("the GIF breaks off or its blocks do not fit together")
+        if self._is_file and not self._is_whole(packets):
+            accounting.add_problem("the file breaks off or its parts do not fit together")
+
+    def _is_whole(self, packets: int) -> bool:
+        """Whether the container fits together, where FFmpeg passes over what does not."""
+        if self.info.container == "gif":
+            return gif.is_whole(self._accounting.name, packets)
+        return self.info.container != "matroska" or matroska.is_whole(self._accounting.name)
 
     def _compare_with_duration(self, duration: Fraction) -> None:
         step = self._step()
