@@ -86,7 +86,6 @@ def _sequence(value: object, folder: str, categories: Mapping[int, object]) -> _
     check_frame_name(f"{root}_")
     places = {path: place for place, path in enumerate(paths)}
     segmentations = _by_place(record, places)
-    in_part = len(segmentations) < len(names)
     video = VideoEntry(
         id=sequence_id,
         name=name,
@@ -95,7 +94,7 @@ def _sequence(value: object, folder: str, categories: Mapping[int, object]) -> _
         length=len(names),
         file_names=tuple(names),
         extra=unknown_keys(record, _OF_SEQUENCE),
-        annotated_frames=tuple(sorted(segmentations)) if in_part else None,
+        annotated_frames=tuple(sorted(segmentations)),
     )
     masks = _masks(segmentations, (height, width))
     labels = json_object(record.get("track_category_ids"))

@@ -143,8 +143,7 @@ def _add_videos(
         size = task.size or _size(base, names, task, path)
         check_size(*size)
         # of a film, the task may have some frames alone
-        annotated = None if len(places) == len(names) else tuple(places.values())
-        video = result.add_video(task.name, size, names, annotated)
+        video = result.add_video(task.name, size, names, tuple(places.values()))
         for index, track in own:
             try:
                 _add_track(track, video, places, result, reading=reading)

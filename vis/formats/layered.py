@@ -10,7 +10,7 @@ from vis.formats.index_pictures import Numbers, layers, paint, read_numbers
 from vis.formats.paths import inside, pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from vis.formats.reading import Reading
@@ -87,7 +87,7 @@ def read_layered(name: str, layout: Layout, reading: Reading) -> LayeredVideo | 
         objects=dict(sorted(objects.items())),
         annotated_frames=None
         if layout.empty_if_missing
-        else _annotated(masks_by_frame, label_files),
+        else tuple(place for place, stem in enumerate(masks_by_frame) if stem in label_files),
     )
 
 
@@ -115,12 +115,6 @@ def _frame_names(name: str, layout: Layout, label_files: Mapping[str, Path]) -> 
         return {stem: f"{folder}{stem}.jpg" for stem in label_files}
     frame_files = pictures(layout.frames / name)
     return {stem: f"{folder}{path.name}" for stem, path in frame_files.items()}
-
-
-def _annotated(stems: Iterable[str], label_files: Mapping[str, Path]) -> tuple[int, ...] | None:
-    """Places of the frames with a PNG, None where all have one."""
-    flags = [stem in label_files for stem in stems]
-    return None if all(flags) else tuple(place for place, flag in enumerate(flags) if flag)
 
 
 def _numbers(path: Path, layout: Layout, *, size: tuple[int, ...]) -> Numbers:

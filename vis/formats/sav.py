@@ -155,9 +155,7 @@ def _numbered(videos: Iterable[tuple[VideoEntry, Masks]]) -> AnnotationSet:
     tracks: dict[int, list[Track]] = {}
     ids = count(1)
     for video_id, (video, objects) in enumerate(videos, 1):
-        every = video.annotated_frames == tuple(range(video.length))
-        frames = None if every else video.annotated_frames
-        entries[video_id] = replace(video, id=video_id, annotated_frames=frames)
+        entries[video_id] = replace(video, id=video_id)
         tracks[video_id] = []
         for masks in objects:
             there = {frame: mask for frame, mask in masks.items() if area(mask)}

@@ -81,8 +81,7 @@ def vipseg_of(value: Any, reading: Reading) -> AnnotationSet:
         for entry in reading.records(annotations.get(video.name, []), video.name, segments.frame):
             segments.add(entry)
         frames = tuple(sorted(segments.frames))
-        in_part = frames if len(frames) < video.length else None
-        videos[video_id] = replace(video, id=video_id, annotated_frames=in_part)
+        videos[video_id] = replace(video, id=video_id, annotated_frames=frames)
         tracks[video_id] = [
             Track(next(ids), label, 1.0, dict(sorted(masks.items())), crowd)
             for (_, label, crowd), masks in segments.masks.items()

@@ -105,7 +105,7 @@ def parse_video(value: object) -> VideoEntry:
 
 
 def annotated_frames(record: Mapping[str, Any], length: int) -> tuple[int, ...] | None:
-    """The frames of a video's record that are annotated, None for all.
+    """The frames of a video's record that are annotated, None where it lists none.
 
     Raises:
         DataError: they are no ascending places of the `length` frames.
@@ -119,7 +119,7 @@ def annotated_frames(record: Mapping[str, Any], length: int) -> tuple[int, ...] 
             f"{FRAMES_KEY} has other entries than ascending places of the {length} frames, from 0",
             remedy="Correct it, or leave it out where all frames are annotated.",
         )
-    return tuple(places) if len(places) < length else None
+    return tuple(places)
 
 
 def parse_annotation(

@@ -39,7 +39,12 @@ class VideoEntry:
     extra: Extra = field(default_factory=dict)
     annotated_frames: tuple[int, ...] | None = None
     """Ascending places of the frames whose objects are annotated, None for all; what the others
-    show is unknown."""
+    show is unknown. All places become None: one form, whoever lists them."""
+
+    def __post_init__(self) -> None:
+        if self.annotated_frames is not None and len(self.annotated_frames) == self.length:
+            # a frozen record has no other way to set a field
+            object.__setattr__(self, "annotated_frames", None)
 
     @property
     def truth_frames(self) -> Sequence[int]:
