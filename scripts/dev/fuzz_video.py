@@ -181,7 +181,6 @@ def main() -> int:
     parser.add_argument("--copies", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--largest", type=float, default=800, help="skip larger files (kB)")
-    parser.add_argument("--slowest", type=float, default=3, help="skip clips that take longer (s)")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--results", type=Path, default=Path("fuzz_video.jsonl"))
     options = parser.parse_args()
