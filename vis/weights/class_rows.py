@@ -58,8 +58,8 @@ def carried(
             heads[name][list(rows)] = tensor[list(rows.values())].to(own)
     if not heads:
         return {}, ""
-    kept = ", ".join(ours[row] for row in pairs)
-    line = f"{len(pairs)} of {len(ours)} classes carried over by name: {kept}"
+    same = ", ".join(ours[row] for row in pairs)
+    line = f"{len(pairs)} of {len(ours)} classes carried over by name: {same}"
     fresh = ", ".join(name or "(no name)" for row, name in enumerate(ours) if row not in pairs)
     return heads, f"{line}; anew: {fresh}" if fresh else line
 
