@@ -55,7 +55,6 @@ def test_detr_gives_tt_srn_its_transformer_and_masks(tmp_path: Path) -> None:
     ("source", "classes", "goes_on"),
     [
         ("detr", "abcde", True),
-        ("detr", "abced", False),
         ("detr", "", False),
         ("vistr", "abcde", False),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from vis.backbones.swin import Swin
 from vis.backbones.twins import Twins
 from vis.backbones.vit import ViT, adapted
 from vis.errors import DataError
-from vis.weights import converters
+from vis.weights import class_rows, converters
 from vis.weights.convert import is_ours, read_foreign, read_model, shapes_of
 from vis.weights.fetch import imagenet_file
 from vis.weights.files import check_numbers, read_weights
@@ -59,10 +59,13 @@ class LoadReport:
     """Our name of a tensor of the source that fits nothing -> the reason."""
     missing: tuple[str, ...]
     """The model's tensors that nothing of the source fits: they stay as they were."""
+    classes: str = ""
+    """Which classes of the head were carried over by name, where not the whole head was."""
 
     def __str__(self) -> str:
         """A few lines for the log."""
         lines = [f"{len(self.loaded)} tensors taken, {len(self.missing)} stay fresh."]
+        lines += [self.classes] if self.classes else []
         reasons: dict[str, list[str]] = {}
         for name, reason in self.skipped.items():
             reasons.setdefault(reason, []).append(name)
@@ -76,7 +79,8 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
 
     DETR and VisTR give their transformer, mask branch and, where it is the same, backbone; DETR's
     last convolution becomes the deformable one. The head of classes is taken from a file of the
-    same model and the same classes.
+    same model: whole where its classes are the same, else the rows of equal names, where it is one
+    layer; all other rows begin anew.
 
     Args:
         model: changed in place.
@@ -96,13 +100,20 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
     try:
         name, tensors, classes = _source(model, path)
         skipped: dict[str, str] = {}
+        carried: dict[str, Tensor] = {}
+        line = ""
         if name == "detr" and model.name != "detr":
             # a model of images starts one of clips: what has no counterpart is skipped by name
             tensors = {first_of(DETR_RENAMES, n) or n: t for n, t in tensors.items()}
             skipped = _skipped(DETR_SKIPPED, tensors)
         if name and not (classes and (name, classes) == (model.name, model.class_names)):
-            skipped |= _skipped(SKIPPED, tensors)
-        return _load(model, model.completed(tensors), skipped)
+            if name == model.name:
+                names = classes, model.class_names
+                carried, line = class_rows.carried(tensors, model.state_dict(), *names)
+            heads = _skipped(SKIPPED, tensors)
+            skipped |= {n: why for n, why in heads.items() if n not in carried}
+        report = _load(model, model.completed(tensors | carried), skipped)
+        return replace(report, classes=line)
     except DataError as error:
         raise error.at(str(path)) from None
 
