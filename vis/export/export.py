@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,8 +165,9 @@ def _sizes(step: Step) -> list[tuple[int, int]]:
 
 
 def _worst(a: Tensor, b: Tensor) -> float:
-    # what is no object may be NaN in both
-    difference = (a.double() - b.double()).abs().nan_to_num()
+    # what is no object may be NaN in both; in one alone it is as wrong as can be
+    difference = (a.double() - b.double()).abs().nan_to_num(nan=math.inf)
+    difference = difference.masked_fill((a == b) | (a.isnan() & b.isnan()), 0.0)
     return float(difference.max()) if difference.numel() else 0.0
 
 
