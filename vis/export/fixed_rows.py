@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from vis.layers.padding import crop_to_valid
-from vis.models._masks import DeferredMasks, DenseMasks
 from vis.models._selection import STRIDE
 from vis.ops.boxes import coverage
 from vis.records import ClipPredictions
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from vis.models._masks import Masks
     from vis.models._sequence import SequenceModel
     from vis.records import Clip
 
@@ -39,7 +35,8 @@ def sequence_predictions(model: SequenceModel, clip: Clip) -> ClipPredictions:
     if output.masks is None:
         masks = coverage(queries.boxes, *(-(-pixels // STRIDE) for pixels in size))
     else:
-        logits = _logits(output.masks, rows)
+        # the one clip of the batch, and these queries of it
+        logits = output.masks.logits_at(torch.stack((torch.zeros_like(rows), rows), dim=1))
         masks = crop_to_valid(logits.float(), output.padded_size, size).sigmoid()
         valid = valid & (masks > 0.5).flatten(1).any(dim=1)
     return ClipPredictions(
@@ -50,13 +47,3 @@ def sequence_predictions(model: SequenceModel, clip: Clip) -> ClipPredictions:
         masks=masks,
         presence=queries.visibility,
     )
-
-
-def _logits(masks: Masks, rows: Tensor) -> Tensor:
-    """`[N T h w]` of these queries of the one clip."""
-    if isinstance(masks, DenseMasks):
-        return masks.values[0][rows]
-    assert isinstance(masks, DeferredMasks)
-    with masks.precision:
-        selected = torch.stack((torch.zeros_like(rows), rows), dim=1)
-        return masks.branch(masks.context, selected)  # type: ignore[no-any-return]

@@ -120,11 +120,11 @@ class QueryLoss:
                 each clip.
             targets: of each clip.
         """
-        output, labels = layers[-1][0], [target.labels for target in targets]
-        count = output.mask_features.new_tensor(float(sum(map(len, labels))))
+        last, labels = layers[-1][0], [target.labels for target in targets]
+        count = last.mask_features.new_tensor(float(sum(map(len, labels))))
         # Instances, not their frames, as published: the mask terms grow with the clip.
         normaliser = mean_over_ranks(count, least=1.0)
-        annotated = annotated_classes(targets, output.logits[-1].shape[-1] - 1)
+        annotated = annotated_classes(targets, last.logits[-1].shape[-1] - 1)
         layer_terms = []
         for output, layer, matched in layers:
             logits = output.logits[layer]

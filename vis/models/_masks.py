@@ -25,6 +25,14 @@ class Masks(Protocol):
         ...
 
 
+class SequenceMasks(Masks, Protocol):
+    """Those of a batch of clips, of which a graph asks for a number that it knows before."""
+
+    def logits_at(self, queries: Tensor) -> Tensor:
+        """Clip and query of each, `[S 2]` -> `[S T h w]`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DenseMasks:
     """All of them, at hand."""
@@ -35,6 +43,10 @@ class DenseMasks:
     def logits(self, select: Tensor) -> Tensor:
         """`[B N]` bool -> `[S T h w]`, the selected queries clip by clip."""
         return self.values[select]
+
+    def logits_at(self, queries: Tensor) -> Tensor:
+        """Clip and query of each, `[S 2]` -> `[S T h w]`."""
+        return self.values[queries[:, 0], queries[:, 1]]
 
 
 class BackboneFeatures(NamedTuple):
@@ -57,7 +69,9 @@ class MaskHead(Protocol):
         """Maps `[F C h w]` of strides 4, 8 and 16 -> the `laterals` of `BackboneFeatures`."""
         ...
 
-    def deferred(self, queries: Tensor, features: BackboneFeatures, memory: Memory) -> Masks:
+    def deferred(
+        self, queries: Tensor, features: BackboneFeatures, memory: Memory
+    ) -> SequenceMasks:
         """The masks of queries `[B T N C]`, computed now or when they are asked for."""
         ...
 
@@ -89,8 +103,12 @@ class DeferredMasks:
 
     def logits(self, select: Tensor) -> Tensor:
         """`[B N]` bool -> `[S T h w]`, the selected queries clip by clip."""
+        return self.logits_at(select.nonzero())
+
+    def logits_at(self, queries: Tensor) -> Tensor:
+        """Clip and query of each, `[S 2]` -> `[S T h w]`."""
         with self.precision:
-            return self.branch(self.context, select.nonzero())  # type: ignore[no-any-return]
+            return self.branch(self.context, queries)  # type: ignore[no-any-return]
 
 
 class MaskBranch(nn.Module):

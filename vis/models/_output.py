@@ -13,7 +13,7 @@ from vis.losses.outputs import LayerOutput, SequenceOutput
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vis.models._masks import Masks
+    from vis.models._masks import SequenceMasks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +21,7 @@ class Output:
     """All decoder layers and, where the model has any, the masks of the last."""
 
     layers: list[LayerOutput]
-    masks: Masks | None
+    masks: SequenceMasks | None
     padded_size: tuple[int, int]
     """Pixels that the masks cover, padding included."""
     sizes: Tensor
