@@ -15,6 +15,8 @@ DECORD = (
     " or (sys_platform == 'win32' and platform_machine == 'AMD64')"
 )
 
+SUPERVISION = "supervision>=0.28,<1"
+WEB = "gradio>=6.31,<7"  # 5 takes style and theme at another place
 EXPORT = ["onnx>=1.19", "onnxruntime>=1.23", "onnxscript>=0.5"]
 
 setup(
@@ -50,13 +52,15 @@ setup(
         "torchcodec": ["torchcodec>=0.10"],
         "ray": ["ray[data]>=2.60"],
         "fiftyone": ["fiftyone>=1.3"],
-        "supervision": ["supervision>=0.28,<1"],
+        "supervision": [SUPERVISION],
         "tensorboard": ["tensorboard>=2.17"],
-        "web": ["gradio>=6.31,<7"],  # 5 takes style and theme at another place
+        "web": [WEB],
         "export": EXPORT,
         "dev": [
             *EXPORT,
             DECORD,
+            SUPERVISION,
+            WEB,
             "hypothesis>=6.100",
             "mkdocs-material>=9.5",
             "mkdocstrings[python]>=0.27",
@@ -64,12 +68,14 @@ setup(
             "nbclient>=0.10",
             "ipykernel>=6.29",
             "pandas>=2.2",
+            "playwright>=1.50",  # drives Debian's Chromium where that is installed
             "pytest>=8.3",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
             "ruff>=0.9",
             "setuptools>=77",  # a test builds the wheel
             "tensorboard>=2.17",
+            "transformers>=5.20",  # reads what `vis weights convert --to transformers` writes
             "types-PyYAML",
             "types-tqdm",
         ],
