@@ -116,5 +116,15 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else text + "."
 
 
+def explain_resume(error: BaseException, so_far: str) -> None:
+    """Add to an error what of a broken-off run is kept, and how to go on with it."""
+    way = "Go on with the same command and --resume"
+    if isinstance(error, VisError):
+        error.done = so_far
+        error.remedy = ". ".join(part.rstrip(".") for part in (error.remedy, way) if part)
+    else:
+        error.add_note(f"{so_far}. {way}")
+
+
 def _rebuild(kind: type[VisError], what: str, where: str, done: str, remedy: str) -> VisError:
     return kind(what, where=where, done=done, remedy=remedy)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vis.cli.arguments import frames_of
+from vis.cli.data_options import FrameOptions
 from vis.errors import DataError, UsageError
 from vis.formats.coco import read_coco
 from vis.formats.opening import open_set
@@ -36,7 +36,7 @@ def coco():
 
 def test_the_longest_beginning_counts(write, coco, truth):
     path = write(coco("https://b.org/x/a.jpg", "/d/u/?d=b.jpg", "https://b.org/c.jpg"))
-    frames = frames_of(None, ["https://b.org/x/=", "https://b.org/=y/", "/d/u/?d=="])
+    frames = FrameOptions(None, ["https://b.org/x/=", "https://b.org/=y/", "/d/u/?d=="]).place()
     videos = open_set(path, frames).annotations.videos
     assert [video.file_names for video in videos.values()] == [("a.jpg",), ("b.jpg",), ("y/c.jpg",)]
     videos = open_set(write(truth), frames=Frames(prefixes={"b/": "z/"})).annotations.videos
@@ -48,7 +48,7 @@ def test_what_stands_for_it_must_be_inside_too(write, coco):
     with pytest.raises(DataError, match=r"leads out of its folder"):
         open_set(path, frames=Frames(prefixes={"s3://b/": "../"}))
     with pytest.raises(UsageError, match=r"'s3://b/' replaces nothing"):
-        frames_of(None, ["s3://b/"])
+        FrameOptions(None, ["s3://b/"]).place()
 
 
 def test_track_ids_make_videos_of_folders(write, coco):

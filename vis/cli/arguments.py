@@ -18,7 +18,6 @@ import docstring_parser
 from jsonargparse import ArgumentParser
 
 from vis.errors import UsageError
-from vis.formats.prefixes import Frames
 from vis.ops.field_help import field_help
 
 if typing.TYPE_CHECKING:
@@ -166,42 +165,6 @@ def _type_of(kind: Any, group: type[Any]) -> Any:
         vars(sys.modules[group.__module__]),
     )
     return hints["kind"]
-
-
-def rename_table(pairs: list[str] | None) -> dict[str, str]:
-    """What `--rename two-wheeler=bicycle` says: the data set's name -> the model's.
-
-    Raises:
-        UsageError: one of the pairs is none.
-    """
-    table = {}
-    for pair in pairs or []:
-        name, equals, new = pair.partition("=")
-        if not (name and equals and new):
-            raise UsageError(
-                f"{pair!r} renames nothing", remedy="Write the data set's name = the model's."
-            )
-        table[name] = new
-    return table
-
-
-def frames_of(folder: str | None, pairs: list[str] | None) -> Frames:
-    """What `--frames` and `--frames-prefix s3://bucket/=images/` say.
-
-    Raises:
-        UsageError: one of the pairs is none.
-    """
-    table = {}
-    for pair in pairs or []:
-        # the last one: addresses have = in their queries
-        old, equals, new = pair.rpartition("=")
-        if not (old and equals):
-            raise UsageError(
-                f"{pair!r} replaces nothing",
-                remedy="Write the beginning of the names = what stands for it, or nothing.",
-            )
-        table[old] = new
-    return Frames(folder, table)
 
 
 def _words(text: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from vis.cli.arguments import Command, Group, frames_of
+from vis.cli.arguments import Command, Group
 from vis.cli.console import say, say_faults
+from vis.cli.data_options import FrameOptions  # noqa: TC001  its fields become options
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ def check(
     paths: list[str],
     /,
     *,
-    frames: str | None = None,
-    frames_prefix: list[str] | None = None,
+    frame_options: FrameOptions,
     decode: bool = False,
     fix: str | None = None,
 ) -> int:
@@ -44,15 +44,13 @@ def check(
 
     Args:
         paths: Annotation files or folders.
-        frames: The folder that the file names are relative to, if it is not beside the file.
-        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
-            /data/upload/1/=images/; the last = divides it.
+        frame_options: Where the frames are.
         decode: Decode every picture whole instead of reading its header alone; slower.
         fix: The corrected copy to write; it must not be there.
     """
     if fix is not None and len(paths) > 1:
         raise UsageError("--fix takes one data set", remedy="Mend them one after the other.")
-    place = frames_of(frames, frames_prefix)
+    place = frame_options.place()
     results = [_check(path, place, decode) for path in paths]
     if fix is not None:
         results = [_mended(results[0], paths[0], fix, place, decode)]
@@ -65,8 +63,7 @@ def convert(
     /,
     *,
     to: Literal["ytvis", "coco", "davis", "mots", "cvat", "labelme", "yolo"],
-    frames: str | None = None,
-    frames_prefix: list[str] | None = None,
+    frame_options: FrameOptions,
     overwrite: bool = False,
 ) -> int:
     """Convert a data set into another format and list what that format cannot say.
@@ -82,14 +79,12 @@ def convert(
         destination: The new file (ytvis, coco, cvat), or the new folder (davis, mots, labelme,
             yolo).
         to: The format.
-        frames: The folder that the file names are relative to, if it is not beside the file.
-        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
-            /data/upload/1/=images/; the last = divides it.
+        frame_options: Where the frames are.
         overwrite: Replace the destination if it is a file; a folder is never replaced.
     """
     from vis.formats.converting import convert as convert_set
 
-    place = frames_of(frames, frames_prefix)
+    place = frame_options.place()
     done = convert_set(source, destination, to=to, frames=place, overwrite=overwrite)
     for note in done.source.notes:
         say(f"note: {note}")
@@ -109,8 +104,7 @@ def split(
     *,
     parts: list[str],
     seed: int = 0,
-    frames: str | None = None,
-    frames_prefix: list[str] | None = None,
+    frame_options: FrameOptions,
     overwrite: bool = False,
 ) -> int:
     """Divide a data set by video into parts in which every category has its share.
@@ -124,14 +118,12 @@ def split(
         destination: The folder for the new files; it is made if it is not there.
         parts: Names and shares that are 1 together, as train=0.8 val=0.2.
         seed: Another number gives other parts.
-        frames: The folder that the file names are relative to, if it is not beside the file.
-        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
-            /data/upload/1/=images/; the last = divides it.
+        frame_options: Where the frames are.
         overwrite: Replace files that are there.
     """
     from vis.formats.splitting import write_parts
 
-    place = frames_of(frames, frames_prefix)
+    place = frame_options.place()
     files, pictures = write_parts(
         source, destination, _shares(parts), seed=seed, frames=place, overwrite=overwrite
     )
@@ -153,8 +145,7 @@ def show(
     videos: int = 8,
     columns: int = 6,
     width: int = 320,
-    frames: str | None = None,
-    frames_prefix: list[str] | None = None,
+    frame_options: FrameOptions,
     overwrite: bool = False,
 ) -> int:
     """Draw a contact sheet of a data set: frames with masks, names and identities.
@@ -169,9 +160,7 @@ def show(
         videos: How many are taken, evenly from the whole, where none is named.
         columns: Frames in a row.
         width: Longer side of a frame in pixels.
-        frames: The folder that the file names are relative to, if it is not beside the file.
-        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
-            /data/upload/1/=images/; the last = divides it.
+        frame_options: Where the frames are.
         overwrite: Replace the output if it is there.
     """
     from vis.cli.contact_sheet import write_sheet
@@ -179,7 +168,7 @@ def show(
 
     count = write_sheet(
         output,
-        open_set(source, frames_of(frames, frames_prefix), needs_truth=False),
+        open_set(source, frame_options.place(), needs_truth=False),
         entries=entries or (),
         most=videos,
         columns=columns,

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vis.cli.arguments import Command, frames_of, rename_table
+from vis.cli.arguments import Command
 from vis.cli.console import say, say_table
+from vis.cli.data_options import DataOptions  # noqa: TC001  its fields become options
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 from vis.inference.options import ModelOptions  # noqa: TC001  its fields become options
 from vis.storage.whole_file import already_there
@@ -41,11 +42,7 @@ def evaluate(
     report: str | None = None,
     save: str | None = None,
     threshold: float | None = None,
-    frames: str | None = None,
-    frames_prefix: list[str] | None = None,
-    videos: list[str] | None = None,
-    key: str = "name",
-    rename: list[str] | None = None,
+    data_options: DataOptions,
     model_options: ModelOptions,
     batch: int = 1,
     device: str = "auto",
@@ -75,12 +72,7 @@ def evaluate(
         save: Write what the model found to this YouTube-VIS results file.
         threshold: Score from which results count for the metrics without scores and are shown in
             the report, instead of that of the highest F1.
-        frames: The folder that the file names are relative to, if it is not beside the file.
-        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
-            /data/upload/1/=images/; the last = divides it.
-        videos: Names or ids of the videos that the model looks at, instead of all.
-        key: Entry of a category that names its class, if that is not its name.
-        rename: Classes that the model calls otherwise, as two-wheeler=bicycle (data set=model).
+        data_options: What of the data set is meant.
         model_options: How the model sees the videos.
         batch: Windows that the model sees side by side.
         device: Where the model computes: auto, cpu, cuda, cuda:1.
@@ -89,8 +81,12 @@ def evaluate(
     """
     pair = _checked(truth=truth, results=results, model=model, data=data, save=save)
     written = _free(overwrite, json=json, save=save, report=report and f"{report}/report.html")
-    part: dict[str, Any] = {"videos": videos, "key": key, "renamed": rename_table(rename)}
-    place = frames_of(frames, frames_prefix)
+    place = data_options.place()
+    part: dict[str, Any] = {
+        "videos": data_options.videos,
+        "key": data_options.key,
+        "renamed": data_options.renamed(),
+    }
     how = {"frames": place, "device": device, "batch": batch, **asdict(model_options)}
     rules: dict[str, Any] = {"frames": place, "threshold": threshold, "protocol": protocol}
     with _launched() as processes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from vis.cli.arguments import Command, frames_of, rename_table
+from vis.cli.arguments import Command
 from vis.cli.console import say
+from vis.cli.data_options import DataOptions  # noqa: TC001  its fields become options
 from vis.errors import EXIT_OK
 from vis.inference.options import ModelOptions  # noqa: TC001  its fields become options
 
@@ -19,11 +20,7 @@ def predict(
     model: str | None = None,
     data: str,
     output: str,
-    frames: str | None = None,
-    frames_prefix: list[str] | None = None,
-    videos: list[str] | None = None,
-    key: str = "name",
-    rename: list[str] | None = None,
+    data_options: DataOptions,
     model_options: ModelOptions,
     batch: int = 1,
     device: str = "auto",
@@ -46,12 +43,7 @@ def predict(
         model: A weight file, or the name of one; without it, the one that ships with vis.
         data: The split with its frames: folders of pictures, or video files of their names.
         output: The results file to write (JSON).
-        frames: The folder that the file names are relative to, if it is not beside the file.
-        frames_prefix: What stands for the beginning of file names, as s3://bucket/= (nothing) or
-            /data/upload/1/=images/; the last = divides it.
-        videos: Names or ids of the videos that the model looks at, instead of all.
-        key: Entry of a category that names its class, if that is not its name.
-        rename: Classes that the model calls otherwise, as two-wheeler=bicycle (data set=model).
+        data_options: What of the data set is meant.
         model_options: How the model sees the videos.
         batch: Windows that the model sees side by side.
         device: Where the model computes: auto, cpu, cuda, cuda:1.
@@ -66,10 +58,10 @@ def predict(
             model,
             data,
             output,
-            frames=frames_of(frames, frames_prefix),
-            videos=videos,
-            key=key,
-            renamed=rename_table(rename),
+            frames=data_options.place(),
+            videos=data_options.videos,
+            key=data_options.key,
+            renamed=data_options.renamed(),
             distributed=processes,
             device=own_device(device),
             batch=batch,

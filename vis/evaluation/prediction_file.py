@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from vis.errors import VisError
+from vis.errors import explain_resume
 from vis.evaluation.distributed import DistributedContext
 from vis.evaluation.finished_videos import (
     FinishedVideos,
@@ -227,10 +227,4 @@ class _Run:
             if self.distributed.world == 1:
                 self.staged.discard()
             return
-        so_far = f"The videos so far are kept in {self.staged.path}"
-        way = "Go on with the same command and --resume"
-        if isinstance(error, VisError):
-            error.done = so_far
-            error.remedy = ". ".join(part.rstrip(".") for part in (error.remedy, way) if part)
-        else:
-            error.add_note(f"{so_far}. {way}")
+        explain_resume(error, f"The videos so far are kept in {self.staged.path}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from vis.errors import DataError, UsageError, VisError, VisWarning
+from vis.errors import DataError, UsageError, VisError, VisWarning, explain_resume
 from vis.inference.model_classes import names_of
 from vis.inference.tracking import track
 from vis.jobs.saved_state import forget_states_after, save_state, saved_states
@@ -266,13 +266,7 @@ class JobRunner:
         """Say in the error what was kept and how to go on."""
         if not self.frames:
             return
-        so_far = f"The {self.frames} frames so far are kept in {self._part.path}"
-        way = "Go on with the same command and --resume"
-        if isinstance(error, VisError):
-            error.done = so_far
-            error.remedy = ". ".join(part.rstrip(".") for part in (error.remedy, way) if part)
-        else:
-            error.add_note(f"{so_far}. {way}")
+        explain_resume(error, f"The {self.frames} frames so far are kept in {self._part.path}")
 
 
 def _is_due(windows: int, every: int) -> bool:
