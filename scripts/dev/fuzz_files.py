@@ -233,6 +233,7 @@ def main() -> int:
 
 FORMATS = (
     *(*KINDS, "cocovid", "sav", "burst", "vipseg", "voc", "labelstudio", "semantic"),
+    "labelstudio min",
     *("results", "coco results", "yaml", *WEIGHTS),
 )
 

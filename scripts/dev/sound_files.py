@@ -40,6 +40,7 @@ def make_all(root: Path) -> dict[str, Path]:
         "sav": _put(root / "sav" / "sav_1_manual.json", _sav()),
         "burst": _put(root / "burst" / "train.json", _burst()),
         "labelstudio": _put(root / "labelstudio" / "ls.json", _label_studio()),
+        "labelstudio min": _put(root / "labelstudio min" / "min.json", _label_studio_min()),
         "vipseg": _vipseg(root / "vipseg"),
         "voc": _voc(root / "voc"),
         "semantic": _semantic(root / "semantic"),
@@ -162,6 +163,12 @@ def _label_studio() -> list[dict[str, Any]]:
         shape("ellipselabels", x=50, y=50, radiusX=10, radiusY=40, rotation=0),
     ]
     return [{"id": 1, "annotations": [{"result": result}], "data": {"image": "a.jpg"}}]
+
+
+def _label_studio_min() -> list[dict[str, Any]]:
+    sides = {"original_width": WIDTH, "original_height": HEIGHT}
+    shape = {"x": 10, "y": 20, "width": 20, "height": 60, "rectanglelabels": ["cat"], **sides}
+    return [{"image": "a.jpg", "id": 1, "label": [shape], "annotation_id": 2, "lead_time": 1.5}]
 
 
 def _vipseg(root: Path) -> Path:

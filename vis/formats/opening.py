@@ -87,13 +87,15 @@ def open_set(
     if folder is not None and not folder.is_dir():
         raise InputError("there is no such folder", where=str(folder), remedy="Check the path.")
     tool = tool_at(path)
+    if tool is None:
+        path = annotation_file(path)
+        tool = tool_at(path)
     if tool is not None:
         format_, path = tool
         reading = Reading(str(path), faults, prefixes=place.prefixes)
         opened = format_.read(path, folder, reading)
         data = DataSet(path, format_.kind, *opened, notes=notes_of(reading.notes))
     else:
-        path = annotation_file(path)
         data = _read(path, Reading(str(path), faults, prefixes=place.prefixes), needs_truth)
     if folder is not None:
         return replace(data, frames=folder)
