@@ -24,7 +24,7 @@ from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
 from vis.formats.labelstudio_min import SEVERAL, full_tasks
 from vis.formats.paths import VIDEO_SUFFIXES, pictures
-from vis.formats.picture_size import film_info, picture_size
+from vis.formats.picture_size import film_info, picture_size, size_unknown
 from vis.formats.shapes import Shape, between, turned
 from vis.ops.rle_checks import check_size
 
@@ -159,7 +159,7 @@ def _add_picture(
     elif base is not None:
         size = picture_size(base / name)
     else:
-        raise _no_size()
+        raise size_unknown()
     check_size(*size)
     video = result.add_video(name, size, [name])
     for one in shapes:
@@ -236,7 +236,7 @@ def _film(
     """(height, width) and names of the frames: pictures in a folder of its name, or the film."""
     stem = name.rpartition(".")[0] or name
     if base is None:
-        raise _no_size()
+        raise size_unknown()
     counts = [integer(one, "framesCount", low=1) for one in values if "framesCount" in one]
     keys = [json_object(key) for value in values for key in json_list(value, "sequence")]
     length = max([*counts, *(integer(key, "frame") for key in keys), 1])
@@ -277,11 +277,3 @@ def _moved(value: dict[str, Any], video: VideoEntry) -> Iterator[tuple[int, RLE]
         for now in range(frame, end if on else frame + 1):
             moved = between(shape, target or shape, (now - frame) / (end - frame))
             yield now, mask if moved == shape else moved.mask(*size)
-
-
-def _no_size() -> DataError:
-    return DataError(
-        "its size is not in the file, and the picture or film was not found",
-        remedy="Give their folder with --frames, and what stands before their names with "
-        "--frames-prefix.",
-    )
