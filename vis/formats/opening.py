@@ -90,13 +90,13 @@ def open_set(
     if tool is None:
         path = annotation_file(path)
         tool = tool_at(path)
+    path = path if tool is None else tool[1]
+    reading = Reading(str(path), faults, prefixes=place.prefixes)
     if tool is not None:
-        format_, path = tool
-        reading = Reading(str(path), faults, prefixes=place.prefixes)
-        opened = format_.read(path, folder, reading)
-        data = DataSet(path, format_.kind, *opened, notes=notes_of(reading.notes))
+        data = DataSet(path, tool[0].kind, *tool[0].read(path, folder, reading))
     else:
-        data = _read(path, Reading(str(path), faults, prefixes=place.prefixes), needs_truth)
+        data = _read(path, reading, needs_truth)
+    data = replace(data, notes=notes_of(reading.notes))
     if folder is not None:
         return replace(data, frames=folder)
     if data.frames is None and data.path.suffix.lower() in (".json", ".xml"):
