@@ -95,7 +95,7 @@ def open_set(
     if tool is not None:
         data = DataSet(path, tool[0].kind, *tool[0].read(path, folder, reading))
     else:
-        data = _read(path, reading, needs_truth)
+        data = _read(path, folder, reading, needs_truth=needs_truth)
     data = replace(data, notes=notes_of(reading.notes))
     if folder is not None:
         return replace(data, frames=folder)
@@ -104,7 +104,7 @@ def open_set(
     return data
 
 
-def _read(path: Path, reading: Reading, needs_truth: bool) -> DataSet:
+def _read(path: Path, folder: Path | None, reading: Reading, *, needs_truth: bool) -> DataSet:
     faults = reading.faults
     pairs = find_pairs(path)
     if pairs is not None:
@@ -115,10 +115,12 @@ def _read(path: Path, reading: Reading, needs_truth: bool) -> DataSet:
         return DataSet(path, "sav", read_sav_pictures(path, faults), path / FRAMES)
     if path.is_dir() and not is_mots(path):
         refuse_folder_of_sets(path)
-        return DataSet(path, "davis", read_davis(path, faults), davis_layout(path).frames)
+        return DataSet(
+            path, "davis", read_davis(path, faults, frames=folder), davis_layout(path).frames
+        )
     if path.is_dir() or path.suffix.lower() == ".txt":
         root = path if path.is_dir() else path.parent
-        return DataSet(path, "mots", read_mots(path, faults), mots_pictures(root))
+        return DataSet(path, "mots", read_mots(path, faults, frames=folder), mots_pictures(root))
     value = with_renamed_files(read_json(path), reading.prefixes)
     of_videos = video_format(value)
     if of_videos is not None:
