@@ -233,6 +233,8 @@ def main() -> int:
 
 FORMATS = (
     *(*KINDS, "cocovid", "sav", "burst", "vipseg", "voc", "labelstudio", "semantic"),
+    "labelstudio min",
+    "via",
     *("results", "coco results", "yaml", *WEIGHTS),
 )
 

@@ -35,11 +35,14 @@ def make_all(root: Path) -> dict[str, Path]:
         write_set(place, read_annotations(truth), to=kind, frames=root / kind / "frames")
         places[kind] = place / "data.yaml" if kind == "yolo" else place
     _pictures(root / "yolo" / "set" / "images")
+    _pictures(root / "via")
     places |= {
         "cocovid": _put(root / "cocovid" / "set.json", _coco_video()),
         "sav": _put(root / "sav" / "sav_1_manual.json", _sav()),
         "burst": _put(root / "burst" / "train.json", _burst()),
         "labelstudio": _put(root / "labelstudio" / "ls.json", _label_studio()),
+        "labelstudio min": _put(root / "labelstudio min" / "min.json", _label_studio_min()),
+        "via": _put(root / "via" / "via.json", _via()),
         "vipseg": _vipseg(root / "vipseg"),
         "voc": _voc(root / "voc"),
         "semantic": _semantic(root / "semantic"),
@@ -162,6 +165,23 @@ def _label_studio() -> list[dict[str, Any]]:
         shape("ellipselabels", x=50, y=50, radiusX=10, radiusY=40, rotation=0),
     ]
     return [{"id": 1, "annotations": [{"result": result}], "data": {"image": "a.jpg"}}]
+
+
+def _label_studio_min() -> list[dict[str, Any]]:
+    sides = {"original_width": WIDTH, "original_height": HEIGHT}
+    shape = {"x": 10, "y": 20, "width": 20, "height": 60, "rectanglelabels": ["cat"], **sides}
+    return [{"image": "a.jpg", "id": 1, "label": [shape], "annotation_id": 2, "lead_time": 1.5}]
+
+
+def _via() -> dict[str, Any]:
+    shapes = [
+        {"name": "rect", "x": 2, "y": 1, "width": 3, "height": 4},
+        {"name": "polygon", "all_points_x": [1, 6, 6], "all_points_y": [1, 1, 5]},
+        {"name": "ellipse", "cx": 4, "cy": 3, "rx": 2, "ry": 1, "theta": 0.5},
+    ]
+    regions = [{"shape_attributes": one, "region_attributes": {"name": "cat"}} for one in shapes]
+    picture = {"filename": NAMES[0], "size": 9, "regions": regions, "file_attributes": {}}
+    return {"_via_settings": {}, "_via_img_metadata": {"0": picture}, "_via_attributes": {}}
 
 
 def _vipseg(root: Path) -> Path:

@@ -78,7 +78,7 @@ def test_objects_under_others_crowds_and_empty_masks_are_listed(apart, tmp_path)
     found = replace(found, tracks={**found.tracks, 3: [*found.tracks[3], crowd]})
     written = write_set(tmp_path / "davis", found, to="davis")
     lost = lossy_fields(found, written)
-    assert "the masks of 1 objects, where others lie over them, in b" in lost
+    assert "some masks of 1 objects, as where others lie over them, in b" in lost
     assert "masks without a pixel, of 1 objects in b" in lost
     assert not any("crowds" in line for line in lost)
     ten = {key: replace(found.categories[9], id=key, name=f"c{key}") for key in range(1, 11)}

@@ -10,7 +10,7 @@ from vis.errors import DataError
 from vis.formats.checking import check
 from vis.formats.converting import convert
 from vis.formats.opening import open_set
-from vis.ops.rle import box, decode
+from vis.ops.rle import area, box, decode
 
 META = (
     "<meta><task><size>{size}</size><start_frame>{first}</start_frame>"
@@ -56,14 +56,18 @@ def test_boxes_move_between_keyframes_until_they_are_outside(put):
     assert [track.box_only for track in dataset.annotations.tracks[1]] == [True]
 
 
-def test_polygons_move_where_they_have_as_many_points_else_stay(put):
+def test_polygons_move_whatever_the_number_of_their_points(put):
     shape = '<polygon frame="{}" outside="0" points="{}"/>'
     track = '<track label="cat">{}</track>'
     start = shape.format(0, "0,0;4,0;4,4;0,4")
     moving = start + shape.format(2, "8,0;12,0;12,4;8,4")
-    staying = start + shape.format(2, "8,0;12,0;12,4")
-    found = open_set(put(track.format(moving) + track.format(staying), size=4))
-    assert boxes(found) == [{0: 0, 1: 4, 2: 8, 3: 8}, {0: 0, 1: 0, 2: 9, 3: 9}]
+    # the same square by more points, and back
+    finer = start + shape.format(2, "8,0;10,0;12,0;12,4;11,4;8,4")
+    coarser = shape.format(0, "0,0;2,0;2,0;4,0;4,2;4,4;0,4") + shape.format(2, "8,0;12,0;12,4;8,4")
+    found = open_set(put("".join(map(track.format, (moving, finer, coarser))), size=4))
+    assert boxes(found) == [{0: 0, 1: 4, 2: 8, 3: 8}] * 3
+    for track in found.annotations.tracks[1]:
+        assert [area(mask) for mask in track.masks.values()] == [16] * 4
 
 
 def test_masks_are_by_rows_within_their_piece(put, tmp_path):
@@ -111,6 +115,11 @@ def test_there_and_back(put, tmp_path):
         ("<annotations>", "<!DOCTYPE a [<!ENTITY b 'c'>]><annotations>", "document type"),
         ("</track>", "", "not XML: mismatched tag at line 1"),
         ('xtl="0"', 'xtl="nan"', r"track\[0\] .*xtl is 'nan', not a number"),
+        (
+            "<box frame",
+            '<polygon frame="1" points="1,2;3"/><box frame',
+            "points is '1,2;3', not x,y",
+        ),
         ('frame="0"', 'frame="9"', "no frame 9, only 0 to 5"),
         ("<size>6</size>", "<size>99999999999</size>", "99999999999 frames"),
     ],

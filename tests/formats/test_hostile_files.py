@@ -21,7 +21,7 @@ from vis.video import open_video, probe
 SCRIPTS = Path(__file__).parents[2] / "scripts" / "dev"
 ANNOTATIONS = (
     *("ytvis", "coco", "davis", "mots", "cvat", "labelme", "yolo", "cocovid", "sav", "burst"),
-    *("vipseg", "voc", "labelstudio", "semantic"),
+    *("vipseg", "voc", "labelstudio", "labelstudio min", "via", "semantic"),
 )
 SIDE = 60_000
 

@@ -80,9 +80,7 @@ def test_there_and_back(put, tmp_path, group):
     root = put("1", polygon(2, group))
     before = open_set(root)
     back = convert(root, tmp_path / "back", to="labelme")
-    assert back.lossy_fields == (
-        ["the names of 1 videos: set", "the file names of 1 videos: set"] if group else []
-    )
+    assert back.lossy_fields == (["the names of 1 videos: set"] if group else [])
     assert back.written.tracks == before.annotations.tracks
 
 

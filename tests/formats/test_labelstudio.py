@@ -133,3 +133,47 @@ def test_hostile_records_are_faults(put, tmp_path, change, said):
     path = put(shape("polygonlabels") | change, name=name, key=key)
     with pytest.raises(DataError, match=said):
         open_set(path)
+
+
+def minimal(*values, **more):
+    """A record of JSON-MIN."""
+    sides = {"original_width": 20, "original_height": 10}
+    record = {"img": "/data/upload/1/a.jpg", "id": 7, "label": [{**v, **sides} for v in values]}
+    return record | {"annotator": 1, "annotation_id": 3, "lead_time": 2.5} | more
+
+
+def test_json_min_says_what_the_full_file_says(put, tmp_path):
+    mask = np.random.default_rng(0).random((10, 20)) < 0.5
+    drawn = (
+        shape("polygonlabels", points=[[10, 20], [50, 20], [50, 60], [10, 60]]),
+        shape("rectanglelabels", "dog", x=50, y=20, width=20, height=20, rotation=90),
+        shape("ellipselabels", x=50, y=50, radiusX=10, radiusY=40, rotation=0),
+        shape("brushlabels", format="rle", rle=packed(mask)),
+        shape("keypointlabels", x=1, y=1, width=0.5),
+    )
+    full = open_set(put(*drawn))
+    record = minimal(*(one["value"] for one in drawn), mood="calm")
+    (tmp_path / "min").mkdir()
+    path = tmp_path / "min" / "project-1.json"
+    # the same task by a second person: the first counts
+    path.write_text(json.dumps([record, minimal(annotation_id=4)]))
+    for place in (path, tmp_path / "min"):
+        found = open_set(place)
+        assert (found.kind, found.annotations) == ("labelstudio", full.annotations)
+        assert "1 tasks have several annotations: the first counts" in found.notes
+    assert any("1 points, lines" in note for note in found.notes)
+
+
+def test_json_min_has_labels_of_their_own_by_their_position(tmp_path):
+    one = {"x": 10, "y": 20, "width": 20, "height": 60}
+    other = one | {"x": 50}
+    names = minimal(other | {"labels": ["dog"]}, one | {"labels": ["cat"]})["label"]
+    path = tmp_path / "min.json"
+    path.write_text(json.dumps([minimal(one, other, names=names)]))
+    found = open_set(path).annotations
+    assert [
+        (found.categories[track.label].name, box(track.masks[0])[0]) for track in found.tracks[1]
+    ] == [("dog", 10), ("cat", 2)]
+    path.write_text(json.dumps([minimal(one, other, names=names[:1])]))
+    with pytest.raises(DataError, match=r"a.jpg: result text 'label 0': it has 0 labels"):
+        open_set(path)

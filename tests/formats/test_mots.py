@@ -10,6 +10,7 @@ from PIL import Image
 from vis.errors import DataError, InputError
 from vis.formats.mots import IGNORE, read_mots, write_mots
 from vis.formats.numbering import KEY
+from vis.formats.opening import open_set
 from vis.formats.ytvis import AnnotationSet, Category, VideoEntry, read_annotations
 from vis.ops import rle
 from vis.records import Track
@@ -218,3 +219,13 @@ def test_real_masks_survive_both_forms(shared, tmp_path):
         for s in (again, text)
     ]
     assert areas[0] == areas[1]
+
+
+def test_pictures_elsewhere_are_all_frames(tmp_path):
+    (tmp_path / "0007.txt").write_text("0 1001 1 3 4 0<\n")
+    for frame in range(3):
+        path = tmp_path / "elsewhere" / "0007" / f"{frame:06d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 3)).save(path)
+    found = open_set(tmp_path / "0007.txt", tmp_path / "elsewhere")
+    assert found.annotations.videos[1].length == 3

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from vis.errors import DataError, InputError
+from vis.formats.converting import convert
 from vis.formats.opening import open_set
 from vis.formats.repair import repair
 from vis.ops import rle
@@ -141,7 +142,6 @@ def test_sequences_have_the_masks_of_their_annotated_frames(tmp_path, burst):
         ("segmentations", [{}], "do not fit each other"),
         ("annotated_image_paths", ["0.jpg", "9.jpg"], "do not fit each other"),
         ("segmentations", [{}, {"7": {"rle": "!"}}], "frame 3, track 7"),
-        ("segmentations", [{}, {"7": {"rle": "0", "point": [1, 2]}}], "a file of first frames"),
         ("track_category_ids", {"7": 805}, "9 is missing"),
         ("track_category_ids", {"7": 805, "9": 4}, "9 4 names no sound record"),
     ],
@@ -150,6 +150,25 @@ def test_a_faulty_sequence_is_named(tmp_path, burst, key, new, words):
     burst["sequences"][0][key] = new
     with pytest.raises(DataError, match=rf"sequences\[0\] \(id 0\): .*{words}"):
         open_set(write(tmp_path / "train.json", burst))
+
+
+def test_of_a_file_of_first_frames_the_rest_is_unknown(tmp_path, burst):
+    (sequence,) = burst["sequences"]
+    once = sequence["segmentations"][0]["7"] | {"bbox": [0, 1, 3, 3], "point": [1, 2]}
+    sequence["annotated_image_paths"] = sequence["all_image_paths"]
+    # nothing is there at first; then 7 begins, and 9 where nobody says what became of 7
+    sequence["segmentations"] = [{}, {"7": once}, {}, {"9": once}]
+    path = write(tmp_path / "first_frame_annotations.json", burst)
+    found = open_set(path)
+    video = found.annotations.videos[0]
+    assert (found.kind, video.annotated_frames) == ("burst", (0, 1))
+    assert [sorted(track.masks) for track in found.annotations.tracks[0]] == [[1], [3]]
+    assert found.notes[0].startswith("1 objects begin in frames")
+    back = convert(path, tmp_path / "ytvis.json", to="ytvis").written
+    assert back.videos[0].annotated_frames == (0, 1)
+    assert [sorted(track.masks) for track in back.tracks[0]] == [[1], [3]]
+    sequence["segmentations"] = [{}, {}, {}, {"7": once | {"rle": NOTHING["counts"]}}]
+    assert open_set(write(path, burst)).annotations.videos[0].annotated_frames is None
 
 
 @pytest.fixture

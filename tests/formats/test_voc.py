@@ -63,3 +63,51 @@ def test_an_object_without_class_is_a_fault(root):
     (root / "SegmentationClass" / "b.png").write_bytes(palette_png(np.zeros((6, 8), np.uint16)))
     with pytest.raises(DataError, match=r"b.png: object 1 has no class"):
         open_set(root)
+
+
+def recolour(root, *modes, colours=None):
+    """The PNG pictures anew in colours: those of the palette, or `colours` of the classes."""
+    for folder, mode in zip(("SegmentationObject", "SegmentationClass"), modes, strict=True):
+        for path in (root / folder).iterdir():
+            with Image.open(path) as image:
+                numbers, coloured = np.asarray(image), image.convert(mode)
+            if colours is not None and folder == "SegmentationClass":
+                coloured = Image.fromarray(colours[numbers])
+            coloured.save(path)
+
+
+def test_colours_of_the_map_are_numbers(root):
+    before = open_set(root).annotations
+    recolour(root, "RGB", "RGBA")
+    assert open_set(root).annotations == before
+
+
+def test_colours_of_the_users_classes_stand_in_the_label_map(root):
+    """As CVAT exports: names in their order, the background among them."""
+    table = np.zeros((256, 3), np.uint8)
+    table[15], table[8], table[255] = (250, 50, 83), (61, 245, 61), (224, 224, 192)
+    recolour(root, "RGB", "RGB", colours=table)
+    lines = ["# label:color_rgb:parts:actions", "a rider:250,50,83::", "background:0,0,0::"]
+    (root / "labelmap.txt").write_text("\n".join([*lines, "lynx:61,245,61::", "owl:1,2,3::"]))
+    found = open_set(root)
+    assert looks(found) == [("a rider", 6), ("lynx", 8)]
+    assert [one.name for one in found.annotations.categories.values()] == ["a rider", "lynx", "owl"]
+    assert [area(t.masks[0]) for t in found.annotations.tracks[1] if t.crowd] == [8]
+    # a colour that two classes share is of neither
+    (root / "labelmap.txt").write_text("\n".join([*lines, "lynx:61,245,61::", "owl:61,245,61::"]))
+    with pytest.raises(
+        DataError, match=r"a.png: SegmentationClass: 1 colours are of no number.*\(61, 245, 61\)"
+    ):
+        open_set(root)
+
+
+def test_colours_of_no_map_are_refused_by_place(root):
+    recolour(root, "RGB", "RGB")
+    path = root / "SegmentationObject" / "b.png"
+    with Image.open(path) as image:
+        image.resize((16, 12), Image.Resampling.BILINEAR).save(path)
+    with pytest.raises(
+        DataError,
+        match=r"b.png: SegmentationObject: \d+ colours are of no number, .* at pixel x \d",
+    ):
+        open_set(root)

@@ -29,10 +29,10 @@ def check(
     """Read data sets whole, list everything that is wrong, and count what they hold.
 
     A data set is a JSON file in the layout of YouTube-VIS, COCO, SA-V, BURST or VIPSeg or a folder
-    with one, a DAVIS, MOTS or Pascal VOC folder, or what CVAT (XML), labelme, Label Studio (JSON)
-    or YOLO (data.yaml, or a folder of pictures beside labels) write. Each record is read and each
-    picture is looked at: it must be there, inside its folder, readable, and of the size that its
-    record states. Faults with the same remedy stand together. The exit code is 1 if anything is
+    with one, a DAVIS, MOTS or Pascal VOC folder, or what CVAT (XML), labelme, Label Studio, VIA
+    (JSON) or YOLO (data.yaml, or a folder of pictures beside labels) write. Each record is read and
+    each picture is looked at: it must be there, inside its folder, readable, and of the size that
+    its record states. Faults with the same remedy stand together. The exit code is 1 if anything is
     wrong.
 
     With --fix, a corrected copy of a JSON file is written, and the exit code is that of the copy.

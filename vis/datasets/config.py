@@ -167,9 +167,9 @@ class Source:
     }
 
     path: str
-    """An annotation file (YouTube-VIS, OVIS, COCO, CVAT, labelme, Label Studio, YOLO's data.yaml),
-    a folder (DAVIS, MOTS, labelme, YOLO, Pascal VOC, ADE20K, Cityscapes, one of pictures with PNG
-    labels), or a list (Pascal Context and VOC, YOLO)."""
+    """An annotation file (YouTube-VIS, OVIS, COCO, CVAT, labelme, Label Studio, VIA, YOLO's
+    data.yaml), a folder (DAVIS, MOTS, labelme, YOLO, Pascal VOC, ADE20K, Cityscapes, one of
+    pictures with PNG labels), or a list (Pascal Context and VOC, YOLO)."""
     frames: str | None = None
     """The folder that its file names are relative to, where it is not found by itself."""
     frames_prefix: dict[str, str] = field(default_factory=dict)

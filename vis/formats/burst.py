@@ -1,4 +1,9 @@
-"""BURST: one JSON file of sequences; of their frames some are annotated, by run lengths."""
+"""BURST: one JSON file of sequences; of their frames some are annotated, by run lengths.
+
+A file of first frames shows each object once, where it begins. Up to the first that begins, all is
+known; later frames show the new objects, and nothing is known of those before: they do not count as
+annotated, and their masks are there for whoever asks for them.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +34,10 @@ if TYPE_CHECKING:
     from vis.formats.reading import Reading
     from vis.records import RLE
 
+_LATER = (
+    "{} objects begin in frames in which nothing is known of those before: nothing is learnt or "
+    "measured there"
+)
 _OF_SEQUENCE = {
     "id", "seq_name", "width", "height", "all_image_paths", "annotated_image_paths",
     "segmentations", "track_category_ids",
@@ -59,7 +68,7 @@ def burst_of(value: Any, reading: Reading) -> AnnotationSet:
     folder = f"{split}/" if isinstance(split, str) and split else ""
 
     def parse(record: object) -> _Sequence:
-        return _sequence(record, folder, categories)
+        return _sequence(record, folder, categories, reading=reading)
 
     sequences = reading.by_id(json_list(value, "sequences"), "sequences", parse)
     ids = count(1)
@@ -74,7 +83,9 @@ def burst_of(value: Any, reading: Reading) -> AnnotationSet:
     )
 
 
-def _sequence(value: object, folder: str, categories: Mapping[int, object]) -> _Sequence:
+def _sequence(
+    value: object, folder: str, categories: Mapping[int, object], *, reading: Reading
+) -> _Sequence:
     record = json_object(value)
     sequence_id, name = integer(record, "id"), text(record, "seq_name")
     height, width = sides(record)
@@ -86,6 +97,12 @@ def _sequence(value: object, folder: str, categories: Mapping[int, object]) -> _
     check_frame_name(f"{root}_")
     places = {path: place for place, path in enumerate(paths)}
     segmentations = _by_place(record, places)
+    masks = _masks(segmentations, (height, width))
+    annotated = sorted(segmentations)
+    if _shows_first_frames(segmentations):
+        begins = min((min(by_frame) for by_frame in masks.values()), default=annotated[-1])
+        annotated = [frame for frame in annotated if frame <= begins]
+        reading.notes[_LATER] += sum(begins not in by_frame for by_frame in masks.values())
     video = VideoEntry(
         id=sequence_id,
         name=name,
@@ -94,15 +111,20 @@ def _sequence(value: object, folder: str, categories: Mapping[int, object]) -> _
         length=len(names),
         file_names=tuple(names),
         extra=unknown_keys(record, _OF_SEQUENCE),
-        annotated_frames=tuple(sorted(segmentations)),
+        annotated_frames=tuple(annotated),
     )
-    masks = _masks(segmentations, (height, width))
     labels = json_object(record.get("track_category_ids"))
     tracks = [
         Track(int(number), known_id(labels, number, categories, "categories"), 1.0, by_frame)
         for number, by_frame in masks.items()
     ]
     return _Sequence(sequence_id, video, tracks)
+
+
+def _shows_first_frames(frames: Mapping[int, object]) -> bool:
+    """Whether objects have a point, as in a file of first frames alone."""
+    entries = (entry for objects in frames.values() for entry in json_object(objects).values())
+    return any("point" in entry for entry in entries if isinstance(entry, dict))
 
 
 def _by_place(record: Mapping[str, Any], places: Mapping[str, int]) -> dict[int, object]:
@@ -129,11 +151,6 @@ def _masks(frames: Mapping[int, object], size: tuple[int, int]) -> dict[str, dic
     for frame, value in sorted(frames.items()):
         for number, entry in json_object(value).items():
             record = json_object(entry)
-            if "point" in record:
-                raise DataError(
-                    "this is a file of first frames: it shows each object once",
-                    remedy="Use the file of the whole truth.",
-                )
             if not number.isdigit():
                 raise DataError(f"a track is called {number!r:.40}", remedy="Write a whole number.")
             try:

@@ -11,7 +11,8 @@ from vis.formats.coco import read_coco, write_coco
 from vis.formats.cvat import read_cvat
 from vis.formats.cvat_write import write_cvat
 from vis.formats.davis import read_davis, write_davis
-from vis.formats.labelme import read_labelme, write_labelme
+from vis.formats.labelme import read_labelme
+from vis.formats.labelme_write import write_labelme
 from vis.formats.lossy_fields import lossy_fields
 from vis.formats.mots import read_mots, write_mots
 from vis.formats.opening import DataSet, Kind, open_set
@@ -108,7 +109,7 @@ def write_set(
         return read_yolo(Path(out) / "data.yaml", frames, Reading(str(out))).annotations
     if to == "davis":
         write_davis(out, annotation_set)
-        return read_davis(out)
+        return read_davis(out, frames=frames)
     write_mots(out, annotation_set)
     return read_mots(out)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,8 +81,8 @@ def interpolated(
 ) -> Iterator[tuple[int, RLE, dict[str, Any]]]:
     """Place in the video, mask and keys of each frame that shows the object.
 
-    Boxes, ellipses and polygons of as many points move in a straight line from one drawn frame to
-    the next; others stay until they are drawn anew. The last one stays until the end.
+    Boxes, ellipses and polygons move from one drawn frame to the next (`between`); masks stay until
+    they are drawn anew. The last one stays until the end.
 
     Args:
         shapes: in the order of their frames.
@@ -120,11 +121,12 @@ def interpolated(
 
 def _points(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(value) for pair in text.split(";") for value in pair.split(","))
+        pairs = [[float(value) for value in pair.split(",")] for pair in text.split(";")]
     except ValueError:
-        raise DataError(
-            f"points is {text!r:.60}, not x,y;x,y;...", remedy="Draw the shape again."
-        ) from None
+        pairs = []
+    if not pairs or not all(len(pair) == 2 and all(map(isfinite, pair)) for pair in pairs):
+        raise DataError(f"points is {text!r:.60}, not x,y;x,y;...", remedy="Draw the shape again.")
+    return tuple(value for pair in pairs for value in pair)
 
 
 def _painted(element: Element) -> Painted:

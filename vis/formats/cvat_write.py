@@ -10,7 +10,7 @@ import numpy as np
 
 from vis.formats.coco_video import keys_of_frame
 from vis.formats.fields import unknown_keys
-from vis.formats.paths import frame_paths
+from vis.formats.paths import unique_frame_paths
 from vis.ops.rle import decode_box
 from vis.storage.whole_file import write_whole
 
@@ -40,7 +40,8 @@ def write_cvat(path: str | Path, annotation_set: AnnotationSet, *, overwrite: bo
     ids = count(0)
     for video in videos:
         tracks = annotation_set.tracks.get(video.id, [])
-        for track in tracks if films else ():
+        # CVAT has no track without a shape
+        for track in (one for one in tracks if films and one.masks):
             _add_track(root, next(ids), video, track, annotation_set)
         if not films:
             _add_image(root, video, tracks, annotation_set)
@@ -52,6 +53,7 @@ def _add_meta(root: Element, films: list[VideoEntry], annotation_set: Annotation
     """Labels and films: in CVAT, those of several films belong to a project."""
     meta = SubElement(root, "meta")
     owner = SubElement(meta, "project" if len(films) > 1 else "task")
+    paths = unique_frame_paths(films)
     tasks = SubElement(owner, "tasks") if len(films) > 1 else meta
     for video in films:
         texts = {
@@ -61,7 +63,7 @@ def _add_meta(root: Element, films: list[VideoEntry], annotation_set: Annotation
             "mode": "interpolation",
             "start_frame": "0",
             "stop_frame": str(video.length - 1),
-            "source": frame_paths(video)[0],
+            "source": paths[video.id][0],
         }
         task = owner if len(films) == 1 else SubElement(tasks, "task")
         for tag, text in texts.items():

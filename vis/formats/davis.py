@@ -7,6 +7,7 @@ object is an "object".
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from vis.formats.box_only import USE_COCO, check_masks
 from vis.formats.index_pictures import EIGHT_BITS, ONE_BIT, is_one_bit, palette_png
 from vis.formats.layered import LayeredVideo, Layout, paint_frames, read_layered
 from vis.formats.numbering import assign_numbers, extra_number
-from vis.formats.paths import frame_paths, pictures, subfolders
+from vis.formats.paths import pictures, subfolders, unique_frame_paths
 from vis.formats.reading import Reading
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.records import Track
@@ -30,12 +31,19 @@ UNJUDGED = 255
 _OBJECT = Category(1, "object")
 
 
-def read_davis(root: str | Path, faults: list[DataError] | None = None) -> AnnotationSet:
+def read_davis(
+    root: str | Path, faults: list[DataError] | None = None, *, frames: Path | None = None
+) -> AnnotationSet:
     """The truth of the videos in a DAVIS folder, or in one of folders of PNG pictures alone.
 
     Videos and tracks are counted from 1 in the order of their names and numbers. A number that is
     not the object's position is kept in `track_extra`. A frame without PNG is not annotated,
     as in test sets of DAVIS, which show the first frame alone, and in YouTube-VOS.
+
+    Args:
+        root: the folder.
+        faults: takes every fault; None: the first one is raised.
+        frames: the folder of the videos' pictures; None: `JPEGImages`.
 
     Raises:
         InputError: there is no such folder.
@@ -43,6 +51,7 @@ def read_davis(root: str | Path, faults: list[DataError] | None = None) -> Annot
     """
     reading = Reading(str(root), faults)
     layout = davis_layout(root)
+    layout = replace(layout, frames=frames or layout.frames)
     layered_videos = [
         read_layered(folder.name, layout, reading) for folder in subfolders(layout.label_folder)
     ]
@@ -75,13 +84,14 @@ def write_davis(root: str | Path, annotation_set: AnnotationSet) -> None:
     """
     root = Path(root)
     check_masks(annotation_set, "DAVIS", USE_COCO)
+    paths = unique_frame_paths(annotation_set.videos.values())
     with whole_folder(root / "Annotations") as folder:
         for video in annotation_set.videos.values():
             video_tracks = annotation_set.tracks.get(video.id, [])
             objects = [track for track in video_tracks if not track.crowd]
             pairs = assign_numbers(objects, annotation_set.track_extra, UNJUDGED - 1)
             crowds = [(UNJUDGED, track) for track in video_tracks if track.crowd]
-            name, stems = frame_paths(video)
+            name, stems = paths[video.id]
             (folder / name).mkdir()
             frames = zip(stems, paint_frames(video, [*pairs, *crowds]), strict=True)
             for place, (stem, numbers) in enumerate(frames):

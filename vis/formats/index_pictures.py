@@ -1,4 +1,4 @@
-"""PNG pictures whose pixels are numbers of objects: palette pictures and 16-bit grey ones."""
+"""PNG pictures whose pixels are numbers of objects: palette, 16-bit grey and known colours."""
 
 from __future__ import annotations
 
@@ -15,34 +15,41 @@ from vis.ops.rle import decode, encode
 from vis.ops.rle_checks import check_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from vis.records import RLE
 
 Numbers = npt.NDArray[np.uint16]
 """`[H W]`, 0 where there is no object."""
+Colour = tuple[int, int, int]
 
 ONE_BIT = ("1",)
 EIGHT_BITS = ("P", "L")
 SIXTEEN_BITS = ("I;16", "I;16B", "I")
 """Pillow's names of the pixel formats; its version decides which a PNG of 16 bits gets."""
+_COLOURED = ("RGB", "RGBA")
 
 
-def read_numbers(path: Path, modes: tuple[str, ...]) -> Numbers:
+def read_numbers(
+    path: Path, modes: tuple[str, ...], colours: Mapping[Colour, int] | None = None
+) -> Numbers:
     """The numbers `[H W]` that a PNG file holds.
 
     Args:
         path: of the file.
         modes: `ONE_BIT`, `EIGHT_BITS` or `SIXTEEN_BITS`.
+        colours: number of each colour, where pictures in colours are read too.
 
     Raises:
         InputError: there is no such file.
-        DataError: it is no PNG of this kind, damaged, or too large.
+        DataError: it is no PNG of this kind, damaged, or too large, or has a colour of no number.
     """
     try:
         with Image.open(path, formats=("PNG",)) as image:
             check_size(image.height, image.width)
+            if colours is not None and image.mode in _COLOURED:
+                return _numbers_of(np.asarray(image.convert("RGB")), colours)
             # a palette picture saved again in colours looks the same and has lost the numbers
             if image.mode not in modes:
                 raise DataError(
@@ -59,6 +66,11 @@ def read_numbers(path: Path, modes: tuple[str, ...]) -> Numbers:
         raise DataError(
             f"this is no whole PNG picture ({error})", remedy="Make or fetch it again."
         ) from None
+
+
+def voc_colours() -> dict[Colour, int]:
+    """The number of each colour of PASCAL VOC's map."""
+    return {(red, green, blue): n for n, (red, green, blue) in enumerate(_palette().tolist())}
 
 
 def is_one_bit(path: Path) -> bool:
@@ -95,6 +107,24 @@ def palette_png(numbers: Numbers) -> bytes:
 def wide_png(numbers: Numbers) -> bytes:
     """A 16-bit grey PNG."""
     return _png(Image.fromarray(numbers))
+
+
+def _numbers_of(pixels: npt.NDArray[np.uint8], colours: Mapping[Colour, int]) -> Numbers:
+    """Numbers `[H W]` of colours `[H W 3]`."""
+    codes = pixels.astype(np.int64) @ np.array([2**16, 2**8, 1])
+    present, places = np.unique(codes, return_inverse=True)
+    triples = [(code >> 16, code >> 8 & 255, code & 255) for code in present.tolist()]
+    unknown = [n for n, triple in enumerate(triples) if triple not in colours]
+    if unknown:
+        y, x = np.argwhere(codes == present[unknown[0]])[0]
+        raise DataError(
+            f"{len(unknown)} colours are of no number, the first is {triples[unknown[0]]} at pixel "
+            f"x {x}, y {y}",
+            remedy="Save the numbers themselves, or colours unscaled and not as JPEG; "
+            "labelmap.txt names colours of classes that are not VOC's.",
+        )
+    numbers = np.array([colours[triple] for triple in triples], np.uint16)
+    return numbers[places].reshape(codes.shape)
 
 
 def _palette() -> npt.NDArray[np.uint8]:

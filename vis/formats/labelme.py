@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import json
 import math
+import posixpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from PIL import Image
 
 from vis.errors import DataError, VisError
 from vis.formats.fields import (
+    check_frame_name,
     describe,
     frame_name,
     is_number,
@@ -28,24 +29,20 @@ from vis.formats.fields import (
 )
 from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
-from vis.formats.paths import frame_paths, subfolders
-from vis.formats.shapes import Painted, Shape, outlines
+from vis.formats.paths import subfolders
+from vis.formats.shapes import Painted, Shape
 from vis.ops.natural import natural
 from vis.ops.pictures import FAULTS
-from vis.ops.rle import decode_box, merge
+from vis.ops.rle import merge
 from vis.ops.rle_checks import check_size
-from vis.storage.whole_file import whole_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from vis.formats.reading import Reading
-    from vis.formats.ytvis_records import AnnotationSet, VideoEntry
-    from vis.records import RLE, Track
+    from vis.records import RLE
 
-VERSION = "5.4.1"
-"""Of labelme whose files these are; it reads older and newer ones too."""
 _WITHOUT_AREA = ("point", "points", "line", "linestrip")
 _LOOKED_AT = 2**16
 """Bytes from the beginning: the picture, which may follow within the file, has millions."""
@@ -102,30 +99,6 @@ def read_labelme(path: Path, frames: Path | None, reading: Reading) -> Opened:
     return Opened(result.annotation_set(), frames or beside)
 
 
-def write_labelme(root: str | Path, annotation_set: AnnotationSet) -> None:
-    """Write the new folder `root`: of each picture a JSON file, of each video a folder of them.
-
-    An object in one piece is a polygon along the edges of its pixels, another one a mask; its id is
-    its `group_id` in a video.
-
-    Raises:
-        OutputExistsError: `root` is there and not empty.
-        OutputError: it cannot be written.
-    """
-    with whole_folder(root) as folder:
-        for video in annotation_set.videos.values():
-            name, stems = _place_of(video)
-            inner = folder / name
-            inner.mkdir(exist_ok=True)
-            for frame in video.truth_frames:
-                shapes = [
-                    _shape(track, mask, annotation_set, grouped=video.length > 1)
-                    for track in annotation_set.tracks.get(video.id, [])
-                    if (mask := track.masks.get(frame)) is not None and decode_box(mask)[0].size
-                ]
-                _write_picture(inner / f"{stems[frame]}.json", video, frame, shapes)
-
-
 def _is_labelme(path: Path) -> bool:
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
@@ -149,7 +122,10 @@ def _pictures(files: Iterable[Path], folder: str, reading: Reading) -> Iterator[
 
 def _picture(record: dict[str, Any], folder: str, file: Path, *, reading: Reading) -> _Picture:
     stated = reading.file_name(text(record, "imagePath").replace("\\", "/"))
-    name = frame_name(stated if folder in ("", ".") else f"{folder}/{stated}")
+    # labelme says where the picture is seen from the file
+    if not stated.startswith("../"):
+        check_frame_name(stated)
+    name = frame_name(posixpath.normpath(posixpath.join(folder, stated)))
     size = sides({"height": record.get("imageHeight"), "width": record.get("imageWidth")})
     check_size(*size)
     parts: dict[_Key, list[RLE]] = {}
@@ -235,48 +211,3 @@ def _add_pictures(pictures: list[_Picture], result: Gathering) -> None:
         video = result.add_video(picture.name, picture.size, [picture.name])
         for (label, _), (mask, box_only) in picture.objects.items():
             result.add_object(video, label, {0: mask}, box_only=box_only)
-
-
-def _place_of(video: VideoEntry) -> tuple[str, list[str]]:
-    """Folder and names without ending of the files of a video."""
-    parent, _, name = video.file_names[0].rpartition("/")
-    # a picture stays in its folder; a video has one of its own
-    if video.length == 1 and "/" not in parent:
-        return parent, [name.rpartition(".")[0] or str(video.id)]
-    return frame_paths(video)
-
-
-def _write_picture(path: Path, video: VideoEntry, frame: int, shapes: list[dict[str, Any]]) -> None:
-    value: dict[str, Any] = {
-        "version": VERSION,
-        "flags": {},
-        "shapes": shapes,
-        "imagePath": video.file_names[frame].rpartition("/")[2],
-        "imageData": None,
-        "imageHeight": video.height,
-        "imageWidth": video.width,
-    }
-    write_whole(path, json.dumps(value, indent=2).encode("ascii"))
-
-
-def _shape(
-    track: Track, mask: RLE, annotation_set: AnnotationSet, *, grouped: bool
-) -> dict[str, Any]:
-    lines = outlines(mask)
-    shape: dict[str, Any] = {
-        "label": annotation_set.categories[track.label].name,
-        "points": [list(corner) for corner in lines[0]],
-        "group_id": int(track.id) if grouped else None,
-        "shape_type": "polygon",
-        "flags": {},
-    }
-    piece, (left, top, right, bottom) = decode_box(mask)
-    if track.box_only:
-        shape |= {"shape_type": "rectangle", "points": [[left, top], [right, bottom]]}
-    elif len(lines) > 1:
-        buffer = io.BytesIO()
-        Image.fromarray(piece.astype(np.uint8)).save(buffer, "PNG")
-        shape["shape_type"] = "mask"
-        shape["points"] = [[left, top], [right - 1, bottom - 1]]
-        shape["mask"] = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return shape

@@ -1,4 +1,4 @@
-"""Label Studio's JSON: tasks with a picture or film each, and what was drawn in it.
+"""Label Studio's JSON, full or JSON-MIN: tasks with a picture or film, and what was drawn in it.
 
 Positions are in hundredths of the sides. What people brush is packed in bits; boxes in films move
 in a straight line from one key frame to the next and last until they are switched off.
@@ -22,8 +22,9 @@ from vis.formats.fields import (
 )
 from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
+from vis.formats.labelstudio_min import SEVERAL, full_tasks
 from vis.formats.paths import VIDEO_SUFFIXES, pictures
-from vis.formats.picture_size import film_info, picture_size
+from vis.formats.picture_size import film_info, picture_size, size_unknown
 from vis.formats.shapes import Shape, between, turned
 from vis.ops.rle_checks import check_size
 
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from vis.formats.ytvis_records import VideoEntry
     from vis.records import RLE
 
-_LOOKED_AT = 2**16
-"""Bytes from the beginning of a file of an unknown kind."""
+_LOOKED_AT = 2**22
+"""Bytes from the beginning of a list of an unknown kind: a brush may come before all other keys."""
 _SERVED = {"/data/upload/": "", "/data/local-files/?d=": ""}
 """What Label Studio's own server puts before the names of files."""
 _SHAPES = {
@@ -53,10 +54,13 @@ def labelstudio_file(path: Path) -> Path | None:
     if path.suffix.lower() != ".json" or not path.is_file():
         return None
     with path.open("rb") as file:
-        head = file.read(_LOOKED_AT)
-    is_list = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
-    keys = (b'"annotations"', b'"completions"')
-    return path if is_list and any(key in head for key in keys) else None
+        head = file.read(64)
+        if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+            return None
+        head += file.read(_LOOKED_AT)
+    # the last two are of JSON-MIN
+    keys = (b'"annotations"', b'"completions"', b'"annotation_id"', b'"original_width"')
+    return path if any(key in head for key in keys) else None
 
 
 def read_labelstudio(path: Path, frames: Path | None, reading: Reading) -> Opened:
@@ -71,12 +75,11 @@ def read_labelstudio(path: Path, frames: Path | None, reading: Reading) -> Opene
         InputError: the file cannot be read.
         DataError: a task is faulty and `reading` does not collect it.
     """
-    tasks = read_json(path)
     result = Gathering()
     bases = [frames] if frames else [path.parent, path.parent / "images", path.parent / "videos"]
     places = [base for base in bases if base.is_dir()]
     base = None
-    for index, task in enumerate(tasks if isinstance(tasks, list) else []):
+    for index, task in full_tasks(read_json(path), reading):
         try:
             record = json_object(task)
             name, is_film = _source(record, reading)
@@ -111,7 +114,7 @@ def _regions(task: Mapping[str, Any], reading: Reading) -> list[dict[str, Any]]:
     annotations = task.get("annotations", task.get("completions"))
     records = [json_object(one) for one in annotations] if isinstance(annotations, list) else []
     sound = [one for one in records if not one.get("was_cancelled")]
-    reading.notes["{} tasks have several annotations: the first counts"] += len(sound) > 1
+    reading.notes[SEVERAL] += len(sound) > 1
     results = [json_object(one) for one in json_list(sound[0], "result")] if sound else []
     labels: dict[str, list[Any]] = {}
     for one in results:
@@ -156,7 +159,7 @@ def _add_picture(
     elif base is not None:
         size = picture_size(base / name)
     else:
-        raise _no_size()
+        raise size_unknown()
     check_size(*size)
     video = result.add_video(name, size, [name])
     for one in shapes:
@@ -233,7 +236,7 @@ def _film(
     """(height, width) and names of the frames: pictures in a folder of its name, or the film."""
     stem = name.rpartition(".")[0] or name
     if base is None:
-        raise _no_size()
+        raise size_unknown()
     counts = [integer(one, "framesCount", low=1) for one in values if "framesCount" in one]
     keys = [json_object(key) for value in values for key in json_list(value, "sequence")]
     length = max([*counts, *(integer(key, "frame") for key in keys), 1])
@@ -274,11 +277,3 @@ def _moved(value: dict[str, Any], video: VideoEntry) -> Iterator[tuple[int, RLE]
         for now in range(frame, end if on else frame + 1):
             moved = between(shape, target or shape, (now - frame) / (end - frame))
             yield now, mask if moved == shape else moved.mask(*size)
-
-
-def _no_size() -> DataError:
-    return DataError(
-        "its size is not in the file, and the picture or film was not found",
-        remedy="Give their folder with --frames, and what stands before their names with "
-        "--frames-prefix.",
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
-from vis.formats.paths import frame_paths
+from vis.formats.paths import frame_paths, unique_frame_paths
 from vis.formats.statistics import visible_masks
 
 if TYPE_CHECKING:
@@ -34,15 +34,18 @@ def lossy_fields(before: AnnotationSet, after: AnnotationSet) -> list[str]:
 
 
 def _pairs(before: AnnotationSet, after: AnnotationSet) -> Pairs:
-    """Each video and what became of it: by its folder, which may be its id, else by its id."""
+    """Each video and what became of it: by its id and files, its files, or the folder written."""
+    by_files = {video.file_names: video for video in after.videos.values()}
     by_folder: dict[str, VideoEntry] = {}
     for video in after.videos.values():
         by_folder.setdefault(frame_paths(video)[0], video)
+    folders = unique_frame_paths(before.videos.values())
     pairs = []
     for video in before.videos.values():
         counterpart = after.videos.get(video.id)
         if counterpart is None or counterpart.file_names != video.file_names:
-            counterpart = by_folder.get(frame_paths(video)[0])
+            folder, _ = folders[video.id]
+            counterpart = by_files.get(video.file_names, by_folder.get(folder))
         if counterpart is not None:
             pairs.append((video, counterpart))
     return pairs
@@ -75,6 +78,12 @@ def _of_videos(before: AnnotationSet, pairs: Pairs) -> Iterator[str]:
 
 
 def _of_objects(before: AnnotationSet, after: AnnotationSet, pairs: Pairs) -> Iterator[str]:
+    fewer = [
+        video.name
+        for video, other in pairs
+        for _ in range(_in_no_frame(before, video) - _in_no_frame(after, other))
+    ]
+    yield from _summary_line("{} objects that no frame shows", fewer, "in")
     aspects: tuple[tuple[str, Callable[[AnnotationSet, Track], Hashable]], ...] = (
         ("the ids of {} objects", lambda _, track: track.id),
         (
@@ -87,7 +96,7 @@ def _of_objects(before: AnnotationSet, after: AnnotationSet, pairs: Pairs) -> It
         ),
         ("that {} objects are crowds", lambda _, track: track.crowd or None),
         (
-            "the masks of {} objects, where others lie over them,",
+            "some masks of {} objects, as where others lie over them,",
             lambda _, track: frozenset(visible_masks(track).items()),
         ),
         (
@@ -98,10 +107,18 @@ def _of_objects(before: AnnotationSet, after: AnnotationSet, pairs: Pairs) -> It
     for template, aspect in aspects:
         names = []
         for video, other in pairs:
-            earlier = [aspect(before, track) for track in before.tracks.get(video.id, [])]
-            later = [aspect(after, track) for track in after.tracks.get(other.id, [])]
+            earlier = [aspect(before, track) for track in _in_frames(before, video)]
+            later = [aspect(after, track) for track in _in_frames(after, other)]
             names += [video.name] * len(_fewer(earlier, later))
         yield from _summary_line(template, names, "in")
+
+
+def _in_frames(annotation_set: AnnotationSet, video: VideoEntry) -> list[Track]:
+    return [track for track in annotation_set.tracks.get(video.id, []) if track.masks]
+
+
+def _in_no_frame(annotation_set: AnnotationSet, video: VideoEntry) -> int:
+    return sum(not track.masks for track in annotation_set.tracks.get(video.id, []))
 
 
 def _of_keys(before: AnnotationSet, after: AnnotationSet, pairs: Pairs) -> Iterator[str]:

@@ -19,7 +19,7 @@ from vis.formats.json_file import read_regular
 from vis.formats.layered import LayeredVideo, Layout, paint_frames, read_layered
 from vis.formats.mots_text import PER_CLASS, frame_numbers, read_text, text_lines
 from vis.formats.numbering import assign_numbers, extra_number
-from vis.formats.paths import frame_paths, pictures, subfolders
+from vis.formats.paths import pictures, subfolders, unique_frame_paths
 from vis.formats.reading import Reading
 from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
 from vis.records import Track
@@ -38,11 +38,19 @@ _LABEL_FOLDERS = ("instances", "instances_txt")
 _PICTURES = ("images", "image_02")
 
 
-def read_mots(root: str | Path, faults: list[DataError] | None = None) -> AnnotationSet:
+def read_mots(
+    root: str | Path, faults: list[DataError] | None = None, *, frames: Path | None = None
+) -> AnnotationSet:
     """The truth in a MOTS folder, in a folder of text files, or in one text file.
 
     Where both are there, the PNG pictures are read. Videos and tracks are counted from 1 in the
     order of their names and identities.
+
+    Args:
+        root: the folder or text file.
+        faults: takes every fault; None: the first one is raised.
+        frames: the folder of the videos' pictures, all of which are frames; None: `images` or
+            `image_02`.
 
     Raises:
         InputError: there is no such file or folder.
@@ -56,7 +64,7 @@ def read_mots(root: str | Path, faults: list[DataError] | None = None) -> Annota
     tracks: dict[int, list[Track]] = {}
     extra: dict[int, Extra] = {}
     ids = count(1)
-    for video_id, video in enumerate(_videos(root, folder, reading), 1):
+    for video_id, video in enumerate(_videos(frames or mots_pictures(root), folder, reading), 1):
         videos[video_id] = entry(video_id, video)
         tracks[video_id] = []
         for track, keys in _tracks(video, categories, ids=ids, reading=reading):
@@ -89,12 +97,14 @@ def write_mots(root: str | Path, annotation_set: AnnotationSet) -> None:
         )
     classes = {category.id: position for position, category in enumerate(ordered, 1)}
     labels = "".join(f"{' '.join(category.name.split())}\n" for category in ordered)
+    paths = unique_frame_paths(annotation_set.videos.values())
     with whole_folder(root) as folder:
         for name in _LABEL_FOLDERS:
             (folder / name).mkdir()
             write_whole(folder / name / _LABELS, labels.encode())
         for video in annotation_set.videos.values():
-            _write_video(folder, video, _identities(annotation_set, video.id, classes))
+            pairs = _identities(annotation_set, video.id, classes)
+            _write_video(folder, video, pairs, paths[video.id])
 
 
 def mots_pictures(root: Path) -> Path | None:
@@ -107,8 +117,7 @@ def _label_folder(root: Path) -> Path:
     return next((folder for folder in inner if folder.is_dir()), root)
 
 
-def _videos(root: Path, folder: Path, reading: Reading) -> Iterator[LayeredVideo]:
-    frames = mots_pictures(root)
+def _videos(frames: Path | None, folder: Path, reading: Reading) -> Iterator[LayeredVideo]:
     if folder.is_file():
         texts = [folder]
     elif any(True for _ in _png_names(folder)):
@@ -187,8 +196,13 @@ def _class(track: Track, classes: Mapping[int, int]) -> int | None:
     return None if IGNORE.id in classes.values() else IGNORE.id
 
 
-def _write_video(folder: Path, video: VideoEntry, pairs: list[tuple[int, Track]]) -> None:
-    name, stems = frame_paths(video)
+def _write_video(
+    folder: Path,
+    video: VideoEntry,
+    pairs: list[tuple[int, Track]],
+    path: tuple[str, list[str]],
+) -> None:
+    name, stems = path
     (folder / "instances" / name).mkdir()
     lines: list[str] = []
     for number, stem, pixels in zip(

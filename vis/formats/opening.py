@@ -87,14 +87,16 @@ def open_set(
     if folder is not None and not folder.is_dir():
         raise InputError("there is no such folder", where=str(folder), remedy="Check the path.")
     tool = tool_at(path)
-    if tool is not None:
-        format_, path = tool
-        reading = Reading(str(path), faults, prefixes=place.prefixes)
-        opened = format_.read(path, folder, reading)
-        data = DataSet(path, format_.kind, *opened, notes=notes_of(reading.notes))
-    else:
+    if tool is None:
         path = annotation_file(path)
-        data = _read(path, Reading(str(path), faults, prefixes=place.prefixes), needs_truth)
+        tool = tool_at(path)
+    path = path if tool is None else tool[1]
+    reading = Reading(str(path), faults, prefixes=place.prefixes)
+    if tool is not None:
+        data = DataSet(path, tool[0].kind, *tool[0].read(path, folder, reading))
+    else:
+        data = _read(path, folder, reading, needs_truth=needs_truth)
+    data = replace(data, notes=notes_of(reading.notes))
     if folder is not None:
         return replace(data, frames=folder)
     if data.frames is None and data.path.suffix.lower() in (".json", ".xml"):
@@ -102,7 +104,7 @@ def open_set(
     return data
 
 
-def _read(path: Path, reading: Reading, needs_truth: bool) -> DataSet:
+def _read(path: Path, folder: Path | None, reading: Reading, *, needs_truth: bool) -> DataSet:
     faults = reading.faults
     pairs = find_pairs(path)
     if pairs is not None:
@@ -113,10 +115,12 @@ def _read(path: Path, reading: Reading, needs_truth: bool) -> DataSet:
         return DataSet(path, "sav", read_sav_pictures(path, faults), path / FRAMES)
     if path.is_dir() and not is_mots(path):
         refuse_folder_of_sets(path)
-        return DataSet(path, "davis", read_davis(path, faults), davis_layout(path).frames)
+        return DataSet(
+            path, "davis", read_davis(path, faults, frames=folder), davis_layout(path).frames
+        )
     if path.is_dir() or path.suffix.lower() == ".txt":
         root = path if path.is_dir() else path.parent
-        return DataSet(path, "mots", read_mots(path, faults), mots_pictures(root))
+        return DataSet(path, "mots", read_mots(path, faults, frames=folder), mots_pictures(root))
     value = with_renamed_files(read_json(path), reading.prefixes)
     of_videos = video_format(value)
     if of_videos is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from vis.errors import DataError, InputError
@@ -84,8 +85,26 @@ def frame_paths(video: VideoEntry) -> tuple[str, list[str]]:
     plain = bool(folder) and not folder.startswith(".") and "/" not in folder
     # in natural order, as every reader of such folders will sort them
     if not plain or not all(stems) or stems != sorted(set(stems), key=natural):
-        return str(video.id), [f"{frame:05d}" for frame in range(video.length)]
+        return str(video.id), _numbers(video)
     return folder, stems
+
+
+def unique_frame_paths(videos: Iterable[VideoEntry]) -> dict[int, tuple[str, list[str]]]:
+    """`frame_paths` by id of the video; where several share a folder, their ids and numbers."""
+    stated = {video.id: (video, *frame_paths(video)) for video in videos}
+    uses = Counter(folder for _, folder, _ in stated.values())
+    alone = {folder for folder, count in uses.items() if count == 1}
+    paths = {}
+    for id_, (video, folder, stems) in stated.items():
+        own = str(id_)
+        while own in alone:
+            own = f"{own}_"
+        paths[id_] = (folder, stems) if folder in alone else (own, _numbers(video))
+    return paths
+
+
+def _numbers(video: VideoEntry) -> list[str]:
+    return [f"{frame:05d}" for frame in range(video.length)]
 
 
 def video_file_of(frames: Path, video: VideoEntry) -> Path | None:

@@ -51,3 +51,12 @@ def film_info(path: Path) -> tuple[int, int, int]:
         raise DataError(
             "the film cannot be decoded", where=str(path), remedy="Fetch it again."
         ) from None
+
+
+def size_unknown() -> DataError:
+    """The fault of a record that states no size, and whose picture or film is nowhere."""
+    return DataError(
+        "its size is not in the file, and the picture or film was not found",
+        remedy="Give their folder with --frames, and what stands before their names with "
+        "--frames-prefix.",
+    )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vis.records import RLE
 
 Painted = npt.NDArray[np.bool_]
+Points = npt.NDArray[np.float64]
 Corner = tuple[int, int]
 
 _CORNERS = 72
@@ -81,21 +82,50 @@ def turned(x: float, y: float, degrees: float) -> tuple[float, float]:
 
 
 def between(first: Shape, second: Shape, share: float) -> Shape:
-    """The shape at a share of the way; `first` where they are of different kinds or points.
+    """The shape at a share of the way; `first` where they are of different kinds.
 
-    What is painted stays as it is until it is painted anew, as in CVAT.
+    Each point of a polygon goes to the one that is as far along the other outline, as in CVAT: both
+    begin at the same point of the object and go the same way round, with as many points as they
+    like. What is painted stays as it is until it is painted anew, as there.
     """
-    unlike = first.kind != second.kind or len(first.values) != len(second.values)
-    if unlike or first.kind == "painted":
+    if first.kind != second.kind or first.kind == "painted" or not share:
         return first
-    pairs = zip(first.values, second.values, strict=True)
     # the shorter way round
     turn = (second.degrees - first.degrees + 180) % 360 - 180
+    start, end = np.array(first.values), np.array(second.values)
+    if first.kind == "polygon":
+        start, end = _paired(start.reshape(-1, 2), end.reshape(-1, 2))
     return replace(
         first,
-        values=tuple(a + (b - a) * share for a, b in pairs),
+        values=tuple((start + (end - start) * share).ravel().tolist()),
         degrees=first.degrees + turn * share,
     )
+
+
+def _paired(first: Points, second: Points) -> tuple[Points, Points]:
+    """Points of two closed outlines, `[P 2]` and `[Q 2]`, with a counterpart for each: `[R 2]`."""
+    shares = _shares(first), _shares(second)
+    forward, backward = _nearest(shares[0], shares[1]), _nearest(shares[1], shares[0])
+    unmatched = np.setdiff1d(np.arange(len(second) + 1), forward)
+    left = np.concatenate([np.arange(len(first) + 1), backward[unmatched]])
+    right = np.concatenate([forward, unmatched])
+    # the last pair closes the outline
+    order = np.lexsort((right, left))[:-1]
+    return first[left[order] % len(first)], second[right[order] % len(second)]
+
+
+def _shares(points: Points) -> Points:
+    """How far along the closed outline each point is, and the first again at its end: 0 ... 1."""
+    lengths = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1).cumsum()
+    # an outline may be a single point
+    return np.concatenate([[0.0], lengths / (lengths[-1] or 1.0)])
+
+
+def _nearest(values: Points, others: Points) -> npt.NDArray[np.intp]:
+    """The place of the nearest of the rising `others` to each value; of two, the first."""
+    after = np.searchsorted(others, values).clip(1, len(others) - 1)
+    before: npt.NDArray[np.intp] = after - 1
+    return np.where(values - others[before] <= others[after] - values, before, after)
 
 
 def pasted(painted: Painted, corner: Sequence[float], height: int, width: int) -> RLE:

@@ -153,13 +153,14 @@ def _occlusion(annotation_set: AnnotationSet, videos: Sequence[VideoEntry]) -> O
     overlaps: list[float] = []
     for video in videos:
         boxes_by_frame: dict[int, list[Box]] = {}
+        places = video.truth_frames
+        annotated = frozenset(places)
         for track in annotation_set.tracks.get(video.id, []):
             if track.crowd:
                 continue
-            boxes = {frame: box(mask) for frame, mask in track.masks.items()}
+            boxes = {frame: box(mask) for frame, mask in track.masks.items() if frame in annotated}
             visible = {frame: tight for frame, tight in boxes.items() if tight is not None}
             # before and after, an object is absent, not hidden
-            places = video.truth_frames
             first, last = (min(visible), max(visible)) if visible else (0, -1)
             # of a frame that is not annotated, nobody knows whether it shows the object
             span = bisect_right(places, last) - bisect_left(places, first)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from vis.formats.cvat import cvat_file, read_cvat
 from vis.formats.labelme import labelme_place, read_labelme
 from vis.formats.labelstudio import labelstudio_file, read_labelstudio
+from vis.formats.via import read_via, via_file
 from vis.formats.voc import read_voc, voc_place
 from vis.formats.yolo import read_yolo, yolo_place
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from vis.formats.gathering import Opened
     from vis.formats.reading import Reading
 
-ToolKind = Literal["cvat", "labelme", "yolo", "voc", "labelstudio"]
+ToolKind = Literal["cvat", "labelme", "yolo", "voc", "labelstudio", "via"]
 
 
 class Tool(NamedTuple):
@@ -35,6 +36,7 @@ TOOLS = (
     Tool("yolo", yolo_place, read_yolo),
     Tool("voc", voc_place, read_voc),
     Tool("labelstudio", labelstudio_file, read_labelstudio),
+    Tool("via", via_file, read_via),
     Tool("labelme", labelme_place, read_labelme),
 )
 

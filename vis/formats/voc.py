@@ -1,19 +1,21 @@
 """Pascal VOC: pictures, and PNG pictures whose pixels are numbers of objects and of classes.
 
 `SegmentationObject` has the number of the object in its picture, `SegmentationClass` that of its
-class; 0 is background, 255 a region that nobody judged. What the classes are called is in
+class; 0 is background, 255 a region that nobody judged. Pictures may have the colours of VOC's map
+in their stead. What the classes are called, and their colours where they are the user's own, is in
 `class_names.txt` or `labelmap.txt`, else in the XML files of the objects, else they are VOC's.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vis.errors import DataError, VisError
 from vis.formats.gathering import Gathering, Opened
-from vis.formats.index_pictures import EIGHT_BITS, Numbers, layers, read_numbers
+from vis.formats.index_pictures import EIGHT_BITS, Numbers, layers, read_numbers, voc_colours
 from vis.formats.json_file import read_regular
 from vis.formats.paths import inside, pictures
 from vis.formats.xml_file import read_xml
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from vis.formats.index_pictures import Colour
     from vis.formats.reading import Reading
 
 UNJUDGED = 255
+_VOID, _BLACK = (224, 224, 192), (0, 0, 0)
+"""VOC's colours of what nobody judged and of the background."""
 _OBJECTS, _CLASSES = "SegmentationObject", "SegmentationClass"
 _NAMES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -62,16 +67,18 @@ def read_voc(path: Path, frames: Path | None, reading: Reading) -> Opened:
     root = path if path.is_dir() else path.parent.parent.parent
     folder = frames or root / "JPEGImages"
     object_files = pictures(root / _OBJECTS, {".png"})
-    stems = list(object_files) if path.is_dir() else _lines(path)
+    stems = list(object_files) if path.is_dir() else [line.split()[0] for line in _lines(path)]
     photos = pictures(folder) if folder.is_dir() else {}
+    stated, colours = _stated_names(root)
     read: dict[str, tuple[Numbers, dict[int, int]]] = {}
     for stem in stems:
         try:
-            read[stem] = _read_pair(root, stem)
+            read[stem] = _read_pair(root, stem, colours)
         except VisError as error:
             reading.collect(error, f"{stem}.png")
     classes = {number for _, of_object in read.values() for number in of_object.values()}
-    names = _names(root, {stem: of_object for stem, (_, of_object) in read.items()}, classes)
+    of_objects = {stem: of_object for stem, (_, of_object) in read.items()}
+    names = _checked(stated or _usual_names(root, of_objects), classes, root)
     result = Gathering([names[number] for number in sorted(names)])
     first = names[min(names)]
     for stem, (numbers, of_object) in read.items():
@@ -89,12 +96,12 @@ def _is_root(folder: Path) -> bool:
     return (folder / _OBJECTS).is_dir() and (folder / _CLASSES).is_dir()
 
 
-def _read_pair(root: Path, stem: str) -> tuple[Numbers, dict[int, int]]:
+def _read_pair(
+    root: Path, stem: str, colours: Mapping[Colour, int]
+) -> tuple[Numbers, dict[int, int]]:
     """Numbers of the objects of a picture, and the class of each."""
-    numbers, classes = (
-        read_numbers(inside(root / folder, f"{stem}.png"), EIGHT_BITS)
-        for folder in (_OBJECTS, _CLASSES)
-    )
+    numbers = _read(root / _OBJECTS, stem, voc_colours())
+    classes = _read(root / _CLASSES, stem, colours)
     if numbers.shape != classes.shape:
         raise DataError(
             f"its two PNG pictures are of different size: {numbers.shape} and {classes.shape}",
@@ -111,21 +118,52 @@ def _read_pair(root: Path, stem: str) -> tuple[Numbers, dict[int, int]]:
     return numbers, {number: label for number, label in of_object.items() if number != UNJUDGED}
 
 
-def _names(
-    root: Path, of_object: Mapping[str, Mapping[int, int]], classes: set[int]
-) -> dict[int, str]:
-    """Number of each class -> its name."""
-    for file in ("class_names.txt", "labelmap.txt"):
-        if (root / file).is_file():
-            lines = [line for line in _lines(root / file) if not line.startswith("#")]
-            stated = [line.partition(":")[0] for line in lines if line != "__ignore__"]
-            # the first is of the background
-            names = dict(enumerate(stated[1:], 1))
-            break
-    else:
-        names = dict(enumerate(_NAMES, 1))
-        if (root / "Annotations").is_dir():
-            names |= _names_in_xml(root / "Annotations", of_object)
+def _read(folder: Path, stem: str, colours: Mapping[Colour, int]) -> Numbers:
+    try:
+        return read_numbers(inside(folder, f"{stem}.png"), EIGHT_BITS, colours)
+    except VisError as error:
+        raise error.at(folder.name) from None
+
+
+def _stated_names(root: Path) -> tuple[dict[int, str], dict[Colour, int]]:
+    """Number of each class -> its name, none where no file says it; colour -> number."""
+    if (root / "class_names.txt").is_file():
+        lines = [line for line in _lines(root / "class_names.txt") if line != "__ignore__"]
+        # the first is of the background
+        return dict(enumerate(lines[1:], 1)), voc_colours()
+    if not (root / "labelmap.txt").is_file():
+        return {}, voc_colours()
+    lines = [line for line in _lines(root / "labelmap.txt") if not line.startswith("#")]
+    stated = [(name, _colour(more)) for name, _, more in (line.partition(":") for line in lines)]
+    # CVAT sorts by name: the background may be anywhere
+    is_background = [name == "background" for name, _ in stated]
+    background = is_background.index(True) if True in is_background else 0
+    own = [one for place, one in enumerate(stated) if place != background and one[1] != _VOID]
+    names = {number: name for number, (name, _) in enumerate(own, 1)}
+    if not any(colour for _, colour in own):
+        return names, voc_colours()
+    # a colour of several classes says nothing
+    uses = Counter(colour for _, colour in own)
+    colours = {_VOID: UNJUDGED}
+    colours |= {one[1]: n for n, one in enumerate(own, 1) if one[1] and uses[one[1]] == 1}
+    return names, colours | {stated[background][1] or _BLACK: 0}
+
+
+def _colour(text: str) -> Colour | None:
+    """`250,50,83` before a colon."""
+    parts = [part.strip() for part in text.partition(":")[0].split(",")]
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        return None
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def _usual_names(root: Path, of_object: Mapping[str, Mapping[int, int]]) -> dict[int, str]:
+    names = dict(enumerate(_NAMES, 1))
+    is_there = (root / "Annotations").is_dir()
+    return names | (_names_in_xml(root / "Annotations", of_object) if is_there else {})
+
+
+def _checked(names: dict[int, str], classes: set[int], root: Path) -> dict[int, str]:
     unknown = sorted(classes - names.keys())
     if unknown:
         raise DataError(
@@ -156,8 +194,4 @@ def _names_in_xml(folder: Path, of_object: Mapping[str, Mapping[int, int]]) -> d
 
 def _lines(path: Path) -> list[str]:
     text = read_regular(path, 2**24, "a text file").decode("utf-8-sig", "replace")
-    return [
-        line.split()[0] if ":" not in line else line.strip()
-        for line in text.splitlines()
-        if line.strip()
-    ]
+    return [line.strip() for line in text.splitlines() if line.strip()]
