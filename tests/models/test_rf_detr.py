@@ -18,6 +18,7 @@ from vis.inference.predictor import Predictor
 from vis.inference.resolved_options import resolve
 from vis.layers.padding import squash_to
 from vis.records import Clip
+from vis.weights import catalogue
 
 
 @pytest.fixture
@@ -138,6 +139,24 @@ def test_another_data_set_gets_heads_of_its_own_for_classes(small: SimpleNamespa
     other = small.make("rf_detr", grid=5, windows=1)
     with pytest.raises(DataError, match=r"4 x 4 patches.*grid to 4, and model\.windows"):
         weights.initialise(other, tmp_path / "x")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", ["nano", "small", "medium", "large", "xlarge", "2xlarge"])
+def test_every_published_size_takes_pictures_that_are_not_square(size: str):
+    """Without memory: of the heaviest, too."""
+    entry = catalogue.entry(f"rfdetr_seg_{size}")
+    with torch.device("meta"):
+        model = models.build("rf_detr", classes=entry.classes, **entry.settings).eval()
+        model.input_size = (240, 360)
+        clip = Clip(torch.rand(2, 1, 3, 90, 150), torch.tensor([[90, 150]] * 2, device="cpu"))
+        output = model(clip)
+        (one, _) = model.predictions(output, clip)
+    # Of Large, the file alone tells how many.
+    queries = entry.settings.get("queries", 100)
+    assert output.layers[-1].logits.shape == (2, queries, 91)
+    assert output.layers[-1].masks().shape == (2, queries, 60, 90)
+    assert one.masks.shape == (queries, 1, 23, 38) and one.embeddings.shape == (queries, 256)
 
 
 def test_six_pictures_are_learnt_from_nothing(small: SimpleNamespace):

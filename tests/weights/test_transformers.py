@@ -88,3 +88,36 @@ def test_what_transformers_saves_is_loaded(tmp_path: Path, settings: dict[str, A
     theirs, last = outputs(model), ours(vis.load(tmp_path)).layers[-1]
     assert torch.allclose(theirs.logits, last.logits[:, 0], atol=TOLERANCE)
     assert torch.allclose(theirs.pred_boxes, last.boxes[:, 0], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("names", ["modules", "published"])
+@pytest.mark.skipif(not hasattr(transformers, "RfDetrConfig"), reason="transformers is older")
+def test_an_rf_detr_of_other_settings_says_the_same(tmp_path: Path, names: str):
+    torch.manual_seed(0)
+    trunk = {"model_type": "rf_detr_dinov2", "image_size": 48, "patch_size": 12, "num_windows": 2}
+    trunk |= {"hidden_size": 64, "num_attention_heads": 2, "num_hidden_layers": 8}
+    config = transformers.RfDetrConfig(
+        backbone_config=trunk | {"out_indices": [2, 4, 6, 8]},
+        d_model=32,
+        intermediate_size=128,
+        decoder_layers=2,
+        decoder_ffn_dim=16,
+        decoder_self_attention_heads=2,
+        decoder_cross_attention_heads=4,
+        num_queries=5,
+        group_detr=2,
+        layer_norm_eps=1e-3,
+        num_labels=3,
+    )
+    model = transformers.RfDetrForInstanceSegmentation(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    model.save_pretrained(tmp_path, save_original_format=names == "published")
+    loaded, x = vis.load(tmp_path), torch.rand(1, 3, 48, 48)
+    with torch.inference_mode():
+        theirs = model(pixel_values=normalize(x, None, torch.float32))
+        last = loaded(Clip(x[:, None], torch.tensor([[48, 48]]))).layers[-1]
+    assert torch.allclose(theirs.logits, last.logits, atol=TOLERANCE)
+    assert torch.allclose(theirs.pred_boxes, last.boxes, atol=TOLERANCE)
+    assert torch.allclose(theirs.pred_masks, last.masks(), atol=TOLERANCE)

@@ -144,9 +144,10 @@ def read_model(
     fetched = source if isinstance(source, Fetched) else fetched_from(source)
     published = read_foreign(fetched.path)
     try:
-        if published.hub is not None:
-            check_names(published.tensors)
         name = family or converters.family_of(published.tensors)
+        if published.hub is not None:
+            knows = converters.get(name).knows if name else (lambda _: False)
+            check_names(key for key in published.tensors if not knows(key))
         if name is None:
             raise _unknown(published)
         converter = converters.get(name)
@@ -251,6 +252,10 @@ def _metadata(
         return metadata
     size = None if family.hub is None else family.hub.size
     pixels = read_preprocessor(published.hub.preprocessor)
+    if pixels.resize and pixels.resize.height and "input_height" in derived:
+        # of a model that squashes frames: what else would squash them first
+        sides = {"input_height": pixels.resize.height, "input_width": pixels.resize.width}
+        metadata = dataclasses.replace(metadata, settings=derived | sides | dict(settings))
     return dataclasses.replace(metadata, size=size, pixels=pixels)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from vis.errors import DataError
 from vis.weights.classes import COCO, numbered
+from vis.weights.converters._hub_rf_detr import RF_DETR
 from vis.weights.converters._trunk import count_of, size
 from vis.weights.rename import Family
 
@@ -31,7 +32,7 @@ _JOINED = re.compile(r"(.+)(qkv\.|in_proj_)(query|key|value)\.(weight|bias)")
 
 
 def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
-    """All of `Config` that a checkpoint tells; the windows only by what is published.
+    """All of `Config` that a checkpoint tells; windows that nobody states are those published.
 
     Raises:
         DataError: a tensor that has to be there is not, or the parts do not belong together.
@@ -52,16 +53,17 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
         "input_height": patch * grid,
         "input_width": patch * grid,
         "grid": grid,
-        "windows": arguments.get("num_windows", usual),
+        # As a user or a config.json states it, else the training script.
+        "windows": arguments.get("windows", arguments.get("num_windows", usual)),
         "patch": patch,
         "backbone_width": width,
         "backbone_depth": count_of(shapes, r"backbone\.blocks\.(\d+)\."),
-        "backbone_heads": max(1, width // TOKEN_HEADS),
+        "backbone_heads": arguments.get("backbone_heads", max(1, width // TOKEN_HEADS)),
         "d_model": d_model,
         # Of the file, as upstream's settings of Large state 200 where it has 300.
         "queries": rows // groups,
         "groups": groups,
-        "num_heads": max(1, d_model // QUERY_HEADS),
+        "num_heads": arguments.get("num_heads", max(1, d_model // QUERY_HEADS)),
         "cross_heads": cross_heads,
         "points": size(shapes, "decoder.0.cross_attention.attention_weights.weight", 0)
         // cross_heads,
@@ -246,4 +248,5 @@ FAMILY = Family(
     settings=settings,
     class_names=class_names,
     adapt=adapt,
+    hub=RF_DETR,
 )
