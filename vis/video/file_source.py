@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vis.errors import VideoError
 from vis.records import Frame, Pixels
-from vis.video import gif, limits, matroska
+from vis.video import gif, limits, matroska, transport
 from vis.video.damage import PacketAccounting, ReadReport
 from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
 from vis.video.pixels import fit_into, rgb
@@ -171,9 +171,14 @@ class FileSource:
 
     def _is_whole(self, packets: int) -> bool:
         """Whether the container fits together, where FFmpeg passes over what does not."""
-        if self.info.container == "gif":
-            return gif.is_whole(self._accounting.name, packets)
-        return self.info.container != "matroska" or matroska.is_whole(self._accounting.name)
+        match self.info.container:
+            case "gif":
+                return gif.is_whole(self._accounting.name, packets)
+            case "matroska":
+                return matroska.is_whole(self._accounting.name)
+            case "mpegts":
+                return transport.is_whole(self._accounting.name, self._stream.id)
+        return True
 
     def _compare_with_duration(self, duration: Fraction) -> None:
         step = self._step()
