@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def _value_changed(content: bytes, rng: random.Random) -> bytes:
         case 2:
             parent[key] = json.loads(json.dumps(other[other_key]))
         case 3 if isinstance(parent[key], int | float):
-            parent[key] += rng.choice((-1, 1, 0.5, 10**6, -(10**12)))
+            with suppress(OverflowError):  # half more than a number that no float holds
+                parent[key] += rng.choice((-1, 1, 0.5, 10**6, -(10**12)))
         case 4 if isinstance(parent[key], str) and parent[key]:
             at = rng.randrange(len(parent[key]))
             parent[key] = parent[key][:at] + rng.choice(("", "0", "P", "\n", "/", "\u2028"))

@@ -90,3 +90,59 @@ def test_a_recording_of_unknown_length_is_whole(films, tmp_path):
     path = tmp_path / "live.webm"
     path.write_bytes(content)
     assert matroska.is_whole(str(path))
+
+
+@pytest.mark.parametrize("at", [0.2, 0.5, 0.8])
+def test_a_damaged_picture_of_motion_jpeg_is_told_and_shown(at, films, tmp_path):
+    content = bytearray(films("mjpeg_avi").read_bytes())
+    begin = content.index(b"\xff\xda", int(at * len(content)))
+    content[begin + 20 : begin + 60] = bytes(40)
+    path = tmp_path / "film.avi"
+    path.write_bytes(content)
+    with pytest.warns(DamageWarning, match="60 of 60 frames; none known lost: a frame is damaged"):
+        assert len(list(open_video(path))) == 60
+
+
+TRANSPORT = ["transport", "transport_open", "transport_mpeg2"]
+
+
+@pytest.mark.parametrize("name", TRANSPORT)
+@pytest.mark.parametrize("change", ["cut", "delete", "zeros", "start code"])
+def test_a_transport_stream_off_its_grid_is_told(name, change, films, tmp_path):
+    content = bytearray(films(name).read_bytes())
+    at = 188 * 60
+    if change == "cut":
+        del content[at + 50 :]
+    elif change == "delete":
+        del content[at + 50 : at + 66]
+    elif change == "zeros":
+        content[at : at + 188] = bytes(188)
+    else:
+        content[content.index(b"\0\0\1\xe0", at) + 2] = 2
+    path = tmp_path / "film.ts"
+    path.write_bytes(content)
+    assert told(path)
+
+
+@pytest.mark.parametrize("name", TRANSPORT)
+def test_transport_streams_with_times_or_parity_are_whole(name, films, tmp_path):
+    content = films(name).read_bytes()
+    packets = [content[at : at + 188] for at in range(0, len(content), 188)]
+    for place, whole in enumerate(
+        (
+            content,
+            b"".join(bytes(4) + packet for packet in packets),
+            b"".join(packet + bytes(16) for packet in packets),
+        )
+    ):
+        path = tmp_path / f"film{place}.ts"
+        path.write_bytes(whole)
+        assert not told(path)
+
+
+def test_frames_before_the_first_key_frame_are_told(films, tmp_path):
+    content = films("raw_h264").read_bytes()
+    path = tmp_path / "film.h264"
+    path.write_bytes(content.replace(b"\0\0\1\x65", b"\0\0\1\x41", 1))
+    with pytest.warns(DamageWarning, match="12 frames were not decodable before the first key"):
+        assert len(list(open_video(path))) == 48

@@ -77,13 +77,19 @@ class PacketAccounting:
     problems: list[Problem] = field(default_factory=list)
     first_key: int | None = None
     """Presentation time of the first key frame."""
+    ahead_of_key: int = 0
+    """Packets before the first key frame, which is damaged or was never recorded."""
     _pending: list[int] = field(default_factory=list)
     _next_index: int = 0
+    _has_key: bool = False
 
     def add_packet(self, pts: int | None, *, key: bool) -> None:
         """Note a packet that should give one frame."""
         self.packets += 1
-        if key and self.first_key is None:
+        self._has_key |= key
+        if not self._has_key:
+            self.ahead_of_key += 1
+        elif self.first_key is None:
             self.first_key = pts
         # one packet without a time, and no frame can be matched to its packet any more
         if pts is None:
@@ -115,6 +121,10 @@ class PacketAccounting:
 
     def count_missing(self, tick: Fraction) -> None:
         """At the end: packets that remain never became frames."""
+        # they have no numbers: whoever reads the frames in any order counts from the key frame on
+        unshown = min(self.ahead_of_key, self.packets - self.decoded) if self._has_key else 0
+        if unshown > 0:
+            self.add_problem(f"{_frames(unshown)} before the first key frame", lost=unshown)
         if not self.timed:
             if self.undecodable:
                 self.add_problem(_packets(self.undecodable), lost=self.undecodable)

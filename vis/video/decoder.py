@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 FAULTS = (av.error.FFmpegError, IndexError, UnicodeDecodeError, ValueError, OverflowError)
 """What PyAV raises on damaged input; IndexError and UnicodeDecodeError are its own slips."""
 
+_PICTURES = frozenset({"mjpeg", "png"})
+"""Codecs of which each packet is a picture, whatever became of the others."""
+
 
 def open_file(
     path: str | os.PathLike[str], *, threads: int = 0
@@ -118,6 +121,25 @@ def decode(packet: Packet[VideoStream], stream: VideoStream) -> tuple[list[Video
         if not flushing:
             break
     return frames, errors
+
+
+def be_exact(stream: VideoStream) -> bool:
+    """Let the decoder refuse damage that it would show; False where frames need one another."""
+    exact = stream.codec_context.name in _PICTURES
+    if exact:
+        stream.codec_context.options |= {"err_detect": "explode+crccheck"}
+    return exact
+
+
+def decode_damaged(packet: Packet[VideoStream], stream: VideoStream) -> list[VideoFrame]:
+    """What a refused packet shows all the same, which is a picture of its own."""
+    context = av.CodecContext.create(stream.codec_context.name, "r")
+    context.extradata = stream.codec_context.extradata
+    context.options = {"max_pixels": str(limits.MAX_PIXELS)}
+    try:
+        return cast("list[VideoFrame]", context.decode(packet))
+    except FAULTS:
+        return []
 
 
 def flush() -> Packet[VideoStream]:

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 from vis.errors import VideoError
 from vis.records import Frame, Pixels
-from vis.video import gif, limits, matroska
+from vis.video import gif, limits, matroska, transport
 from vis.video.damage import PacketAccounting, ReadReport
-from vis.video.decoder import FAULTS, decode, describe, open_file, orientation_of
+from vis.video.decoder import (
+    FAULTS,
+    be_exact,
+    decode,
+    decode_damaged,
+    describe,
+    open_file,
+    orientation_of,
+)
 from vis.video.pixels import fit_into, rgb
 from vis.video.stamps import Stamps
 from vis.video.untimed import TimedPackets
@@ -47,6 +55,7 @@ class FileSource:
     ) -> None:
         self._container, self._stream = opened or open_file(path, threads=threads)
         self._is_file = opened is None
+        self._is_exact = be_exact(self._stream)
         self._stamps = Stamps(self._container)
         self._tick = self._stream.time_base or Fraction(1, 90_000)
         self._packets = TimedPackets(self._container, self._stream)
@@ -95,9 +104,13 @@ class FileSource:
         for packet in self._demux():
             if packet.size == 0 and packet.dts is not None:
                 continue  # an empty packet repeats a frame; the decoder would take it for the end
-            if packet.size:
-                self._account(packet)
+            time = self._account(packet) if packet.size else None
             frames, errors = decode(packet, self._stream)
+            if errors and self._is_exact:
+                frames = decode_damaged(packet, self._stream)
+                if frames:
+                    self._accounting.add_problem("a frame is damaged", time)
+                    errors = 0
             self._accounting.undecodable += errors
             for frame in frames:
                 limits.check_size(frame.width, frame.height, where=self._accounting.name)
@@ -111,15 +124,17 @@ class FileSource:
                 f"the file breaks off ({type(error).__name__})", self._last
             )
 
-    def _account(self, packet: Packet[VideoStream]) -> None:
+    def _account(self, packet: Packet[VideoStream]) -> Fraction | None:
+        """The packet's time in seconds, where one is stated."""
         stamp = self._stamps.of_packet(packet)
+        time = None if stamp is None else stamp * self._tick
         if packet.is_discard:
             self._accounting.discarded += 1
-            return
+            return time
         if packet.is_corrupt:
-            time = None if stamp is None else stamp * self._tick
             self._accounting.add_problem("a packet is marked as corrupt", time)
         self._accounting.add_packet(stamp, key=packet.is_keyframe)
+        return time
 
     def _with_time(self, frame: VideoFrame) -> Frame | None:
         """The frame with its index and time, or None where its time would not go forward."""
@@ -171,9 +186,14 @@ class FileSource:
 
     def _is_whole(self, packets: int) -> bool:
         """Whether the container fits together, where FFmpeg passes over what does not."""
-        if self.info.container == "gif":
-            return gif.is_whole(self._accounting.name, packets)
-        return self.info.container != "matroska" or matroska.is_whole(self._accounting.name)
+        match self.info.container:
+            case "gif":
+                return gif.is_whole(self._accounting.name, packets)
+            case "matroska":
+                return matroska.is_whole(self._accounting.name)
+            case "mpegts":
+                return transport.is_whole(self._accounting.name, self._stream.id)
+        return True
 
     def _compare_with_duration(self, duration: Fraction) -> None:
         step = self._step()
