@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vis.errors import DataError, OutputExistsError, UsageError
 from vis.formats.coco import read_coco
@@ -181,3 +182,47 @@ def test_numbers_that_tables_made_text_are_numbers_again(mended, tmp_path):
     assert value["categories"] == [{"id": 1, "name": "7"}]
     assert value["annotations"][0]["bbox"] == [1, 1, 2.0, 2]
     assert len(read_coco(tmp_path / "out.json").tracks[1]) == 1
+
+
+PICTURE = {"id": 3, "file_name": "1.jpg", "width": 8, "height": 6}
+OBJECT = {"id": 1, "image_id": 3, "category_id": 9, "segmentation": [[2, 1, 5, 1, 5, 3, 2, 3]]}
+
+
+def coco(picture, **stated):
+    categories = [{"id": 9, "name": "cat"}]
+    return {"categories": categories, "images": [picture], "annotations": [OBJECT | stated]}
+
+
+@pytest.mark.parametrize("stated", [{}, {"width": None, "height": None}, {"width": 0, "height": 0}])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_missing_size_is_that_of_the_picture_as_people_see_it(mended, tmp_path, stated, turned):
+    picture, exif = Image.new("RGB", (6, 8) if turned else (8, 6)), Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    picture.save(tmp_path / "1.jpg", exif=exif)
+    changes, copy = mended(coco({"id": 3, "file_name": "1.jpg"} | stated))
+    assert copy["images"] == [PICTURE]
+    assert changes == ["images[0] (id 3): its size is that of its picture now: 8 x 6."]
+
+
+def test_a_video_without_a_size_gets_that_of_its_first_picture(mended, truth, tmp_path):
+    whole = truth["videos"][0]
+    (tmp_path / whole["file_names"][0]).parent.mkdir(parents=True, exist_ok=True)
+    size = (whole["width"], whole["height"])
+    Image.new("RGB", size).save(tmp_path / whole["file_names"][0])
+    for side in ("width", "height"):
+        cut = copy.deepcopy(truth)
+        del cut["videos"][0][side]
+        assert mended(cut)[1] == truth
+        (tmp_path / "out.json").unlink()
+
+
+def test_boxes_that_are_two_corners_are_made_anew(mended):
+    changes, found = mended(coco(PICTURE, bbox=[2, 1, 5, 3]))
+    assert found["annotations"][0]["bbox"] == [2, 1, 3, 2]
+    assert len(changes) == 1 and "two corners" in changes[0]
+
+
+def test_a_copy_without_a_picture_is_not_written(mended, tmp_path):
+    with pytest.raises(DataError, match=r"no sound record is left: images\[0\].* absolute path"):
+        mended(coco(PICTURE | {"file_name": "/data/1.jpg"}))
+    assert not (tmp_path / "out.json").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vis.cli.arguments import Command, Group
@@ -11,8 +12,6 @@ from vis.cli.data_options import FrameOptions  # noqa: TC001  its fields become 
 from vis.errors import EXIT_DAMAGED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vis.formats.checking import Check
     from vis.formats.prefixes import Frames
     from vis.formats.ytvis_records import AnnotationSet
@@ -36,9 +35,10 @@ def check(
     wrong.
 
     With --fix, a corrected copy of a JSON file is written, and the exit code is that of the copy.
-    Boxes, areas and sizes that contradict the masks are made anew from them; an annotation whose id
-    is taken gets a new one; file names get forward slashes; numbers written as text become numbers;
-    polygons become one list each and lose parts of less than three points; records that are faulty
+    Boxes, areas and sizes that contradict the masks, and boxes that are two corners, are made anew
+    from the masks; a size that is missing is read from the picture; an annotation whose id is taken
+    gets a new one; file names get forward slashes; numbers written as text become numbers; polygons
+    become one list each and lose parts of less than three points; records that are faulty
     otherwise, that name no sound record, or whose object no frame shows, are left out. Each change
     is listed. Pictures stay as they are.
 
@@ -214,15 +214,21 @@ def _check(path: str, frames: Frames, decode: bool) -> Check:
 
 def _mended(result: Check, path: str, fix: str, frames: Frames, decode: bool) -> Check:
     """The check of a corrected copy, whose pictures are those of the original."""
+    from vis.formats.folders import annotation_file, frames_folder_of
+    from vis.formats.opening import open_set
     from vis.formats.repair import repair
 
     say("")
-    changes = repair(path, fix, frames.prefixes)
+    changes = repair(path, fix, frames)
     for change in changes:
         say(f"fixed: {change}")
     if not changes:
         say(f"fixed: nothing could be put right in the file; {fix} says the same")
-    folder = result.dataset.frames if result.dataset else None
+    folder = frames.folder or (result.dataset.frames if result.dataset else None)
+    if folder is None:
+        # that of the records that are sound only now
+        copy = open_set(fix, needs_truth=False)
+        folder = frames_folder_of(annotation_file(Path(path)), copy.annotations)
     return _check(fix, replace(frames, folder=folder), decode)
 
 

@@ -119,7 +119,8 @@ def _nothing_to_learn(dataset: DataSet) -> Iterator[DataError]:
         yield DataError(
             "there is no object in it",
             where=str(dataset.path),
-            remedy="Annotate some, or give the file of another split.",
+            remedy="Annotate some, or give the file of another split; what a model detects in "
+            "this one, vis predict writes.",
         )
 
 

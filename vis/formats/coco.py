@@ -14,6 +14,7 @@ from vis.formats.box_only import box_mask, without_drawn_box
 from vis.formats.coco_identities import with_videos
 from vis.formats.coco_video import group_frames, split_frames
 from vis.formats.fields import (
+    ADD_SIZE,
     describe,
     frame_name,
     integer,
@@ -135,7 +136,7 @@ def parse_picture(value: object) -> VideoEntry:
     """
     record = json_object(value)
     picture_id = integer(record, "id")
-    height, width = sides(record)
+    height, width = sides(record, ADD_SIZE)
     name = frame_name(record.get("file_name"))
     return VideoEntry(
         id=picture_id,

@@ -16,6 +16,7 @@ LARGEST_ID = 2**63 - 1
 """Identities travel in int64 arrays."""
 MOST_FRAMES = 10**6
 """Of a video whose frames a file counts and does not list; more is a slip that costs memory."""
+ADD_SIZE = "Add the size of the picture; vis data check with --fix reads it there."
 _LONGEST_NAME = 255
 """Bytes of a file or folder on every usual disk; asked about a longer one, the system fails."""
 LARGEST_INTEGER = 2**1023
@@ -124,12 +125,20 @@ def known_id(record: Mapping[str, Any], key: str, table: Mapping[int, object], l
     return value
 
 
-def sides(record: Mapping[str, Any]) -> tuple[int, int]:
-    """(height, width) of a picture.
+def sides(
+    record: Mapping[str, Any], remedy: str = "Add the size of the picture."
+) -> tuple[int, int]:
+    """(height, width) of a picture; `remedy` is for where one is missing.
 
     Raises:
         DataError: a side is missing or no mask may be so large.
     """
+    missing = [side for side in ("height", "width") if record.get(side) is None]
+    if missing:
+        raise DataError(
+            f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing",
+            remedy=remedy,
+        )
     height = integer(record, "height", low=1, high=LONGEST_SIDE)
     width = integer(record, "width", low=1, high=LONGEST_SIDE)
     if width * height > MOST_PIXELS:

@@ -87,11 +87,12 @@ def refuse_folder_of_sets(folder: Path) -> None:
 
 def frames_folder_of(path: Path, annotations: AnnotationSet) -> Path | None:
     """The likeliest folder in which a first frame is: beside the file, or named as it is."""
-    candidates = (folder for folder in _frames_folders(path) if folder.is_dir())
+    candidates = (folder for folder in frames_folders(path) if folder.is_dir())
     return next((folder for folder in candidates if _holds(folder, annotations)), None)
 
 
-def _frames_folders(path: Path) -> Iterator[Path]:
+def frames_folders(path: Path) -> Iterator[Path]:
+    """The folders that the file names of an annotation file may be relative to, likeliest first."""
     parent = path.parent
     split = path.stem.removeprefix("instances_").removeprefix("annotations_").removesuffix("_sub")
     split = split.removesuffix("_instances")

@@ -6,16 +6,17 @@ import re
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vis.errors import DataError, UsageError
 from vis.formats.coco import parse_object, parse_picture, pictures_of
-from vis.formats.folders import annotation_file
+from vis.formats.folders import annotation_file, frames_folders
 from vis.formats.json_file import read_json, write_json
 from vis.formats.polygon_repair import with_polygons
-from vis.formats.prefixes import with_renamed_files
+from vis.formats.prefixes import Frames, with_renamed_files
 from vis.formats.reading import Reading, before_writing, id_of
+from vis.formats.size_repair import with_size
+from vis.formats.stated_boxes import are_corners
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
 from vis.formats.ytvis_masks import frame_areas, frame_boxes
@@ -26,7 +27,8 @@ from vis.storage.whole_file import already_there
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from vis.formats.ytvis_records import AnnotationSet, Category, VideoEntry
+    from vis.formats.prefixes import AnyFrames
+    from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
     from vis.records import Track
 
     Record = dict[str, Any]
@@ -39,6 +41,8 @@ class _Instance(Protocol):
     def id(self) -> int: ...
     @property
     def track(self) -> Track: ...
+    @property
+    def extra(self) -> Extra: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +85,21 @@ _NUMBERS = (
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 
-def repair(
-    path: str | Path, out: str | Path, prefixes: Mapping[str, str] = MappingProxyType({})
-) -> list[str]:
-    """Write a corrected copy of an annotation file; pictures are not looked at.
+def repair(path: str | Path, out: str | Path, frames: AnyFrames = None) -> list[str]:
+    """Write a corrected copy of an annotation file.
 
-    Boxes, areas and sizes of an annotation that contradict its masks are made anew from them. An
-    annotation whose id is taken gets a new one. File names get forward slashes; numbers written as
-    text become numbers; polygons become one list each and lose parts of less than three points.
-    Records that are faulty otherwise, that name no sound record, or whose object no frame shows,
-    are left out. All else stays as it is.
+    Boxes, areas and sizes of an annotation that contradict its masks are made anew from them, as
+    are boxes that are two corners. An annotation whose id is taken gets a new one. A size that a
+    picture or video does not state is read from its picture; no other picture is looked at. File
+    names get forward slashes; numbers written as text become numbers; polygons become one list each
+    and lose parts of less than three points. Records that are faulty otherwise, that name no sound
+    record, or whose object no frame shows, are left out. All else stays as it is.
 
     Args:
         path: of the file, or of the folder that holds it.
         out: the copy.
-        prefixes: what file names begin with -> what the copy writes for it.
+        frames: the folder of the pictures, where it is not found by itself; what file names begin
+            with -> what the copy writes for it.
 
     Returns:
         One line for each record that was changed or left out.
@@ -114,16 +118,24 @@ def repair(
     if Path(out).exists():
         raise already_there(Path(out))
     # NaN in one record is a fault of that record, which is left out, and not of the file
-    value = with_renamed_files(read_json(file, finite=False), prefixes)
+    place = frames if isinstance(frames, Frames) else Frames(frames)
+    value = with_renamed_files(read_json(file, finite=False), place.prefixes)
     layout = _COCO if is_pictures(value) else _YTVIS
     lists = layout.lists(value, str(file), (layout.videos, "categories", "annotations"))
-    state = _Repair(layout)
+    folders = frames_folders(file) if place.folder is None else [Path(place.folder)]
+    state = _Repair(layout, list(folders))
     with before_writing(file):
         repaired = {
             layout.videos: state.sound_records(lists[layout.videos], layout.videos, state.videos),
             "categories": state.sound_records(lists["categories"], "categories", state.categories),
             "annotations": state.sound_annotations(lists["annotations"]),
         }
+    if not state.videos:
+        raise DataError(
+            f"no sound record is left: {state.changes[0]}",
+            where=str(file),
+            done="Nothing was written.",
+        )
     with before_writing(out):
         # the copy must be sound: a fault that is left is one of ours
         layout.read({**value, **repaired}, Reading("the copy"))
@@ -136,6 +148,8 @@ class _Repair:
     """What is known of the file so far, and what was done to it."""
 
     layout: _Layout
+    folders: list[Path]
+    """That may hold the pictures."""
     videos: dict[int, VideoEntry] = field(default_factory=dict)
     categories: dict[int, Category] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
@@ -148,6 +162,8 @@ class _Repair:
         for index, entry in enumerate(entries):
             where = f"{name}[{index}]{id_of(entry)}"
             entry = self._with_numbers(self._with_slashes(entry, where), where)
+            if name == self.layout.videos:
+                entry = self._with_size(entry, where)
             _check_unambiguous(entry, first, where)
             try:
                 record = parse(entry)
@@ -184,6 +200,15 @@ class _Repair:
         self.changes.append(f"{where}: written as numbers now: {', '.join(changed)}.")
         return {**entry, **numbers}
 
+    def _with_size(self, entry: Any, where: str) -> Any:
+        sized = with_size(entry, self.folders) if isinstance(entry, dict) else entry
+        if sized is not entry:
+            self.changes.append(
+                f"{where}: its size is that of its picture now: "
+                f"{sized['width']} x {sized['height']}."
+            )
+        return sized
+
     def sound_annotations(self, entries: list[Any]) -> list[Record]:
         """The annotations that are sound or can be made so."""
         entries = [
@@ -213,7 +238,10 @@ class _Repair:
     def _object(self, entry: Any, where: str) -> tuple[Record, _Instance]:
         """The annotation as it is, or with all that its masks say too made anew."""
         try:
-            return entry, self.layout.parse_object(entry, self.videos, self.categories)
+            annotation = self.layout.parse_object(entry, self.videos, self.categories)
+            if not are_corners(annotation.track, annotation.extra):
+                return entry, annotation
+            fault = DataError("the box is two corners")
         except DataError as error:
             if not isinstance(entry, dict):
                 raise

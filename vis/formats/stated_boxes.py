@@ -10,8 +10,8 @@ from vis.ops.rle import box
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vis.formats.ytvis_records import AnnotationSet
-    from vis.records import RLE
+    from vis.formats.ytvis_records import AnnotationSet, Extra
+    from vis.records import RLE, Track
 
     Corners = tuple[float, float, float, float]
 
@@ -21,31 +21,42 @@ SAME, OTHER = 0.9, 0.5
 
 def corner_faults(annotation_set: AnnotationSet, where: str) -> Iterator[DataError]:
     """One fault, where boxes that fit no mask fit as the two corners [x0, y0, x1, y1]."""
-    corners = [
-        track_id
-        for track_id, stated, mask, edges in _boxes(annotation_set)
-        if _overlap(_as_corners(stated), edges) < OTHER
-        and _overlap(_clipped(_corners(stated), mask), edges) >= SAME
-    ]
+    corners = [track.id for track, extra in _tracks(annotation_set) if are_corners(track, extra)]
     if corners:
         yield DataError(
             f"boxes of {len(corners)} annotations are two corners, the first is that of "
             f"annotation {corners[0]}",
             where=where,
-            remedy="Write [x, y, width, height], or leave boxes and areas out: the masks say it.",
+            remedy="Write [x, y, width, height], or leave boxes and areas out, as vis data check "
+            "with --fix does: the masks say it.",
         )
+
+
+def are_corners(track: Track, extra: Extra) -> bool:
+    """Whether a stated box of an object fits its mask as two corners [x0, y0, x1, y1] alone.
+
+    Args:
+        track: with the masks.
+        extra: the keys of its annotation that say more than the masks.
+    """
+    return any(
+        _overlap(_as_corners(stated), edges) < OTHER
+        and _overlap(_clipped(_corners(stated), mask), edges) >= SAME
+        for stated, mask, edges in _boxes(track, extra)
+    )
 
 
 def box_warnings(annotation_set: AnnotationSet) -> Iterator[str]:
     """One line for boxes past an edge of their picture, one for those that fit no mask."""
     past, unlike = [], []
-    for track_id, stated, mask, edges in _boxes(annotation_set):
-        clipped = _clipped(_as_corners(stated), mask)
-        # a pixel more is how others round
-        if max(abs(a - b) for a, b in zip(clipped, _as_corners(stated), strict=True)) > 1:
-            past.append(track_id)
-        if _overlap(clipped, edges) < OTHER:
-            unlike.append(track_id)
+    for track, extra in _tracks(annotation_set):
+        for stated, mask, edges in _boxes(track, extra):
+            clipped = _clipped(_as_corners(stated), mask)
+            # a pixel more is how others round
+            if max(abs(a - b) for a, b in zip(clipped, _as_corners(stated), strict=True)) > 1:
+                past.append(track.id)
+            if _overlap(clipped, edges) < OTHER:
+                unlike.append(track.id)
     for ids, what in ((past, "leave their picture"), (unlike, "do not fit their masks")):
         if ids:
             yield (
@@ -54,18 +65,21 @@ def box_warnings(annotation_set: AnnotationSet) -> Iterator[str]:
             )
 
 
-def _boxes(annotation_set: AnnotationSet) -> Iterator[tuple[int, list[float], RLE, Corners]]:
-    """Id of the track, stated box, mask and its edges, wherever both have an extent."""
+def _tracks(annotation_set: AnnotationSet) -> Iterator[tuple[Track, Extra]]:
     for tracks in annotation_set.tracks.values():
         for track in tracks:
-            extra = annotation_set.track_extra.get(track.id, {})
-            stated = extra.get("bboxes") or [extra.get("bbox")]
-            for frame, mask in track.masks.items():
-                numbers = stated[frame] if frame < len(stated) else None
-                edges = box(mask)
-                if numbers and edges is not None and max(numbers[2:]) > 0:
-                    x0, y0, x1, y1 = map(float, edges)
-                    yield track.id, numbers, mask, (x0, y0, x1, y1)
+            yield track, annotation_set.track_extra.get(track.id, {})
+
+
+def _boxes(track: Track, extra: Extra) -> Iterator[tuple[list[float], RLE, Corners]]:
+    """Stated box, mask and its edges, wherever both have an extent."""
+    stated = extra.get("bboxes") or [extra.get("bbox")]
+    for frame, mask in track.masks.items():
+        numbers = stated[frame] if frame < len(stated) else None
+        edges = box(mask)
+        if numbers and edges is not None and max(numbers[2:]) > 0:
+            x0, y0, x1, y1 = map(float, edges)
+            yield numbers, mask, (x0, y0, x1, y1)
 
 
 def _as_corners(stated: list[float]) -> Corners:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
 from vis.formats.fields import (
+    ADD_SIZE,
     frame_name,
     integer,
     json_list,
@@ -83,7 +84,7 @@ def parse_video(value: object) -> VideoEntry:
     """
     record = json_object(value)
     video_id, length = integer(record, "id"), integer(record, "length", low=1)
-    height, width = sides(record)
+    height, width = sides(record, ADD_SIZE)
     names = []
     for frame, name in enumerate(json_list(record, "file_names", length)):
         try:
