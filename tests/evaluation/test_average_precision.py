@@ -6,7 +6,8 @@ import pytest
 
 from tests.evaluation.slow_precision import slow_ap
 from vis.errors import DataError
-from vis.evaluation.average_precision import NONE, evaluate_tracks
+from vis.evaluation.average_precision import evaluate_tracks
+from vis.evaluation.evaluator import NONE, TrackEvaluator
 from vis.evaluation.overlaps import frame_overlaps, track_iou
 from vis.ops import rle
 
@@ -92,6 +93,18 @@ def test_only_the_best_hundred_of_a_category_count(make):
     wrong = [make.still(n, 1, 20, 12, 0.9) for n in range(100)]
     assert ap(truth, {1: [*wrong, make.still(100, 1, 4, 4, 0.5)]}) == 0
     assert ap(truth, {1: [*wrong[1:], make.still(100, 1, 4, 4, 0.5)]}) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("by_category", [True, False])
+def test_a_category_costs_nothing_where_it_is_not(make, monkeypatch, by_category):
+    tracks = {video: [make.still(video, video, 4, 4)] for video in range(1, 31)}
+    results = {4: [make.still(1, 5, 4, 4, 0.5)]}
+    calls = []
+    match = TrackEvaluator.evaluateImg
+    monkeypatch.setattr(TrackEvaluator, "evaluateImg", lambda *a: calls.append(a) or match(*a))
+    ap(make.set(tracks, labels=range(1, 31)), results, by_category=by_category)
+    # each of the four sizes where a video has truth or results, not 30 x 30 times
+    assert len(calls) == 4 * (31 if by_category else 30)
 
 
 def test_stated_areas_decide_the_size(make):

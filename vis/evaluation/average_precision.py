@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from vis.evaluation.evaluator import STATISTICS, TrackEvaluator
+from vis.evaluation.evaluator import NONE, STATISTICS, TrackEvaluator
 from vis.evaluation.fitting import check_results, check_videos
 from vis.evaluation.video_matches import TrackSummary, VideoMatches, compare_tracks, mean_of_areas
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 Numbers = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
-
-NONE = -1
-"""The reference's sign for a number without any truth to take it from; also: matched to nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +195,7 @@ def _summary(evaluator: _Evaluator, labels: tuple[int, ...]) -> AveragePrecision
         matches=[
             _matches(entry, np.array(evaluator.truth_ids), np.array(evaluator.result_ids))
             for entry in evaluator.evalImgs
-            if entry is not None and entry["aRng"] == every_size
+            if entry["aRng"] == every_size
         ],
     )
 

@@ -45,8 +45,8 @@ class _Category(NamedTuple):
     """`[10 D]`; neither: ignored."""
     videos: Weights
     """`[D]` place of the video of each result."""
-    truths: Weights
-    """`[V]` objects to be found in each video."""
+    truth_videos: Weights
+    """`[G]` place of the video of each object to be found."""
 
 
 def bootstrap(
@@ -99,24 +99,21 @@ def _categories(ap: AveragePrecision) -> list[_Category]:
 
 
 def _category(group: Sequence[Matches], places: Mapping[int, int]) -> _Category:
-    truths = np.zeros(len(places), np.int64)
-    for matches in group:
-        truths[places[matches.video_id]] += np.count_nonzero(~matches.crowd)
     # stable, as COCO sorts: equal scores keep the order of the videos
     order = np.argsort(-np.concatenate([matches.scores for matches in group]), kind="stable")
     matched = np.concatenate([matches.matched for matches in group], axis=1)[:, order] >= 0
     counted = ~np.concatenate([matches.ignored for matches in group], axis=1)[:, order]
-    videos = np.repeat(
-        [places[matches.video_id] for matches in group], [len(m.scores) for m in group]
-    )
-    return _Category(matched & counted, ~matched & counted, videos[order], truths)
+    each = [places[matches.video_id] for matches in group]
+    videos = np.repeat(each, [len(m.scores) for m in group])
+    truth_videos = np.repeat(each, [np.count_nonzero(~m.crowd) for m in group])
+    return _Category(matched & counted, ~matched & counted, videos[order], truth_videos)
 
 
 def _mean_ap(categories: Sequence[_Category], weights: Weights, ap: AveragePrecision) -> Floats:
     """`[B]` AP of each draw, -1 where none has truth; `weights [B V]` count its videos."""
     total, count = np.zeros((2, len(weights)))
     for category in categories:
-        truths = weights @ category.truths
+        truths = weights[:, category.truth_videos].sum(axis=1)
         total += np.where(truths > 0, _ap(category, weights, truths, recalls=ap.recalls), 0)
         count += truths > 0
     return np.where(count > 0, total / np.maximum(count, 1), NONE)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from vis.evaluation.average_precision import NONE, evaluate_matches, stated_areas
+from vis.evaluation.average_precision import evaluate_matches, stated_areas
 from vis.evaluation.error_attribution import attribute_errors
+from vis.evaluation.evaluator import NONE
 from vis.evaluation.fitting import check_results, check_videos
 from vis.evaluation.oracles import ORACLES
 from vis.evaluation.video_matches import VideoMatches, track_summary

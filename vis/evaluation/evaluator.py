@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import sys
+import time
 from collections import defaultdict
+from contextlib import redirect_stdout
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +24,18 @@ if TYPE_CHECKING:
 
 SIDES = (0, 128, 256, 100_000)
 """Sides of the squares that bound small, medium and large tracks."""
+NONE = -1
+"""A category where categories are not told apart; matched to nothing; a number without truth."""
 STATISTICS = (
     "AP", "AP50", "AP75", "APs", "APm", "APl",
     "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
 )  # fmt: skip
 """Names of the twelve numbers, in the reference's order."""
+
+
+def say(line: str) -> None:
+    """The reference speaks on the output stream, and scripts may read it there."""
+    sys.stdout.write(f"{line}\n")
 
 
 class Params(cocoeval.Params):  # type: ignore[misc]
@@ -51,6 +63,9 @@ class TrackEvaluator(cocoeval.COCOeval):  # type: ignore[misc]
     They differ from COCO's in four points: an overlap is summed through the video; small ends at
     128 x 128 pixels and medium at 256 x 256; the area of a track is the mean of its visible areas;
     and a crowd takes any number of results, but by their plain overlap.
+
+    A category costs nothing in a video that has neither truth nor results of it: `evalImgs` leaves
+    these out, where COCO's has None.
     """
 
     def __init__(self, video_ids: Sequence[int], labels: Sequence[int]):
@@ -62,36 +77,100 @@ class TrackEvaluator(cocoeval.COCOeval):  # type: ignore[misc]
         """What is known of each video that `params` names; a subclass says where it comes from."""
         raise NotImplementedError
 
+    def evaluate(self) -> None:
+        """Match results with truth, by category, size and video."""
+        began = time.time()
+        say(f"Running per image evaluation...\nEvaluate annotation type *{self.params.iouType}*")
+        self._prepare()
+        self._paramsEval = copy.deepcopy(self.params)
+        labels = _labels(self.params)
+        # where all categories are one, each video has its tracks under that alone
+        self.params.catIds = labels
+        self.evalImgs = [
+            self.evaluateImg(video, label, area, self.params.maxDets[-1])
+            for label in labels
+            for area in self.params.areaRng
+            for video in self._videos[label]
+        ]
+        self.params.catIds = self._paramsEval.catIds
+        say(f"DONE (t={time.time() - began:0.2f}s).")
+
+    def accumulate(self, p: Params | None = None) -> None:
+        """Precision and recall of the matches: COCO's, category by category."""
+        began = time.time()
+        say("Accumulating evaluation results...")
+        p = p or self.params
+        matches: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        asked = set(p.imgIds)
+        for entry in self.evalImgs:
+            if entry["image_id"] in asked:
+                matches[entry["category_id"]].append(entry)
+        with redirect_stdout(io.StringIO()):  # COCO's evaluator speaks for each
+            parts = [self._accumulated(p, label, matches[label]) for label in _labels(p)]
+        arrays = {
+            name: np.concatenate([part.pop(name) for part in parts], axis=axis)
+            for name, axis in (("precision", 2), ("recall", 1), ("scores", 2))
+        }
+        date, counts = time.strftime("%Y-%m-%d %H:%M:%S"), [*arrays["precision"].shape]
+        self.eval: dict[str, Any] = {"params": p, "counts": counts, "date": date, **arrays}
+        say(f"DONE (t={time.time() - began:0.2f}s).")
+
+    def _accumulated(self, p: Params, label: int, matches: list[Any]) -> dict[str, Any]:
+        """COCO's accumulation of one category, over the videos that have anything of it."""
+        part = cocoeval.COCOeval(iouType="segm")
+        by_place = {(tuple(entry["aRng"]), entry["image_id"]): entry for entry in matches}
+        videos = sorted({entry["image_id"] for entry in matches})
+        part.params = copy.copy(p)
+        part.params.useCats, part.params.catIds, part.params.imgIds = 1, [label], videos
+        part._paramsEval = part.params
+        part.evalImgs = [
+            by_place.get((tuple(area), video)) for area in p.areaRng for video in videos
+        ]
+        part.accumulate()
+        result: dict[str, Any] = part.eval
+        return result
+
     def computeIoU(self, imgId: int, catId: int) -> Ratios:  # noqa: N802
         """Overlaps `[D G]` of a video's results of a category, best score first."""
-        return self._overlaps.get((imgId, catId), np.zeros((0, 0)))
+        return self.ious.get((imgId, catId), np.zeros((0, 0)))
 
     def _prepare(self) -> None:
+        p = self.params
+        p.imgIds, p.catIds = (np.unique(ids).tolist() for ids in (p.imgIds, p.catIds))
+        p.maxDets, self._asked = sorted(p.maxDets), set(p.catIds)
         self._gts: dict[Key, list[dict[str, Any]]] = defaultdict(list)
         self._dts: dict[Key, list[dict[str, Any]]] = defaultdict(list)
-        self._overlaps: dict[Key, Ratios] = {}
-        self.evalImgs: list[Any] = []
-        self.eval: dict[str, Any] = {}
+        self._videos: dict[int, list[int]] = defaultdict(list)
+        self.ious: dict[Key, Ratios] = {}
+        self.eval = {}
         for video in self.video_matches():
             self._enter(video)
+        for videos in self._videos.values():
+            videos.sort()
 
     def _enter(self, video: VideoMatches) -> None:
-        for table, tracks in ((self._gts, video.truth), (self._dts, video.results)):
-            for track in tracks:
-                table[video.video_id, track.label].append(_entry(track))
-        groups = [[label] for label in self.params.catIds]
-        for labels in groups if self.params.useCats else [self.params.catIds]:
-            rows = _places(video.results, labels)
+        truth, results = (self._places(tracks) for tracks in (video.truth, video.results))
+        for label in truth.keys() | results.keys():
+            rows, columns = results[label], truth[label]
+            key = video.video_id, label
+            self._gts[key] = [_entry(video.truth[column]) for column in columns]
+            self._dts[key] = [_entry(video.results[row]) for row in rows]
+            self._videos[label].append(video.video_id)
             rows.sort(key=lambda row: -video.results[row].score)
-            # COCO asks for category -1 where categories are not told apart
-            key = (video.video_id, labels[0] if self.params.useCats else -1)
-            columns = _places(video.truth, labels)
-            self._overlaps[key] = video.iou[rows[: self.params.maxDets[-1]]][:, columns]
+            self.ious[key] = video.iou[rows[: self.params.maxDets[-1]]][:, columns]
+
+    def _places(self, tracks: Sequence[TrackSummary]) -> dict[int, list[int]]:
+        """By category as COCO asks for it; where all are one, they are lined up by category."""
+        places: dict[int, list[int]] = defaultdict(list)
+        for place in sorted(range(len(tracks)), key=lambda place: tracks[place].label):
+            label = tracks[place].label
+            if label in self._asked:
+                places[label if self.params.useCats else NONE].append(place)
+        return places
 
 
-def _places(tracks: Sequence[TrackSummary], labels: Sequence[int]) -> list[int]:
-    """Category by category, as COCO's evaluator lines them up."""
-    return [n for label in labels for n, track in enumerate(tracks) if track.label == label]
+def _labels(p: Params) -> list[int]:
+    return list(p.catIds) if p.useCats else [NONE]
 
 
 def _entry(track: TrackSummary) -> dict[str, Any]:

@@ -14,16 +14,16 @@ no object at all are allowed; each frame is compared once for all pairs, which i
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Sized
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vis.errors import UsageError
-from vis.evaluation.evaluator import TrackEvaluator
+from vis.evaluation.evaluator import NONE, TrackEvaluator, say
 from vis.evaluation.overlaps import mean_area
 from vis.evaluation.video_matches import compare_tracks, mean_of_areas
 from vis.formats.json_file import read_json
@@ -68,10 +68,10 @@ class YTVOS:
         self._truth: AnnotationSet | None = None
         self._name = str(annotation_file or _MEMORY)
         if annotation_file is not None:
-            _say("loading annotations into memory...")
+            say("loading annotations into memory...")
             began = time.time()
             self.dataset = read_json(annotation_file)
-            _say(f"Done (t={time.time() - began:0.2f}s)")
+            say(f"Done (t={time.time() - began:0.2f}s)")
             self.createIndex()
 
     def createIndex(self) -> None:  # noqa: N802
@@ -80,7 +80,7 @@ class YTVOS:
         Raises:
             DataError: it is something else than annotations, or one of them is faulty.
         """
-        _say("creating index...")
+        say("creating index...")
         if self._truth is None:
             # the files of test videos list the videos alone
             whole = {"annotations": [], **self.dataset} if self.dataset else self.dataset
@@ -95,12 +95,12 @@ class YTVOS:
             ann.setdefault("iscrowd", int(track.crowd))
             stated = ann.get("areas")
             ann["avg_area"] = mean_area(track) if stated is None else mean_of_areas(stated)
-        _say("index created!")
+        say("index created!")
 
     def info(self) -> None:
         """Print what the file says of itself."""
         for key, value in self.dataset.get("info", {}).items():
-            _say(f"{key}: {value}")
+            say(f"{key}: {value}")
 
     def getAnnIds(  # noqa: N802
         self,
@@ -160,7 +160,7 @@ class YTVOS:
             InputError: the file cannot be read.
             DataError: it is of another kind, or a record does not fit the truth.
         """
-        _say("Loading and preparing results...")
+        say("Loading and preparing results...")
         began = time.time()
         name = _MEMORY if isinstance(resFile, list) else str(resFile)
         records = list(map(_plain, resFile)) if isinstance(resFile, list) else _records(resFile)
@@ -171,7 +171,7 @@ class YTVOS:
             _complete(record, place, results.tracks[place])
         lists = {key: list(self._list(key)) for key in ("videos", "categories")}
         results.dataset = {**lists, "annotations": records}
-        _say(f"DONE (t={time.time() - began:0.2f}s)")
+        say(f"DONE (t={time.time() - began:0.2f}s)")
         results.createIndex()
         return results
 
@@ -237,8 +237,14 @@ class YTVOSeval(TrackEvaluator):
 
     @property
     def evalVids(self) -> list[Any]:  # noqa: N802
-        """The matches of each category, size and video, as the reference calls them."""
-        return self.evalImgs
+        """The matches of each category, size and video; None where there is nothing."""
+        p = self._paramsEval
+        labels, areas = p.catIds if p.useCats else [NONE], map(tuple, p.areaRng)
+        matches = {
+            (entry["category_id"], tuple(entry["aRng"]), entry["video_id"]): entry
+            for entry in self.evalImgs
+        }
+        return [matches.get(place) for place in product(labels, areas, p.vidIds)]
 
     def evaluateImg(self, *args: Any) -> dict[str, Any] | None:  # noqa: N802
         """The matches of one video, category and size, under the reference's key too."""
@@ -289,8 +295,3 @@ def _many(value: Any) -> list[Any]:
     """The reference takes one or many everywhere; text is one."""
     several = isinstance(value, Sized) and not isinstance(value, str)
     return list(value) if several else [value]
-
-
-def _say(line: str) -> None:
-    """The reference speaks on the output stream, and scripts may read it there."""
-    sys.stdout.write(f"{line}\n")
