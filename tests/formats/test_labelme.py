@@ -89,7 +89,7 @@ def test_faults_name_file_and_shape(put):
     with pytest.raises(DataError, match=r"set: a.json: shapes\[1\]: group_id is text 'one'"):
         open_set(root)
     record = json.loads((root / "a.json").read_text())
-    (root / "a.json").write_text(json.dumps(record | {"imagePath": "../x/a.jpg"}))
+    (root / "a.json").write_text(json.dumps(record | {"imagePath": "../../x/a.jpg"}))
     with pytest.raises(DataError, match=r"set: a.json: .* '..'.*--frames-prefix"):
         open_set(root)
     (root / "a.json").write_text(
@@ -103,3 +103,21 @@ def test_frames_that_nobody_annotated_have_no_file(truth, write, tmp_path):
     video = replace(found.videos[3], annotated_frames=(0,))
     write_set(tmp_path / "out", replace(found, videos={3: video}), to="labelme")
     assert [path.name for path in (tmp_path / "out" / "b").iterdir()] == ["0.json"]
+
+
+def test_files_may_lie_in_a_folder_beside_their_pictures(put, tmp_path):
+    root = put("a", polygon(0))
+    path = root / "a.json"
+    path.write_text(path.read_text().replace('"a.jpg"', '"../pictures/a.jpg"'))
+    (tmp_path / "pictures").mkdir()
+    (root / "a.jpg").rename(tmp_path / "pictures" / "a.jpg")
+    for place in (root, tmp_path, path):
+        found = open_set(place)
+        assert (found.kind, found.frames) == ("labelme", tmp_path)
+        assert found.annotations.videos[1].file_names == ("pictures/a.jpg",)
+    path.write_text(path.read_text().replace("../pictures", "../../pictures"))
+    with pytest.raises(DataError, match=r"'\.\./pictures/a.jpg' leads out of its folder"):
+        open_set(root)
+    path.write_text(path.read_text().replace("../../pictures", "/pictures"))
+    with pytest.raises(DataError, match="is an absolute path"):
+        open_set(tmp_path)

@@ -45,6 +45,7 @@ def put(tmp_path, truth):
         ("annotations/mine.json", "."),
         ("mine.json", "."),
         ("mine.json", "images"),
+        ("labels.json", "data"),
     ],
 )
 def test_pictures_are_found_where_they_are_published(put, tmp_path, file, folder):

@@ -93,6 +93,8 @@ def test_colours_of_the_users_classes_stand_in_the_label_map(root):
     assert looks(found) == [("a rider", 6), ("lynx", 8)]
     assert [one.name for one in found.annotations.categories.values()] == ["a rider", "lynx", "owl"]
     assert [area(t.masks[0]) for t in found.annotations.tracks[1] if t.crowd] == [8]
+    (root / "labelmap.txt").write_text("a rider:250,50,83::\nlynx:61,245,61::")
+    assert looks(open_set(root)) == [("a rider", 6), ("lynx", 8)]
     # a colour that two classes share is of neither
     (root / "labelmap.txt").write_text("\n".join([*lines, "lynx:61,245,61::", "owl:61,245,61::"]))
     with pytest.raises(

@@ -96,7 +96,8 @@ def frames_folders(path: Path) -> Iterator[Path]:
     parent = path.parent
     split = path.stem.removeprefix("instances_").removeprefix("annotations_").removesuffix("_sub")
     split = split.removesuffix("_instances")
-    yield from (parent / "JPEGImages", parent / "images")
+    # the last is FiftyOne's
+    yield from (parent / "JPEGImages", parent / "images", parent / "data")
     yield from (parent / split / "JPEGImages", parent / split)
     yield from (parent.parent / split / "JPEGImages", parent.parent / split, parent)
     if parent.name.lower() == ANNOTATIONS:

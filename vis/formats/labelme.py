@@ -37,7 +37,7 @@ from vis.ops.rle import merge
 from vis.ops.rle_checks import check_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from vis.formats.reading import Reading
@@ -75,7 +75,8 @@ def read_labelme(path: Path, frames: Path | None, reading: Reading) -> Opened:
 
     Args:
         path: of a file, or of a folder of files or of such folders.
-        frames: the folder that the pictures' names are relative to; None: that of the files.
+        frames: the folder that the pictures' names are relative to; None: that of the files, or the
+            one above where a name leads there.
         reading: what becomes of faults.
 
     Raises:
@@ -84,9 +85,11 @@ def read_labelme(path: Path, frames: Path | None, reading: Reading) -> Opened:
     """
     root = path if path.is_dir() else path.parent
     result = Gathering()
-    for folder in [root, *subfolders(root)] if path.is_dir() else [root]:
-        files = _json_files(folder) if path.is_dir() else [path]
-        pictures = list(_pictures(files, folder.relative_to(root).as_posix(), reading))
+    folders = [root, *subfolders(root)] if path.is_dir() else [root]
+    files_by_folder = {one: _json_files(one) if path.is_dir() else [path] for one in folders}
+    base = _base(root, files_by_folder, reading) if frames is None else root
+    for folder, files in files_by_folder.items():
+        pictures = list(_pictures(files, folder.relative_to(base).as_posix(), reading))
         if _are_frames(pictures):
             _add_video(pictures, folder.name, result)
             reading.notes["{} folders are videos: a label and group_id is in several frames"] += 1
@@ -95,7 +98,7 @@ def read_labelme(path: Path, frames: Path | None, reading: Reading) -> Opened:
     if not result.videos and not reading.faults:
         raise DataError("there is no file of labelme in it", where=str(path))
     first = next((video.file_names[0] for video in result.videos.values()), None)
-    beside = root if first is not None and (root / first).is_file() else None
+    beside = base if first is not None and (base / first).is_file() else None
     return Opened(result.annotation_set(), frames or beside)
 
 
@@ -112,6 +115,23 @@ def _json_files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: natural(path.name))
 
 
+def _base(root: Path, files_by_folder: Mapping[Path, list[Path]], reading: Reading) -> Path:
+    """The folder that names are made relative to: one above, where the files lie beside theirs."""
+    for folder, files in files_by_folder.items():
+        for file in files[:1]:
+            try:
+                stated = _stated_name(json_object(read_json(file)), reading)
+            except VisError:
+                return root
+            name = posixpath.join(folder.relative_to(root).as_posix(), stated)
+            return root.parent if posixpath.normpath(name).startswith("../") else root
+    return root
+
+
+def _stated_name(record: Mapping[str, Any], reading: Reading) -> str:
+    return reading.file_name(text(record, "imagePath").replace("\\", "/"))
+
+
 def _pictures(files: Iterable[Path], folder: str, reading: Reading) -> Iterator[_Picture]:
     for file in files:
         try:
@@ -121,7 +141,7 @@ def _pictures(files: Iterable[Path], folder: str, reading: Reading) -> Iterator[
 
 
 def _picture(record: dict[str, Any], folder: str, file: Path, *, reading: Reading) -> _Picture:
-    stated = reading.file_name(text(record, "imagePath").replace("\\", "/"))
+    stated = _stated_name(record, reading)
     # labelme says where the picture is seen from the file
     if not stated.startswith("../"):
         check_frame_name(stated)

@@ -136,9 +136,10 @@ def _stated_names(root: Path) -> tuple[dict[int, str], dict[Colour, int]]:
     lines = [line for line in _lines(root / "labelmap.txt") if not line.startswith("#")]
     stated = [(name, _colour(more)) for name, _, more in (line.partition(":") for line in lines)]
     # CVAT sorts by name: the background may be anywhere
-    is_background = [name == "background" for name, _ in stated]
-    background = is_background.index(True) if True in is_background else 0
-    own = [one for place, one in enumerate(stated) if place != background and one[1] != _VOID]
+    background = [one for one in stated if one[0] == "background" or one[1] == _BLACK]
+    if not background and not any(colour for _, colour in stated):
+        background = stated[:1]
+    own = [one for one in stated if one not in background and one[1] != _VOID]
     names = {number: name for number, (name, _) in enumerate(own, 1)}
     if not any(colour for _, colour in own):
         return names, voc_colours()
@@ -146,7 +147,7 @@ def _stated_names(root: Path) -> tuple[dict[int, str], dict[Colour, int]]:
     uses = Counter(colour for _, colour in own)
     colours = {_VOID: UNJUDGED}
     colours |= {one[1]: n for n, one in enumerate(own, 1) if one[1] and uses[one[1]] == 1}
-    return names, colours | {stated[background][1] or _BLACK: 0}
+    return names, colours | {_BLACK: 0} | {colour: 0 for _, colour in background if colour}
 
 
 def _colour(text: str) -> Colour | None:
