@@ -157,11 +157,17 @@ def _fill(pixels: Pixels, figures: Sequence[_Figure], opacity: int) -> None:
     for figure in figures:
         if figure.cutout and opacity:
             x0, y0, x1, y1 = figure.cutout.box
-            part, inside = rows[y0:y1, 3 * x0 : 3 * x1], figure.cutout.inside
             ink = np.tile(np.array(figure.colour, np.uint16) * np.uint16(opacity), x1 - x0)
             for top in range(0, y1 - y0, _BAND):
-                band = slice(top, top + _BAND)
-                _tint(part[band], inside[band], ink, opacity)
+                inside = figure.cutout.inside[top : top + _BAND]
+                # few objects fill their box: what a band has of one is narrower
+                columns = np.flatnonzero(inside.any(axis=0))
+                if len(columns):
+                    left, right = int(columns[0]), int(columns[-1]) + 1
+                    part = rows[
+                        y0 + top : y0 + top + len(inside), 3 * (x0 + left) : 3 * (x0 + right)
+                    ]
+                    _tint(part, inside[:, left:right], ink[: 3 * (right - left)], opacity)
 
 
 def _tint(part: Pixels, inside: npt.NDArray[np.bool_], ink: _Words, opacity: int) -> None:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 from vis.weights.classes import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import Tensor
 
-HEAD = re.compile(r"(?:.+\.)?(?:class_head|class_heads\.\d+)\.(?:weight|bias)")
-"""A linear layer or convolution to classes; the layers of an MLP have numbers after the name."""
+TOKENS = "decoder.classes"
+"""Segmenter's `[1 classes C]`."""
+HEAD = re.compile(
+    r"(?P<head>(?:.+\.)?(?:class_head|class_heads\.\d+))(?:\.(?P<layer>\d+))?\.(?:weight|bias)"
+    rf"|{re.escape(TOKENS)}|decoder\.(?:head|score_norm)\.(?:weight|bias)"
+)
+"""A linear layer or convolution to classes, a layer of an MLP, or what Segmenter has of each."""
 MOST_OTHERS = 2
 """Rows of no class: "no object" after the classes, and in VisTR a reserved one before them."""
 
@@ -47,21 +52,50 @@ def carried(
     Returns:
         The heads as they should be, none where no name is equal, and a line for the log.
     """
-    pairs, heads = same_classes(theirs, ours), {}
-    for name, tensor in tensors.items() if pairs else ():
-        own = state.get(name)
-        if own is None or not HEAD.fullmatch(name) or tensor.shape[1:] != own.shape[1:]:
+    pairs = same_classes(theirs, ours)
+    heads: dict[str, Tensor] = {}
+    for name in _last_layers(tensors) if pairs else ():
+        own, inner = state.get(name), _inner_layers(name, tensors)
+        if own is None or own.dim() != tensors[name].dim():
             continue
-        rows = _rows((len(tensor), len(theirs)), (len(own), len(ours)), pairs)
+        if any(n not in state or tensors[n].shape != state[n].shape for n in inner):
+            continue
+        head, axis = own.clone(), 1 if name == TOKENS else 0
+        place, source = head.movedim(axis, 0), tensors[name].movedim(axis, 0)
+        if place.shape[1:] != source.shape[1:]:
+            continue
+        rows = _rows((len(source), len(theirs)), (len(place), len(ours)), pairs)
         if rows:
-            heads[name] = own.clone()
-            heads[name][list(rows)] = tensor[list(rows.values())].to(own)
+            place[list(rows)] = source[list(rows.values())].to(own)
+            heads |= {name: head} | {n: tensors[n] for n in inner}
     if not heads:
         return {}, ""
     same = ", ".join(ours[row] for row in pairs)
     line = f"{len(pairs)} of {len(ours)} classes carried over by name: {same}"
     fresh = ", ".join(name or "(no name)" for row, name in enumerate(ours) if row not in pairs)
     return heads, f"{line}; anew: {fresh}" if fresh else line
+
+
+def _last_layers(names: Iterable[str]) -> list[str]:
+    """What has rows of classes: of an MLP, its last layer."""
+    matches = {name: match for name in names if (match := HEAD.fullmatch(name))}
+    last: dict[str, int] = {}
+    for match in matches.values():
+        last[match["head"]] = max(last.get(match["head"], 0), int(match["layer"] or 0))
+    return [n for n, match in matches.items() if int(match["layer"] or 0) == last[match["head"]]]
+
+
+def _inner_layers(last: str, names: Iterable[str]) -> list[str]:
+    """The layers of an MLP before its last, without which the rows of that would mean nothing."""
+    head = HEAD.fullmatch(last)
+    if head is None or head["layer"] is None:
+        return []
+    before = ((name, HEAD.fullmatch(name)) for name in names)
+    return [
+        name
+        for name, match in before
+        if match and match["head"] == head["head"] and match["layer"] != head["layer"]
+    ]
 
 
 def _rows(

@@ -42,7 +42,12 @@ DETR_SKIPPED: Rows = (
     (r"masks\.pyramid\.end\.conv\.conv\.bias", "the deformable convolution has no bias"),
     (r"masks\.pyramid\.end\.logit\..+", "the head over time makes the logits"),
 )
-SKIPPED: Rows = ((r"(?:.+\.)?class_heads?\..+", "it is of other classes, or another model"),)
+SKIPPED: Rows = (
+    (
+        r"(?:.+\.)?class_heads?\..+|decoder\.(?:classes|(?:head|score_norm)\..+)",
+        "it is of other classes, or another model",
+    ),
+)
 HEAD = "box_head."
 """Loaded as a whole or not at all: a linear layer is no sine layer."""
 OF_BACKBONE = ("projection.", "masks.pyramid.laterals.")
@@ -79,8 +84,8 @@ def initialise(model: Model[Any], source: str | Path, *, download: bool = False)
 
     DETR and VisTR give their transformer, mask branch and, where it is the same, backbone; DETR's
     last convolution becomes the deformable one. The head of classes is taken from a file of the
-    same model: whole where its classes are the same, else the rows of equal names, where it is one
-    layer; all other rows begin anew.
+    same model: whole where its classes are the same, else the rows of equal names, with the layers
+    before them; all other rows begin anew.
 
     Args:
         model: changed in place.
