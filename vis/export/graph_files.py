@@ -52,21 +52,28 @@ def write_onnx(program: ExportedProgram, step: Step, path: Path) -> None:
             output_names=step.names,
             opset_version=OPSET,
             custom_translation_table=table,
+            optimize=False,
             verbose=False,
         )
         assert result is not None
+        _simplify(result.model)
         result.save(str(path), external_data=False)
+
+
+def _simplify(model: Any) -> None:
+    # What onnxscript's own optimiser does besides, onnxruntime does too; but one of its rules
+    # looks at every pair of nodes, which takes a minute where there are thousands.
+    optimizer, passes = _imported("onnxscript.optimizer"), _imported("onnx_ir.passes.common")
+    optimizer.inline(model)
+    optimizer.fold_constants(model, onnx_shape_inference=True)
+    optimizer.remove_unused_nodes(model)
+    for name in ("LiftConstantsToInitializers", "CommonSubexpressionElimination", "OutputFix"):
+        getattr(passes, f"{name}Pass")()(model)
 
 
 def _stable_sort() -> Any:
     """`aten::sort.stable` by TopK, which puts the earlier of equal values first."""
-    try:
-        op: Any = importlib.import_module("onnxscript").opset20
-    except ImportError as error:
-        raise DeviceError(
-            f"models are exported by onnx and onnxscript, which cannot be loaded ({error})",
-            remedy="Install them: pip install 'vis-kit[export]', from a copy of the project.",
-        ) from None
+    op = _imported("onnxscript").opset20
 
     def sort(x: Any, *, stable: bool = False, dim: int = -1, descending: bool = False) -> Any:
         del stable
@@ -74,6 +81,16 @@ def _stable_sort() -> Any:
         return op.TopK(x, length, axis=dim, largest=int(descending), sorted=1)
 
     return sort
+
+
+def _imported(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise DeviceError(
+            f"models are exported by onnx and onnxscript, which cannot be loaded ({error})",
+            remedy="Install them: pip install 'vis-kit[export]', from a copy of the project.",
+        ) from None
 
 
 @contextmanager

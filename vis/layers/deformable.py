@@ -36,7 +36,9 @@ class DeformableConv(nn.Module):
         # torchvision's kernel is fast on a GPU; on a CPU it is a loop over single pixels.
         if x.device.type != "cpu":
             return deform_conv2d(x, offsets, self.weight, padding=1)  # type: ignore[no-any-return]
-        deform = deform_by_sampling if torch.is_grad_enabled() else deform_by_lookup
+        # ONNX has a loop over pixels for a sum of rows, which takes minutes.
+        sampled = torch.is_grad_enabled() or torch.compiler.is_exporting()
+        deform = deform_by_sampling if sampled else deform_by_lookup
         # Autocast would halve the offsets again inside.
         with torch.autocast("cpu", enabled=False):
             return deform(x, offsets, self.weight)
@@ -78,8 +80,6 @@ def deform_by_lookup(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
     matrix = weight.permute(1, 2, 3, 0).reshape(C, -1)
     table = (x.permute(0, 2, 3, 1).reshape(-1, C) @ matrix).view(M * H * W * TAPS, -1)
     rows, shares = _corners(offsets.permute(0, 2, 3, 1).reshape(M, H, W, TAPS, 2))
-    if torch.compiler.is_exporting():
-        rows = rows.long()  # the offsets of bags, of the type of rows, are of 64 bits in ONNX
     mixed = functional.embedding_bag(rows, table, mode="sum", per_sample_weights=shares)
     return mixed.view(M, H, W, -1).permute(0, 3, 1, 2)
 
