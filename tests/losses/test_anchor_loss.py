@@ -42,7 +42,7 @@ def right(targets: list[ClipTargets]) -> tuple[Tensor, Tensor]:
     logits = torch.full((len(targets), len(PLACES), CLASSES), -20.0, dtype=torch.float64)
     offsets = torch.zeros(len(targets), len(PLACES), 4, dtype=torch.float64)
     for number, one in enumerate(targets):
-        rows, instances = _matched(PLACES, one)
+        _, rows, instances = _matched(PLACES, [one])
         logits[number, rows, one.labels[instances]] = 20
         offsets[number, rows] = encode(one.boxes[instances, 0], PLACES[rows])
     return logits, offsets
@@ -71,7 +71,7 @@ def test_each_object_has_an_anchor_at_least():
         (0.0, 0.0, 0.02, 1.0),
         tuple(to_corners(PLACES)[1000].tolist()),
     )
-    rows, instances = _matched(PLACES, target(*boxes))
+    _, rows, instances = _matched(PLACES, [target(*boxes)])
     assert set(instances.tolist()) == {0, 1, 2, 3}
     assert len(set(rows.tolist())) == len(rows)
     assert 1000 in rows[instances == 3].tolist()
@@ -80,14 +80,15 @@ def test_each_object_has_an_anchor_at_least():
 
 def test_objects_that_want_the_same_anchor_get_one_each():
     small = (0.4, 0.4, 0.41, 0.41)
-    rows, instances = _matched(PLACES, target(small, small, BOXES[0], (0.405, 0.4, 0.41, 0.41)))
+    boxes = (small, small, BOXES[0], (0.405, 0.4, 0.41, 0.41))
+    _, rows, instances = _matched(PLACES, [target(*boxes)])
     assert set(instances.tolist()) == {0, 1, 2, 3} and len(set(rows.tolist())) == len(rows)
 
 
 def test_anchors_are_of_the_object_that_they_overlap_most():
     from torchvision.ops import box_iou
 
-    rows, instances = _matched(PLACES, THREE)
+    _, rows, instances = _matched(PLACES, [THREE])
     overlaps = box_iou(THREE.boxes[:, 0], to_corners(PLACES))
     expected = (overlaps.amax(dim=0) >= MATCHED).nonzero()[:, 0]
     assert set(expected.tolist()) <= set(rows.tolist()) and len(rows) <= len(expected) + 3
@@ -97,7 +98,7 @@ def test_anchors_are_of_the_object_that_they_overlap_most():
 
 def test_what_is_not_visible_is_nowhere():
     hidden = dataclasses.replace(THREE, visible=torch.zeros(3, 1, dtype=torch.bool))
-    assert len(_matched(PLACES, hidden)[0]) == 0
+    assert len(_matched(PLACES, [hidden])[0]) == 0
     logits, offsets = right([NONE])
     assert detector_terms(logits, offsets, PLACES, [hidden])["class"] < 1e-6
     found = RoiSampling()(to_corners(PLACES)[None], torch.ones(1, len(PLACES)), [hidden])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from vis.losses.grid import GridLoss, GridOutput, assign, shrunk_masks
+from vis.losses.grid import GridLoss, GridOutput, shrunk_masks
+from vis.losses.grid_cells import assign
 from vis.records import ClipTargets
 
 RANGES = ((1.0, 96.0), (48.0, 192.0), (96.0, 384.0), (192.0, 768.0), (384.0, 2048.0))
@@ -31,7 +32,7 @@ LABELS = [3, 7, 1, 0]
 
 def test_the_published_assignment():
     """Golden numbers S3 of the published code."""
-    found = assign(target(BOXES, LABELS), CANVAS, SIDES, RANGES)
+    (found,) = assign([target(BOXES, LABELS)], CANVAS, SIDES, RANGES)
     cells = [sorted(zip(x.instances.tolist(), x.cells.tolist(), strict=True)) for x in found]
     assert [cell for _, cell in cells[0]] == [32, 42, 32, 33, 42, 43, 52, 53, 56]
     wanted = [28, 29, 37, 38, 29, 30, 38, 39, 30, 31, 32, 39, 40, 41]

@@ -28,22 +28,20 @@ STEP_WAITS: dict[str, dict[str, int]] = {
     "tt_srn": MASK_GATHERED,
     "tt_srn with linear heads": MASK_GATHERED,
     "vistr": MASK_GATHERED,
-    # boxes are gathered level by level, visible frames clip by clip
-    "istr": {"nonzero": 20},
-    "istr of the first release": {"nonzero": 12},
-    "istr through a clip": {"nonzero": 14},
-    # cells are assigned level by level and picture by picture
-    "sotr": {"nonzero": 22, "_unique2": 10},
-    "sotr that knows places": {"nonzero": 22, "_unique2": 10},
-    "sotr with pure layers": {"nonzero": 22, "_unique2": 10},
-    # the bipartite step takes one object after the other
-    "ssd_mask": {"nonzero": 13, "_local_scalar_dense": 6},
-    "ssd_mask of boxes": {"nonzero": 3, "_local_scalar_dense": 6},
+    # the anchors of all objects
+    "ssd_mask": {"nonzero": 1},
+    "ssd_mask of boxes": {"nonzero": 1},
 }
 """The most waits of a step, beside its copies; none where a model is not listed."""
 COPIES = 2
 """To the host a step: labels to be checked, costs to be matched."""
 MORE_COPIES = {
+    # which box belongs to which level, of each stage and of its decoder; visible frames
+    "istr": 5,
+    "istr of the first release": 3,
+    "istr through a clip": 4,
+    # which objects are visible and detected, and which box belongs to which picture and level
+    "ssd_mask": 3,
     # the first stage is matched before the second's
     "deformable_detr in two stages": 1,
     # in which frames an object is visible

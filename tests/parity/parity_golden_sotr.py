@@ -11,7 +11,8 @@ from parity_numbers import against, drawn, line, listed, normal, numbers, unequa
 from torch.nn.functional import interpolate
 
 from vis import models
-from vis.losses.grid import GridLoss, GridOutput, assign, shrunk_masks
+from vis.losses.grid import GridLoss, GridOutput, shrunk_masks
+from vis.losses.grid_cells import assign
 from vis.records import Clip, ClipTargets
 from vis.weights import converters
 from vis.weights.rename import rename
@@ -65,7 +66,7 @@ def targets(text: str) -> Iterator[Row]:
     """Which cells hold which objects, and both losses."""
     target, ranges = _target(), models.build("sotr", classes=80, depth=1).config.sizes
     areas = shrunk_masks(target.masks[:, 0], (32, 48)).sum(dim=(1, 2))
-    for i, found in enumerate(assign(target, CANVAS, SIDES, ranges)):
+    for i, found in enumerate(assign([target], CANVAS, SIDES, ranges)[0]):
         cells, _, pixels = re.findall(r"\[.*?\](?=;|$)", line(text, f"S3 level {i}"))
         order = torch.argsort(found.instances * 10_000 + found.cells)
         ours = areas[found.instances[order]]

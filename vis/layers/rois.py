@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
+from vis.ops.transfer import true_rows
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,8 +38,8 @@ def pooled(levels: Sequence[Tensor], pictures: Tensor, boxes: Tensor, side: int)
     indexed_boxes = torch.cat((pictures[:, None].to(boxes.dtype), boxes), dim=1)
     fitting = level_of(boxes)
     features = boxes.new_zeros(len(boxes), levels[0].shape[1], side, side)
-    for i, (level, stride) in enumerate(zip(levels, STRIDES, strict=True)):
-        rows = (fitting == i).nonzero()[:, 0]
+    by_level = true_rows([fitting == i for i in range(len(STRIDES))])
+    for level, stride, rows in zip(levels, STRIDES, by_level, strict=True):
         features[rows] = roi_align(
             level.to(boxes.dtype),
             indexed_boxes[rows],

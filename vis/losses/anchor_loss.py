@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from vis.losses.grid import focal_sum
 from vis.losses.set_loss import mean_over_ranks
 from vis.losses.targets import annotated_classes, check_classes
 from vis.ops.boxes import to_corners
+from vis.ops.transfer import true_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,28 +62,24 @@ class RoiSampling:
             scores: `[B A]` of the surest class.
             targets: of the B pictures.
         """
-        per_picture = [
-            self._of(number, detected[number], scores[number], target)
-            for number, target in enumerate(targets)
-        ]
+        visible = true_rows([target.visible[:, 0] for target in targets])
+        subsets = [self._some(rows) for rows in visible]
+        true = [t.boxes[rows, 0].to(detected) for t, rows in zip(targets, subsets, strict=True)]
+        hits = [_surest(*one) for one in zip(true, detected, scores, strict=True)]
+        matched = true_rows([best > 0 for best, _ in hits])
+        per_picture = []
+        for number, rows in enumerate(matched):
+            # True boxes alone would teach masks for boxes that no detector gives.
+            best = detected[number][hits[number][1][rows]]
+            every = torch.cat((self._jittered(true[number]), best))
+            instances = torch.cat((subsets[number], subsets[number][rows]))
+            subset = self._some(torch.arange(len(every), device=every.device))
+            pictures = torch.full_like(subset, number)
+            per_picture.append((pictures, instances[subset], every[subset]))
         return Rois(*(torch.cat(parts) for parts in zip(*per_picture, strict=True)))
 
-    def _of(self, number: int, detected: Tensor, scores: Tensor, target: ClipTargets) -> Rois:
-        visible = target.visible[:, 0].nonzero()[:, 0]
-        visible = visible[torch.randperm(len(visible), device=visible.device)[: self.most]]
-        boxes = target.boxes[visible, 0].to(detected.dtype)
-        # Of the detections that hit an object, the surest is what the mask head will meet in use.
-        overlaps = box_iou(boxes, detected)
-        best, anchor = (
-            (overlaps.ge(MATCHED) * scores).max(dim=1) if len(visible) else (visible, visible)
-        )
-        matched = (best > 0).nonzero()[:, 0]
-        # True boxes alone would teach masks for boxes that no detector gives.
-        every = torch.cat((self._jittered(boxes), detected[anchor[matched]]))
-        instances = torch.cat((visible, visible[matched]))
-        subset = torch.randperm(len(every), device=every.device)[: self.most]
-        pictures = torch.full_like(subset, number)
-        return Rois(pictures, instances[subset], every[subset])
+    def _some(self, rows: Tensor) -> Tensor:
+        return rows[torch.randperm(len(rows), device=rows.device)[: self.most]]
 
     def _jittered(self, boxes: Tensor) -> Tensor:
         sides = boxes[:, 2:] - boxes[:, :2]
@@ -110,16 +108,16 @@ def detector_terms(
     check_classes(targets, logits.shape[-1])
     offsets = offsets.to(torch.promote_types(offsets.dtype, torch.float32))
     anchors = anchors.to(offsets.dtype)
-    # A sum over nothing times 0: without a match the boxes still have a gradient, of zero.
-    class_targets, box, count = torch.zeros_like(logits), offsets.sum() * 0, 0
-    for number, target in enumerate(targets):
-        rows, instances = _matched(anchors, target)
-        class_targets[number, rows, target.labels[instances]] = 1
-        truth = encode(target.boxes[instances, 0].to(anchors.dtype), anchors[rows])
-        box = box + smooth_l1_loss(offsets[number, rows], truth, reduction="sum")
-        count += len(rows)
+    pictures, rows, instances = _matched(anchors, targets)
+    labels = torch.cat([target.labels for target in targets])[instances]
+    boxes = torch.cat([target.boxes[:, 0] for target in targets])[instances]
+    class_targets = torch.zeros_like(logits)
+    class_targets[pictures, rows, labels] = 1
+    truth = encode(boxes.to(anchors.dtype), anchors[rows])
+    # A sum over nothing: without a match the boxes still have a gradient, of zero.
+    box = smooth_l1_loss(offsets[pictures, rows], truth, reduction="sum")
     counted = annotated_classes(targets, logits.shape[-1])[:, None].expand_as(logits)
-    total = mean_over_ranks(offsets.new_tensor(float(count)), least=1.0)
+    total = mean_over_ranks(offsets.new_tensor(float(len(rows))), least=1.0)
     focal = focal_sum(logits, class_targets, counted.to(logits.dtype))
     return {"class": WEIGHTS["class"] * focal / total, "box": WEIGHTS["box"] * box / total}
 
@@ -141,28 +139,51 @@ def mask_terms(masks: RoiMasks, rois: Rois, targets: Sequence[ClipTargets]) -> d
     return {name: WEIGHTS[name] * value / total for name, value in terms.items()}
 
 
-def _matched(anchors: Tensor, target: ClipTargets) -> tuple[Tensor, Tensor]:
-    """Numbers of anchors, and the object of each."""
-    visible = target.visible[:, 0].nonzero()[:, 0]
+def _surest(boxes: Tensor, detected: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the detections that hit each object the score of the surest, 0 without one, and its place.
+
+    It is what the mask head will meet in use.
+    """
+    if not len(boxes):
+        return boxes.new_zeros(0), boxes.new_zeros(0, dtype=torch.int64)
+    best, place = (box_iou(boxes, detected).ge(MATCHED) * scores).max(dim=1)
+    return best, place
+
+
+def _matched(anchors: Tensor, targets: Sequence[ClipTargets]) -> tuple[Tensor, Tensor, Tensor]:
+    """`[P]` pictures, anchors, and the object of each: its row in the objects of all targets."""
+    parts = [_owners(anchors, target) for target in targets]
+    most, owner = (torch.stack(part) for part in zip(*parts, strict=True))
+    pictures, rows = (most >= MATCHED).nonzero(as_tuple=True)
+    counts = [len(target.labels) for target in targets]
+    first = owner.new_tensor([0, *accumulate(counts[:-1])])
+    return pictures, rows, owner[pictures, rows] + first[pictures]
+
+
+def _owners(anchors: Tensor, target: ClipTargets) -> tuple[Tensor, Tensor]:
+    """`[A]` each: the largest overlap, below 0 with what is not visible, and whose it is."""
+    visible = target.visible[:, 0]
     if not len(visible):
-        return visible, visible
-    overlaps = box_iou(target.boxes[visible, 0].to(anchors.dtype), to_corners(anchors))
-    most, owner = overlaps.max(dim=0)
+        nothing = anchors.new_zeros(len(anchors))
+        return nothing, nothing.long()
+    overlaps = box_iou(target.boxes[:, 0].to(anchors.dtype), to_corners(anchors))
+    free = overlaps.where(visible[:, None], -1.0)
+    most, owner = free.max(dim=0)
     # SSD's bipartite step (Liu et al., 2016, 2.2): each object first takes its best anchor.
-    free = overlaps.clone()
-    for number in range(len(visible)):
+    for number, here in enumerate(visible):
         # an object too small or long for all anchors keeps its nearest that no other one keeps
-        nearest = free[number].argmax()
-        owner[nearest], most[nearest], free[:, nearest] = number, 1.0, -1.0
-    rows = (most >= MATCHED).nonzero()[:, 0]
-    return rows, visible[owner[rows]]
+        nearest = free[number].argmax(dim=0, keepdim=True)  # as a number it would be waited for
+        owner[nearest] = owner[nearest].where(~here, number)
+        most[nearest] = most[nearest].where(~here, 1.0)
+        free[:, nearest] = free[:, nearest].where(~here, -1.0)
+    return most, owner
 
 
 def _truth(rois: Rois, targets: Sequence[ClipTargets], side: int) -> Tensor:
     """`[R side side]` how much of each cell of a box its object covers, 0..1."""
     truth = rois.boxes.new_zeros(len(rois.boxes), side, side)
-    for number, target in enumerate(targets):
-        rows = (rois.pictures == number).nonzero()[:, 0]
+    by_picture = true_rows([rois.pictures == number for number in range(len(targets))])
+    for target, rows in zip(targets, by_picture, strict=True):
         if len(rows):
             masks = target.masks[rois.instances[rows], 0].to(truth.dtype)
             height, width = masks.shape[1:]

@@ -16,6 +16,7 @@ from vis.losses.set_loss import mean_over_ranks
 from vis.losses.targets import annotated_classes, check_classes, check_targets
 from vis.ops.boxes import giou
 from vis.ops.crops import cut_out
+from vis.ops.transfer import true_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,8 +123,8 @@ class CodeLoss:
         normaliser = mean_over_ranks(count + stages[-1].boxes.new_zeros(()), least=1.0)
         annotated = annotated_classes(targets, stages[-1].logits.shape[-1])
         stage_terms = []
-        for stage, matched in zip(stages, self.match(stages, targets, codec), strict=True):
-            pairs = visible_pairs_of(targets, matched)
+        stage_pairs = visible_pairs_of(targets, self.match(stages, targets, codec))
+        for stage, pairs in zip(stages, stage_pairs, strict=True):
             terms = self._visible_terms(stage, targets, pairs, codec)
             terms["class"] = _class_term(stage.logits, targets, pairs, annotated)
             stage_terms.append({name: value / normaliser for name, value in terms.items()})
@@ -200,15 +201,23 @@ def dice(probs: Tensor, masks: Tensor) -> Tensor:
     return 1 - 2 * both / (either + EPS)
 
 
-def visible_pairs_of(targets: Sequence[ClipTargets], matched: Sequence[Matched]) -> VisiblePairs:
-    """What one stage must show."""
-    parts = []
-    for clip, (target, pair) in enumerate(zip(targets, matched, strict=True)):
-        match, frames = target.visible[pair.instances].nonzero(as_tuple=True)
-        rows = pair.instances[match] * target.visible.shape[1] + frames
-        parts.append((torch.full_like(frames, clip), frames, pair.queries[match], rows))
-    clips, frames, queries = (torch.cat([part[k] for part in parts]) for k in range(3))
-    return VisiblePairs(clips, frames, queries, [part[3] for part in parts])
+def visible_pairs_of(
+    targets: Sequence[ClipTargets], matched: Sequence[Sequence[Matched]]
+) -> list[VisiblePairs]:
+    """What each stage must show."""
+    pairs = [pair for stage in matched for pair in zip(targets, stage, strict=True)]
+    flat = iter(true_rows([target.visible[pair.instances].flatten() for target, pair in pairs]))
+    stage_pairs = []
+    for stage in matched:
+        parts = []
+        for clip, (target, pair) in enumerate(zip(targets, stage, strict=True)):
+            number, frames = target.visible.shape[1], next(flat)
+            match, frames = frames // number, frames % number
+            rows = pair.instances[match] * number + frames
+            parts.append((torch.full_like(frames, clip), frames, pair.queries[match], rows))
+        clips, frames, queries = (torch.cat([part[k] for part in parts]) for k in range(3))
+        stage_pairs.append(VisiblePairs(clips, frames, queries, [part[3] for part in parts]))
+    return stage_pairs
 
 
 def _class_term(

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, logsigmoid, pad
 
+from vis.losses.grid_cells import assign
 from vis.losses.set_loss import mean_over_ranks
+from vis.losses.targets import annotated_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,16 +36,6 @@ class GridOutput:
     """`[M C h w]` of stride 4; a cell's mask is its embedding's product with them."""
     pixels: Tensor | None = None
     """`[M K h w]` logits of what is seen at each place of the feature, whoever's it is."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Assignment:
-    """Which cells of one level of one picture answer for which instances."""
-
-    cells: Tensor
-    """`[P]` row by row; a cell may be there more than once."""
-    instances: Tensor
-    """`[P]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +67,23 @@ class GridLoss:
         height, width = output.mask_features.shape[2:]
         padded_size = (STRIDE * height, STRIDE * width)
         class_targets = [torch.zeros_like(level) for level in output.logits]
-        counted = [torch.ones_like(level) for level in output.logits]
         # One step back to all pictures: a step back from each would fill a map with zeros for it.
         mask_features = output.mask_features.unbind()
         mask_embeddings = [x.unbind() for x in output.mask_embeddings]
         dices = [output.mask_features.sum()[None] * 0]
-        truths: list[Tensor] = []
-        for m, target in enumerate(targets):
-            truth = shrunk_masks(target.masks[:, 0], output.mask_features.shape[2:])
-            truths.append(truth)
-            assignments = assign(
-                target, padded_size, [x.shape[-1] for x in output.logits], self.ranges
-            )
-            for level, assignment in enumerate(assignments):
-                last = _last_of_each(assignment)
+        truths = [shrunk_masks(x.masks[:, 0], output.mask_features.shape[2:]) for x in targets]
+        sides = [level.shape[-1] for level in output.logits]
+        for m, levels in enumerate(assign(targets, padded_size, sides, self.ranges)):
+            for level, assignment in enumerate(levels):
+                last = assignment.last_of_each()
                 # Released: a cell of two objects learns both masks, which contradict each other.
                 mask_cells = assignment if self.published else last
-                labels = target.labels[last.instances]
+                labels = targets[m].labels[last.instances]
                 class_targets[level][m].flatten(1)[labels, last.cells] = 1
-                if target.labelled is not None:
-                    counted[level][m][~target.labelled] = 0
                 codes = mask_embeddings[level][m].flatten(1)[:, mask_cells.cells]
-                dices.append(_dice(codes, mask_features[m], truth[mask_cells.instances]))
+                dices.append(_dice(codes, mask_features[m], truths[m][mask_cells.instances]))
+        annotated = annotated_classes(targets, output.logits[0].shape[1])[:, :, None, None]
+        counted = [annotated.to(level).expand_as(level) for level in output.logits]
         terms = self._terms(output, class_targets, counted, dices)
         if output.pixels is not None:
             terms["pixels"] = self.pixels * _pixel_term(output.pixels, truths, targets)
@@ -126,40 +113,6 @@ class GridLoss:
         }
 
 
-def assign(
-    target: ClipTargets,
-    padded_size: tuple[int, int],
-    sides: Sequence[int],
-    ranges: Sequence[tuple[float, float]],
-) -> list[Assignment]:
-    """The cells of each level, as far as 0.1 box sides from the centre and no further than one.
-
-    The centre is the mean place of the mask's pixels.
-
-    Args:
-        target: of one picture.
-        padded_size: height and width in pixels that the grids cover.
-        sides: cells of each level's grid, across and down.
-        ranges: sizes of objects of each level.
-    """
-    masks = target.masks[:, 0]
-    visible = masks.flatten(1).any(dim=1).nonzero()[:, 0]
-    scale = masks.new_tensor((masks.shape[2], masks.shape[1]), dtype=torch.float64)
-    boxes = target.boxes[visible, 0].double() * scale.repeat(2)
-    extents = (boxes[:, 2:] - boxes[:, :2]).flip(1)  # height, width
-    # Both ends of a level's range count, so an object may be on two levels.
-    size = extents.prod(dim=1).sqrt()
-    centres = _centres(masks[visible])
-    assignments = []
-    for side, (low, high) in zip(sides, ranges, strict=True):
-        # as numbers at once: each index by a mask would wait for the device
-        here = ((size >= low) & (size <= high)).nonzero()[:, 0]
-        assignments.append(
-            _cells(centres[here], extents[here], padded_size, side=side, rows=visible[here])
-        )
-    return assignments
-
-
 def shrunk_masks(masks: Tensor, cells: Sequence[int]) -> Tensor:
     """`[N H W]` bool -> `[N h w]` at a quarter, at the top left of a map of `cells`."""
     if not len(masks):
@@ -173,50 +126,13 @@ def shrunk_masks(masks: Tensor, cells: Sequence[int]) -> Tensor:
 
 def _pixel_term(logits: Tensor, truths: Sequence[Tensor], targets: Sequence[ClipTargets]) -> Tensor:
     """Focal term of `[M K h w]` against the small masks `[N h w]` of each picture."""
-    class_targets, counted = torch.zeros_like(logits), torch.ones_like(logits)
+    class_targets = torch.zeros_like(logits)
     for m, (masks, target) in enumerate(zip(truths, targets, strict=True)):
         class_targets[m].index_add_(0, target.labels, masks.to(class_targets.dtype)).clamp_(max=1)
-        if target.labelled is not None:
-            counted[m][~target.labelled] = 0
+    counted = annotated_classes(targets, logits.shape[1])[:, :, None, None].to(logits)
     return focal_sum(logits, class_targets, counted) / mean_over_ranks(
         class_targets.sum(dtype=torch.float32) + 1
     )
-
-
-def _centres(masks: Tensor) -> Tensor:
-    """`[N H W]` -> `[N 2]` mean row and column of the pixels."""
-    ys, xs = (
-        torch.arange(side, dtype=torch.float64, device=masks.device) for side in masks.shape[1:]
-    )
-    counts = masks.sum(dim=(1, 2)).clamp(min=1)
-    rows = (masks.sum(dim=2) * ys).sum(dim=1) / counts
-    return torch.stack((rows, (masks.sum(dim=1) * xs).sum(dim=1) / counts), dim=1)
-
-
-def _cells(
-    centres: Tensor, extents: Tensor, padded_size: tuple[int, int], *, side: int, rows: Tensor
-) -> Assignment:
-    sizes = centres.new_tensor(padded_size)
-    middle = _cell_of(centres, sizes, side)
-    first = _cell_of(centres - 0.1 * extents, sizes, side).maximum(middle - 1).clamp(min=0)
-    last = _cell_of(centres + 0.1 * extents, sizes, side).minimum(middle + 1).clamp(max=side - 1)
-    axis = torch.arange(side, device=centres.device)
-    inside = (axis >= first[..., None]) & (axis <= last[..., None])
-    instance, row, column = (inside[:, 0, :, None] & inside[:, 1, None, :]).nonzero(as_tuple=True)
-    return Assignment(row * side + column, rows[instance])
-
-
-def _cell_of(points: Tensor, sizes: Tensor, side: int) -> Tensor:
-    # Released code floors a float division by 1 / side; on a border the two differ by a cell.
-    return (points / sizes * side).floor().long()
-
-
-def _last_of_each(assignment: Assignment) -> Assignment:
-    """Each cell once, with the last instance that wants it."""
-    cells, owner = torch.unique(assignment.cells, return_inverse=True)
-    order = torch.arange(len(owner), device=owner.device)
-    last = torch.zeros_like(cells).scatter_reduce_(0, owner, order, "amax", include_self=False)
-    return Assignment(cells, assignment.instances[last])
 
 
 def _dice(mask_embeddings: Tensor, mask_features: Tensor, truth: Tensor) -> Tensor:
