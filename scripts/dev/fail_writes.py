@@ -181,8 +181,10 @@ def begin(arguments: list[str], out: Path) -> None:
         raise RuntimeError(f"{arguments} ends with {code}: {said}")
 
 
-def check(name: str, command: Command, out: Path, *, sizes: int, seconds: float) -> Counter[str]:
-    """Every fault of one command; prints what is wrong; returns the counts."""
+def check(
+    name: str, command: Command, out: Path, *, sizes: int, seconds: float, first: int
+) -> Counter[str]:
+    """The faults of one command from `first` on; prints what is wrong; returns the counts."""
     arguments, ways = command
     counts: Counter[str] = Counter()
     shutil.rmtree(out, ignore_errors=True)
@@ -198,7 +200,7 @@ def check(name: str, command: Command, out: Path, *, sizes: int, seconds: float)
     cases += [("size", largest * at // sizes) for at in range(sizes)]
     random.Random(0).shuffle(cases)  # noqa: S311 - not a secret
     end = time.monotonic() + seconds
-    for kind, at in cases:
+    for kind, at in cases[first:]:
         if time.monotonic() > end:
             counts["left out"] += 1
             continue
@@ -295,13 +297,21 @@ def main() -> int:
     parser.add_argument("--commands", nargs="+", help="some of them; all otherwise")
     parser.add_argument("--sizes", type=int, default=20, help="how many sizes no file may exceed")
     parser.add_argument("--seconds", type=float, default=1e9, help="for each command")
+    parser.add_argument("--first", type=int, default=0, help="of the cases, whose order is fixed")
     options = parser.parse_args()
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         table = commands(Path(folder))
         for name in options.commands or table:
             out = Path(folder) / "out"
-            new = check(name, table[name], out, sizes=options.sizes, seconds=options.seconds)
+            new = check(
+                name,
+                table[name],
+                out,
+                sizes=options.sizes,
+                seconds=options.seconds,
+                first=options.first,
+            )
             print(f"{name}: {dict(new)}", flush=True)
             counts += new
     return int(counts["faults"] > 0)

@@ -66,6 +66,7 @@ def test_defaults_and_values_meet():
         ({"name": "a", "inner": {"drop": []}}, r"inner\.drop. Did you mean drops"),
         ({"name": "a", "zzzz": 1}, "There are: name, rate"),
         ({"name": 3}, "name is 3, not a text"),
+        ({"name": [0] * 1000}, r"^name is \[[0, ]{1,60}, not a text$"),
         ({"name": None}, "name is null"),
         ({"name": "a", "rate": "much"}, "rate is much, not a number"),
         ({"name": "a", "rate": True}, "rate is True, not a number"),

@@ -41,7 +41,7 @@ _WORDS = {
 # jsonargparse names types and values in texts alone; what is not known here is passed on as it is
 _KIND = re.compile(
     r"(?:Expected an? |Not of type )(?:<class '(?:\w+\.)*|typing\.(?=Literal))?"
-    r"([^:'.\n]+(?:'[^]]+])?)"
+    r"([^:'.\n]+(?:(?<=\[)'[^]]+])?)"
 )
 _VALUE = re.compile(
     r"(?:Got|Given) value: (.*)|: (\S+) (?:does not|not an?) |: (?:.*: )?('.*')$", re.M
@@ -167,7 +167,7 @@ def _readable(message: str) -> str:
     what = re.split(r'Parser key ".*?":', message)[-1].strip()
     value, kinds = _VALUE.search(what), _KIND.findall(what)
     if value is None or not kinds:
-        return f"{path}: {' '.join(what.split())}"
+        return f"{path}: {' '.join(what.split()):.300}"
     if not what.startswith("Does not validate"):  # against any type of several
         kinds = kinds[:1]
     words = [_WORDS.get(kind, kind).replace("tuple with", "a list of") for kind in kinds]
