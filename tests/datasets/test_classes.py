@@ -50,3 +50,12 @@ def test_rows_without_a_name_are_no_class():
     classes = classes_of(CATEGORIES | {9: Category(9, "")}, ["", "person", "", "cup"])
     assert classes.indices == {2: 1, 6: 3}
     assert classes.labelled.tolist() == [False, True, False, True]
+
+
+def test_names_that_differ_in_capitals_and_blanks_alone_are_one():
+    called = {1: Category(1, "Traffic_light"), 2: Category(2, "Cat"), 3: Category(3, "giant-panda")}
+    classes = classes_of(called, ["cat", "traffic light", "giant_panda"])
+    assert classes.indices == {1: 1, 2: 0, 3: 2}
+    # where it could be either, it is neither; an exact name is nobody else's
+    assert classes_of(called, ["CAT", "cat", "giant panda"]).indices == {3: 2}
+    assert classes_of({**called, 4: Category(4, "cat")}, ["cat"]).indices == {4: 0}

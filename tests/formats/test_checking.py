@@ -443,3 +443,23 @@ def test_real_sets_are_sound_and_hold_what_their_sources_say(shared, name, kind,
     held = result.dataset.annotations
     frames = sum(video.length for video in held.videos.values())
     assert (len(held.videos), frames, sum(map(len, held.tracks.values()))) == numbers
+
+
+def test_what_means_nothing_visible_is_read(folder, truth):
+    first = truth["annotations"][0]
+    first |= {"iscrowd": None, "bboxes": None, "areas": None}
+    first["segmentations"][1] = []
+    second = truth["annotations"][1]
+    second["bboxes"] = [[] if mask is None else [0, 0, 8, 6] for mask in second["segmentations"]]
+    (folder / "instances.json").write_text(json.dumps(truth))
+    result = found_in(folder)
+    assert not result.faults
+    assert list(result.dataset.annotations.tracks[3][0].masks) == [0]
+
+
+def test_a_set_whose_objects_no_frame_shows_is_a_fault(folder, truth):
+    for record in truth["annotations"]:
+        record["segmentations"] = [None for _ in record["segmentations"]]
+        record |= {"bboxes": None, "areas": None}
+    (folder / "instances.json").write_text(json.dumps(truth))
+    only_fault(folder, "no frame shows any of its objects")

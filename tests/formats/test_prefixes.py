@@ -43,6 +43,13 @@ def test_the_longest_beginning_counts(write, coco, truth):
     assert videos[3].file_names == ("z/0.jpg", "z/1.jpg")
 
 
+@pytest.mark.parametrize("old", ["C:\\d\\", "C:/d/", "C:\\d", "C:/d"])
+def test_slashes_of_windows_are_slashes(write, coco, old):
+    path = write(coco("C:\\d\\e\\a.jpg"))
+    videos = open_set(path, frames_of(None, [f"{old}="])).annotations.videos
+    assert [video.file_names for video in videos.values()] == [("e/a.jpg",)]
+
+
 def test_what_stands_for_it_must_be_inside_too(write, coco):
     path = write(coco("s3://b/a.jpg"))
     with pytest.raises(DataError, match=r"leads out of its folder"):

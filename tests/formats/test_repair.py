@@ -10,6 +10,7 @@ from PIL import Image
 
 from vis.errors import DataError, OutputExistsError, UsageError
 from vis.formats.coco import read_coco
+from vis.formats.prefixes import Frames
 from vis.formats.repair import repair
 from vis.formats.ytvis import read_annotations
 from vis.ops import rle
@@ -226,3 +227,42 @@ def test_a_copy_without_a_picture_is_not_written(mended, tmp_path):
     with pytest.raises(DataError, match=r"no sound record is left: images\[0\].* absolute path"):
         mended(coco(PICTURE | {"file_name": "/data/1.jpg"}))
     assert not (tmp_path / "out.json").exists()
+
+
+def test_numbers_that_no_json_has_go(mended, tmp_path):
+    Image.new("RGB", (8, 6)).save(tmp_path / "1.jpg")
+    stated = PICTURE | {"width": float("nan"), "date_captured": float("nan")}
+    changes, found = mended(coco(stated, score=float("inf")))
+    assert found["images"] == [PICTURE | {"date_captured": None}]
+    assert found["annotations"][0]["score"] is None
+    assert len(changes) == 2 and "NaN" in changes[1]
+
+
+@pytest.mark.parametrize("stated", [..., None, "ann_1", -1, 1])
+def test_an_annotation_gets_an_id_where_it_has_none(mended, stated):
+    value = coco(PICTURE)
+    second = {key: value for key, value in (OBJECT | {"id": stated}).items() if value is not ...}
+    value["annotations"].append(second)
+    changes, found = mended(value)
+    assert [one["id"] for one in found["annotations"]] == [1, 2] and len(changes) == 1
+
+
+def test_the_name_of_a_category_becomes_its_id(mended):
+    changes, found = mended(coco(PICTURE, category_id="cat"))
+    assert found["annotations"] == [OBJECT] and "that of 'cat'" in changes[0]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_lists_too_many_around_polygons_go(mended, depth):
+    polygons = OBJECT["segmentation"]
+    for _ in range(depth):
+        polygons = [polygons]
+    changes, found = mended(coco(PICTURE, segmentation=polygons))
+    assert found["annotations"] == ([OBJECT] if depth == 1 else []) and len(changes) == 1
+
+
+def test_prefixes_are_a_change(tmp_path):
+    (tmp_path / "in.json").write_text(json.dumps(coco(PICTURE | {"file_name": "C:\\x\\1.jpg"})))
+    changes = repair(tmp_path / "in.json", tmp_path / "out.json", Frames(prefixes={"C:/x": ""}))
+    assert json.loads((tmp_path / "out.json").read_text()) == coco(PICTURE)
+    assert changes == ["file names begin as --frames-prefix says."]

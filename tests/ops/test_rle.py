@@ -139,7 +139,7 @@ FAULTS = [
     ({"size": [2, 3], "counts": 6}, "counts is int"),
     ({"size": None, "counts": "6"}, "two whole numbers"),
     ({"size": [2, 3, 1], "counts": "6"}, "two whole numbers"),
-    ({"size": [2.0, 3], "counts": "6"}, "two whole numbers"),
+    ({"size": [2.5, 3], "counts": "6"}, "two whole numbers"),
     ({"size": [True, 6], "counts": "6"}, "two whole numbers"),
     ({"size": ["2", "3"], "counts": "6"}, "two whole numbers"),
     ({"size": [0, 3], "counts": "0"}, "size is 0 x 3"),
@@ -166,7 +166,7 @@ FAULTS = [
     ({"size": [2, 3], "counts": "O7"}, "run 0 is -1"),
     ({"size": [2, 3], "counts": "7"}, "run 0 is 7 pixels long, outside 0 to 6"),
     ({"size": [2, 3], "counts": [1, 4]}, "cover 5 pixels"),
-    ({"size": [2, 3], "counts": [1, 5.0]}, r"counts\[1\] is float"),
+    ({"size": [2, 3], "counts": [1, 5.5]}, r"counts\[1\] is float"),
     ({"size": [2, 3], "counts": [True, 5]}, r"counts\[0\] is bool"),
     ({"size": [2, 3], "counts": ["6"]}, r"counts\[0\] is str"),
     ({"size": [2, 3], "counts": [-1, 7]}, r"counts\[0\] is -1, outside 0 to 6"),
@@ -218,3 +218,8 @@ def test_what_is_no_mask_is_not_encoded(mask):
 def test_any_number_of_areas_is_counted(count):
     masks = [rle.encode(np.arange(12).reshape(3, 4) < n % 13) for n in range(count)]
     assert rle.areas(masks).tolist() == [n % 13 for n in range(count)]
+
+
+def test_whole_numbers_of_a_column_of_floats_are_read():
+    mask = parse_rle({"size": [2.0, 3.0], "counts": [1.0, 5.0]})
+    assert mask == parse_rle({"size": [2, 3], "counts": [1, 5]})

@@ -10,8 +10,9 @@ from vis.ops.rle import parse_rle
 def slow_runs(counts, pixels):
     """Runs of a code by the book, one character after another; None of what is no code."""
     if isinstance(counts, list):
-        sound = all(type(run) is int for run in counts)
-        return counts if sound and all(0 <= run <= pixels for run in counts) else None
+        whole = all(type(run) in (int, float) and run == int(run) for run in counts)
+        sound = whole and all(0 <= run <= pixels for run in counts)
+        return [int(run) for run in counts] if sound else None
     runs, number, place = [], 0, 0
     for character in counts if isinstance(counts, bytes) else map(ord, counts):
         bits = character - 48
@@ -33,11 +34,11 @@ def slow_decode(value):
     """The pixels, column by column, as one list; None of what is no mask."""
     try:
         size, counts = value["size"], value["counts"]
-        if [type(side) for side in size] != [int, int]:
+        if len(size) != 2 or any(type(side) not in (int, float) for side in size):
             return None
     except (TypeError, KeyError):
         return None
-    height, width = size
+    height, width = map(int, size)
     if not (0 < height <= 32768 and 0 < width <= 32768 and height * width <= 2**26):
         return None
     if not isinstance(counts, str | bytes | list):

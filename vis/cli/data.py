@@ -36,11 +36,11 @@ def check(
 
     With --fix, a corrected copy of a JSON file is written, and the exit code is that of the copy.
     Boxes, areas and sizes that contradict the masks, and boxes that are two corners, are made anew
-    from the masks; a size that is missing is read from the picture; an annotation whose id is taken
-    gets a new one; file names get forward slashes; numbers written as text become numbers; polygons
-    become one list each and lose parts of less than three points; records that are faulty
-    otherwise, that name no sound record, or whose object no frame shows, are left out. Each change
-    is listed. Pictures stay as they are.
+    from the masks; a size that is missing is read from the picture; an annotation without an id, or
+    whose id is taken, gets a new one; the name of a category becomes its id; file names get forward
+    slashes; numbers written as text become numbers; polygons become one list each and lose parts of
+    less than three points; records that are faulty otherwise, that name no sound record, or whose
+    object no frame shows, are left out. Each change is listed. Pictures stay as they are.
 
     Args:
         paths: Annotation files or folders.
@@ -223,7 +223,8 @@ def _mended(result: Check, path: str, fix: str, frames: Frames, decode: bool) ->
     for change in changes:
         say(f"fixed: {change}")
     if not changes:
-        say(f"fixed: nothing could be put right in the file; {fix} says the same")
+        nothing = "nothing could be" if result.faults else "there was nothing to be"
+        say(f"fixed: {nothing} put right in the file; {fix} says the same")
     folder = frames.folder or (result.dataset.frames if result.dataset else None)
     if folder is None:
         # that of the records that are sound only now

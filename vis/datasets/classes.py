@@ -44,6 +44,9 @@ def classes_of(
 ) -> Classes:
     """Match the categories of a data set with classes, by name.
 
+    Where the exact name is no class, one that differs in capitals, blanks, - and _ alone counts, if
+    there is one such class: OVIS has "Person", COCO "person".
+
     Args:
         categories: of the data set, by id.
         names: of the classes; without them, the categories' own, in the order of their ids.
@@ -69,13 +72,26 @@ def classes_of(
     named_classes = [name for name in class_names if name]
     if len(set(named_classes)) < len(named_classes):
         raise UsageError("a class is named twice", remedy="Name each class once.")
-    indices = {id_: class_names.index(name) for id_, name in own.items() if name in named_classes}
+    # a class whose exact name a category has is that one's alone
+    free = [name for name in named_classes if name not in own.values()]
+    spelled = {n: n if n in named_classes else _spelling(n, free) for n in own.values()}
+    indices = {id_: class_names.index(spelled[n]) for id_, n in own.items() if spelled[n]}
     if not indices:
         raise DataError(
             f"no category of the data set has {key!r} among the classes ({_listed(named_classes)})",
             remedy=f"The data set has: {_listed(own.values())}. Map them by `renamed` (--rename).",
         )
     return Classes(class_names, indices)
+
+
+def _spelling(name: str, named_classes: Sequence[str]) -> str | None:
+    """The class that a name means; None if it means none, or nobody knows which."""
+    alike = [one for one in named_classes if _plain(one) == _plain(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 
 def _called(category: Category, key: str) -> str | None:

@@ -115,9 +115,10 @@ def _nothing_to_learn(dataset: DataSet) -> Iterator[DataError]:
     crowds = [track.crowd for tracks in dataset.annotations.tracks.values() for track in tracks]
     if crowds and all(crowds):
         yield crowds_alone(len(crowds), str(dataset.path))
-    if not crowds:
+    visible = any(any(map(visible_masks, tracks)) for tracks in dataset.annotations.tracks.values())
+    if not visible:
         yield DataError(
-            "there is no object in it",
+            "no frame shows any of its objects" if crowds else "there is no object in it",
             where=str(dataset.path),
             remedy="Annotate some, or give the file of another split; what a model detects in "
             "this one, vis predict writes.",

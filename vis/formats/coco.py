@@ -18,6 +18,7 @@ from vis.formats.fields import (
     describe,
     frame_name,
     integer,
+    is_crowd,
     json_object,
     known_id,
     sides,
@@ -161,7 +162,7 @@ def parse_object(
     object_id = integer(record, "id")
     picture = videos[known_id(record, "image_id", videos, "images")]
     label = known_id(record, "category_id", categories, "categories")
-    crowd = "iscrowd" in record and integer(record, "iscrowd", high=1) == 1
+    crowd = is_crowd(record)
     # detectors' files have boxes alone, with an empty segmentation or none
     box_only = record.get("segmentation") in (None, [])
     mask = _mask(record, picture)

@@ -60,6 +60,15 @@ def integer(record: Mapping[str, Any], key: str, *, low: int = 0, high: int = LA
     return value
 
 
+def is_crowd(record: Mapping[str, Any]) -> bool:
+    """Whether the record is of a crowd; missing or null it is not.
+
+    Raises:
+        DataError: `iscrowd` is something else than 0 or 1.
+    """
+    return record.get("iscrowd") is not None and integer(record, "iscrowd", high=1) == 1
+
+
 def score(record: Mapping[str, Any], key: str) -> float:
     """A number from 0 to 1.
 

@@ -123,7 +123,8 @@ def _holds(folder: Path, annotations: AnnotationSet) -> bool:
 
 
 def _json_files(folder: Path) -> list[Path]:
-    files = (path for path in folder.glob("*.json") if not path.name.startswith("."))
+    # Windows writes .JSON too
+    files = (path for path in folder.glob("*.[jJ][sS][oO][nN]") if path.name[:1] != ".")
     return sorted(path for path in files if path.is_file())
 
 

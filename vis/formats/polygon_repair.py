@@ -11,8 +11,8 @@ FEWEST = 6
 def with_polygons(record: dict[str, Any]) -> dict[str, Any]:
     """An annotation whose polygons are lists of x and y in turn, without parts of two points.
 
-    One list of numbers is one polygon; so is a list of points. Where no polygon is left, all stays
-    as it was.
+    One list of numbers is one polygon; so is a list of points; a list too many around them goes.
+    Where no polygon is left, all stays as it was.
     """
     changed = dict(record)
     if isinstance(record.get("segmentation"), list):
@@ -27,6 +27,8 @@ def with_polygons(record: dict[str, Any]) -> dict[str, Any]:
 
 def _polygons(value: list[Any]) -> list[Any]:
     parts = [value] if _are_numbers(value) or _are_points(value) else value
+    if all(_are_polygons(part) for part in parts):
+        parts = [polygon for part in parts for polygon in part]  # a list too many around them
     flat = [_flat(part) if _are_points(part) else part for part in parts]
     sound = [part for part in flat if not (_are_numbers(part) and len(part) < FEWEST)]
     return sound or value
@@ -36,6 +38,12 @@ def _are_points(value: object) -> bool:
     if not isinstance(value, list) or 2 * len(value) < FEWEST:
         return False
     return all(_are_numbers(point) and len(point) == 2 for point in value)
+
+
+def _are_polygons(value: object) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(_are_numbers(part) and len(part) >= FEWEST for part in value)
 
 
 def _are_numbers(value: object) -> bool:

@@ -26,8 +26,14 @@ AnyFrames = str | Path | Frames | None
 
 def renamed(name: str, prefixes: Mapping[str, str]) -> str:
     """A file name in which the longest of `prefixes` that it begins with is replaced."""
-    old = max((old for old in prefixes if name.startswith(old)), key=len, default=None)
-    return name if old is None else prefixes[old] + name[len(old) :]
+    # a user types what a message shows, and there backslashes are slashes
+    slashed, by_length = name.replace("\\", "/"), sorted(prefixes, key=len, reverse=True)
+    old = next((old for old in by_length if slashed.startswith(old.replace("\\", "/"))), None)
+    if old is None:
+        return name
+    rest = name[len(old) :]
+    # with nothing before it, the slash that is left would make the name absolute
+    return prefixes[old] + rest if prefixes[old] else rest.lstrip("/\\")
 
 
 def with_renamed_files(value: Any, prefixes: Mapping[str, str]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,6 +14,7 @@ from vis.formats.json_file import read_json, write_json
 from vis.formats.polygon_repair import with_polygons
 from vis.formats.prefixes import Frames, with_renamed_files
 from vis.formats.reading import Reading, before_writing, id_of
+from vis.formats.repair_values import numbers_of_text, slashed_names, without_nan
 from vis.formats.size_repair import with_size
 from vis.formats.stated_boxes import are_corners
 from vis.formats.ytvis import annotations_of
@@ -25,7 +25,7 @@ from vis.ops.rle import area
 from vis.storage.whole_file import already_there
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from vis.formats.prefixes import AnyFrames
     from vis.formats.ytvis_records import AnnotationSet, Category, Extra, VideoEntry
@@ -76,20 +76,13 @@ _COCO = _Layout("images", picture_lists, parse_picture, parse_object, _of_pictur
 _REDUNDANT = {"bboxes", "areas", "width", "height", "bbox", "area"}
 """What an annotation says although its masks or its video say it."""
 
-_NAMES = ("file_name", "file_names")
-_NUMBERS = (
-    "id", "image_id", "video_id", "category_id", "instance_id", "track_id", "frame_id", "width",
-    "height", "length", "iscrowd", "area", "areas", "bbox", "bboxes",
-)  # fmt: skip
-"""Keys whose values are numbers, or lists of them."""
-_NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d+)?")
-
 
 def repair(path: str | Path, out: str | Path, frames: AnyFrames = None) -> list[str]:
     """Write a corrected copy of an annotation file.
 
     Boxes, areas and sizes of an annotation that contradict its masks are made anew from them, as
-    are boxes that are two corners. An annotation whose id is taken gets a new one. A size that a
+    are boxes that are two corners. An annotation without an id, or whose id is taken, gets a new
+    one; the name of a category becomes its id. A size that a
     picture or video does not state is read from its picture; no other picture is looked at. File
     names get forward slashes; numbers written as text become numbers; polygons become one list each
     and lose parts of less than three points. Records that are faulty otherwise, that name no sound
@@ -119,7 +112,8 @@ def repair(path: str | Path, out: str | Path, frames: AnyFrames = None) -> list[
         raise already_there(Path(out))
     # NaN in one record is a fault of that record, which is left out, and not of the file
     place = frames if isinstance(frames, Frames) else Frames(frames)
-    value = with_renamed_files(read_json(file, finite=False), place.prefixes)
+    stated = read_json(file, finite=False)
+    value = with_renamed_files(stated, place.prefixes)
     layout = _COCO if is_pictures(value) else _YTVIS
     lists = layout.lists(value, str(file), (layout.videos, "categories", "annotations"))
     folders = frames_folders(file) if place.folder is None else [Path(place.folder)]
@@ -139,7 +133,14 @@ def repair(path: str | Path, out: str | Path, frames: AnyFrames = None) -> list[
     with before_writing(out):
         # the copy must be sound: a fault that is left is one of ours
         layout.read({**value, **repaired}, Reading("the copy"))
-    write_json(out, {**value, **repaired})
+    if value != stated:
+        state.changes.append("file names begin as --frames-prefix says.")
+    copy = {**value, **repaired}
+    finite = without_nan(copy)
+    # NaN is unlike itself; what is left of it stands where nothing reads it
+    if finite != copy:
+        state.changes.append("NaN and infinities in other keys are null now.")
+    write_json(out, finite)
     return state.changes
 
 
@@ -178,27 +179,36 @@ class _Repair:
         return sound_entries
 
     def _with_slashes(self, entry: Any, where: str) -> Any:
-        """A record whose file names, as Windows writes them, have forward slashes."""
-        if not isinstance(entry, dict):
-            return entry
-        names = {key: entry[key] for key in _NAMES if key in entry}
-        slashed = {key: _slashed(value) for key, value in names.items()}
-        if slashed == names:
+        slashed = slashed_names(entry) if isinstance(entry, dict) else {}
+        if not slashed:
             return entry
         self.changes.append(f"{where}: its file names have forward slashes now.")
         return {**entry, **slashed}
 
     def _with_numbers(self, entry: Any, where: str) -> Any:
-        """A record whose numbers are numbers, where tools of tables wrote text, true or false."""
-        if not isinstance(entry, dict):
+        numbers = numbers_of_text(entry) if isinstance(entry, dict) else {}
+        if not numbers:
             return entry
-        values = {key: entry[key] for key in _NUMBERS if key in entry}
-        numbers = {key: _as_number(value) for key, value in values.items()}
-        changed = [key for key in values if repr(values[key]) != repr(numbers[key])]
-        if not changed:
-            return entry
-        self.changes.append(f"{where}: written as numbers now: {', '.join(changed)}.")
+        self.changes.append(f"{where}: written as numbers now: {', '.join(numbers)}.")
         return {**entry, **numbers}
+
+    def _with_category(self, entry: Any, where: str) -> Any:
+        """An annotation that names its category, with the id of it."""
+        name = entry.get("category_id") if isinstance(entry, dict) else None
+        ids = [category.id for category in self.categories.values() if category.name == name]
+        if len(ids) != 1:
+            return entry
+        self.changes.append(f"{where}: category_id is {ids[0]} now, that of {name!r}.")
+        return {**entry, "category_id": ids[0]}
+
+    def _with_id(self, entry: Any, where: str, new_ids: Iterator[int]) -> Any:
+        """An annotation whose id is a number; nothing else in the file names it."""
+        own = _id(entry)
+        if not isinstance(entry, dict) or (own is not None and own >= 0):
+            return entry
+        numbered = {**entry, "id": next(new_ids)}
+        self.changes.append(f"{where} has the id {numbered['id']}: its own was no number from 0.")
+        return numbered
 
     def _with_size(self, entry: Any, where: str) -> Any:
         sized = with_size(entry, self.folders) if isinstance(entry, dict) else entry
@@ -211,17 +221,18 @@ class _Repair:
 
     def sound_annotations(self, entries: list[Any]) -> list[Record]:
         """The annotations that are sound or can be made so."""
+        places = [f"annotations[{index}]{id_of(entry)}" for index, entry in enumerate(entries)]
         entries = [
-            self._with_numbers(entry, f"annotations[{index}]{id_of(entry)}")
-            for index, entry in enumerate(entries)
+            self._with_category(self._with_numbers(entry, where), where)
+            for entry, where in zip(entries, places, strict=True)
         ]
         new_ids = count(1 + max((key for key in map(_id, entries) if key is not None), default=0))
         used_ids: set[int] = set()
         sound_entries = []
-        for index, entry in enumerate(entries):
-            where = f"annotations[{index}]{id_of(entry)}"
+        for entry, where in zip(entries, places, strict=True):
             try:
-                record, annotation = self._object(entry, where)
+                numbered = self._with_id(entry, where, new_ids)
+                record, annotation = self._object(numbered, where)
             except DataError as error:
                 self.changes.append(f"{where} is left out: {error}")
                 continue
@@ -260,24 +271,6 @@ class _Repair:
             f"{where}: {' and '.join(redundant)} are those of its masks now: {fault}"
         )
         return {**redundant, **reduced}, annotation
-
-
-def _slashed(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_slashed(name) for name in value]
-    return value.replace("\\", "/") if isinstance(value, str) else value
-
-
-def _as_number(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_as_number(one) for one in value]
-    if isinstance(value, bool):
-        return int(value)
-    # text that is no number stays: nobody knows what it means
-    if not isinstance(value, str) or not _NUMBER.fullmatch(value.strip()):
-        return value
-    number = float(value)
-    return int(value) if value.strip().lstrip("-").isdigit() else number
 
 
 def _check_unambiguous(entry: object, first: dict[int, object], where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vis.errors import DataError
+from vis.formats.fields import is_number
 from vis.formats.paths import inside
 from vis.formats.picture_size import picture_size
 
@@ -22,8 +23,8 @@ def with_size(record: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]
         record: with `file_name` or `file_names`.
         folders: that its names may be relative to; the first that holds the picture counts.
     """
-    # a 0 is what tools write that did not look; false is no size either
-    if all(record.get(side) for side in ("width", "height")):
+    # a 0, or NaN, is what tools write that did not look
+    if all((side := record.get(key)) and is_number(side) for key in ("width", "height")):
         return record
     names = record.get("file_names") or [record.get("file_name")]
     if not isinstance(names, list) or not isinstance(names[0], str):

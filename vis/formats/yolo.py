@@ -55,6 +55,10 @@ def yolo_place(path: Path) -> Path | None:
     if path.is_dir():
         own = next((file for file in sorted(path.glob("*.yaml")) if _is_yolo(file)), None)
         has_labels = "images" in path.absolute().parts and _labels_of(path).is_dir()
+        # Roboflow's splits: train/images and train/labels, the file beside train
+        inner = path / "images"
+        if not own and inner.is_dir() and (path / "labels").is_dir() and _yaml_of(inner):
+            return inner
         return own or (path if has_labels and _yaml_of(path) else None)
     if path.suffix.lower() == ".txt":
         return path if path.is_file() and _is_list(path) and _yaml_of(path) else None
@@ -218,7 +222,7 @@ def _split_of(path: Path) -> _Split:
         files = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
         names = sorted((file.relative_to(path).as_posix() for file in files), key=natural)
         return _Split(path, names, _labels_of(path))
-    text = read_regular(path, _LARGEST, "a list of pictures").decode("utf-8", "replace")
+    text = read_regular(path, _LARGEST, "a list of pictures").decode("utf-8-sig", "replace")
     lines = [line.strip().removeprefix("./") for line in text.splitlines() if line.strip()]
     parts = [line.rpartition("images/") for line in lines]
     heads = {head for head, _, _ in parts}
@@ -248,7 +252,7 @@ def _labels_of(folder: Path) -> Path:
 def _add_objects(
     video: VideoEntry, path: Path, names: list[str], result: Gathering, *, reading: Reading
 ) -> None:
-    lines = read_regular(path, _LARGEST, "a text").decode("utf-8", "replace").splitlines()
+    lines = read_regular(path, _LARGEST, "a text").decode("utf-8-sig", "replace").splitlines()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -138,8 +138,8 @@ def check_area(value: object) -> None:
 
 
 def _numbers(value: object) -> list[float]:
-    """A stated box [x, y, width, height]; null has no extent."""
-    if value is None:
+    """A stated box [x, y, width, height]; null and an empty list have no extent."""
+    if value in (None, []):
         return [0.0] * 4
     numbers = value if isinstance(value, list) and all(map(is_number, value)) else []
     if len(numbers) != 4 or min(numbers[2:]) < 0:

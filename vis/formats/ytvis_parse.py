@@ -10,6 +10,7 @@ from vis.formats.fields import (
     ADD_SIZE,
     frame_name,
     integer,
+    is_crowd,
     json_list,
     json_object,
     known_id,
@@ -135,12 +136,12 @@ def parse_annotation(
     annotation_id = integer(record, "id")
     video = videos[known_id(record, "video_id", videos, "videos")]
     label = known_id(record, "category_id", categories, "categories")
-    if "iscrowd" in record:
-        integer(record, "iscrowd", high=1)
+    crowd = is_crowd(record)
     _check_sides(record, video)
     frames = json_list(record, "segmentations", video.length)
+    # an empty list is no polygon: what some converters write where nothing is visible
+    frames = [None if value == [] else value for value in frames]
     masks = parse_masks(frames, (video.height, video.width))
-    crowd = record.get("iscrowd", 0) == 1
     return Annotation(
         id=annotation_id,
         video_id=video.id,
@@ -182,13 +183,15 @@ def _check_sides(record: dict[str, Any], video: VideoEntry) -> None:
 
 def _beyond_masks(record: dict[str, Any], masks: dict[int, RLE], length: int) -> Extra:
     """The keys that say more than the masks: unknown ones, and boxes and areas that differ."""
-    extra = unknown_keys(record, _OF_TRACK)
-    if "bboxes" in record:
+    # null for the whole list says what a list that is missing says
+    silent = {key for key in ("bboxes", "areas") if record.get(key) is None}
+    extra = unknown_keys(record, _OF_TRACK | silent)
+    if record.get("bboxes") is not None:
         stated = json_list(record, "bboxes", length)
         check_boxes(stated, masks)
         if stated == frame_boxes(masks, length):
             del extra["bboxes"]
-    if "areas" in record:
+    if record.get("areas") is not None:
         stated = json_list(record, "areas", length)
         check_areas(stated)
         if stated == frame_areas(masks, length):

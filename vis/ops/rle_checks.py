@@ -7,6 +7,7 @@ run within the picture; the runs cover it exactly. `vis.ops.rle` then makes the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -26,11 +27,12 @@ def fields(value: object) -> tuple[int, int, str | bytes | list[object]]:
     if missing:
         raise fault(f"the mask has no {' and no '.join(missing)}")
     size, counts = value["size"], value["counts"]
-    if not isinstance(size, list | tuple) or [type(side) for side in size] != [int, int]:
+    sides = [_whole(side) for side in size] if isinstance(size, list | tuple) else []
+    if [type(side) for side in sides] != [int, int]:
         raise fault("size is not two whole numbers [height, width]")
     if not isinstance(counts, str | bytes | list):
         raise fault(f"counts is {type(counts).__name__}, not text or a list of run lengths")
-    return size[0], size[1], counts
+    return sides[0], sides[1], counts
 
 
 def check_size(height: int, width: int) -> None:
@@ -70,6 +72,7 @@ def checked_code(counts: bytes, pixels: int) -> Code:
 def listed_runs(counts: list[object], pixels: int) -> Runs:
     """The runs of an uncompressed code."""
     _check_length(len(counts), pixels)
+    counts = [_whole(run) for run in counts]
     for index, run in enumerate(counts):
         if type(run) is not int:
             raise fault(f"counts[{index}] is {type(run).__name__}, not a whole number")
@@ -94,6 +97,11 @@ def check_runs(runs: Runs, pixels: int) -> None:
 def fault(what: str) -> MaskError:
     """The error of a malformed mask, with the remedy that fits them all."""
     return MaskError(what, remedy=_REMEDY)
+
+
+def _whole(number: Any) -> Any:
+    """3.0, as tools that keep numbers in columns of floats write 3, as 3; all else as it is."""
+    return int(number) if type(number) is float and number.is_integer() else number
 
 
 def _check_length(length: int, pixels: int) -> None:
