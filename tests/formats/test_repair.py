@@ -181,3 +181,11 @@ def test_numbers_that_tables_made_text_are_numbers_again(mended, tmp_path):
     assert value["categories"] == [{"id": 1, "name": "7"}]
     assert value["annotations"][0]["bbox"] == [1, 1, 2.0, 2]
     assert len(read_coco(tmp_path / "out.json").tracks[1]) == 1
+
+
+def test_files_of_tools_are_named_and_stay_as_they_are(tmp_path):
+    path = tmp_path / "via.json"
+    path.write_text(json.dumps({"a": {"filename": "a.jpg", "regions": [], "file_attributes": {}}}))
+    with pytest.raises(DataError, match=r"this is a file of via, .* vis data convert --to coco"):
+        repair(path, tmp_path / "out.json")
+    assert not (tmp_path / "out.json").exists()

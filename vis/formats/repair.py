@@ -16,6 +16,7 @@ from vis.formats.json_file import read_json, write_json
 from vis.formats.polygon_repair import with_polygons
 from vis.formats.prefixes import with_renamed_files
 from vis.formats.reading import Reading, before_writing, id_of
+from vis.formats.tools import tool_at
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
 from vis.formats.ytvis_masks import frame_areas, frame_boxes
@@ -111,6 +112,13 @@ def repair(
     file = annotation_file(Path(path))
     if file.suffix.lower() != ".json":
         raise UsageError("only JSON files can be repaired", where=str(path))
+    tool = tool_at(file)
+    if tool is not None:
+        raise DataError(
+            f"this is a file of {tool[0].kind}, which is not mended as it is",
+            where=str(file),
+            remedy="Correct it in the tool, or make one of COCO with vis data convert --to coco.",
+        )
     if Path(out).exists():
         raise already_there(Path(out))
     # NaN in one record is a fault of that record, which is left out, and not of the file
