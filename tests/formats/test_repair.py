@@ -266,3 +266,11 @@ def test_prefixes_are_a_change(tmp_path):
     changes = repair(tmp_path / "in.json", tmp_path / "out.json", Frames(prefixes={"C:/x": ""}))
     assert json.loads((tmp_path / "out.json").read_text()) == coco(PICTURE)
     assert changes == ["file names begin as --frames-prefix says."]
+
+
+def test_files_of_tools_are_named_and_stay_as_they_are(tmp_path):
+    path = tmp_path / "via.json"
+    path.write_text(json.dumps({"a": {"filename": "a.jpg", "regions": [], "file_attributes": {}}}))
+    with pytest.raises(DataError, match=r"this is a file of via, .* vis data convert --to coco"):
+        repair(path, tmp_path / "out.json")
+    assert not (tmp_path / "out.json").exists()

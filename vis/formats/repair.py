@@ -17,6 +17,7 @@ from vis.formats.reading import Reading, before_writing, id_of
 from vis.formats.repair_values import numbers_of_text, slashed_names, without_nan
 from vis.formats.size_repair import with_size
 from vis.formats.stated_boxes import are_corners
+from vis.formats.tools import tool_at
 from vis.formats.ytvis import annotations_of
 from vis.formats.ytvis_kinds import annotation_lists, is_pictures, picture_lists
 from vis.formats.ytvis_masks import frame_areas, frame_boxes
@@ -108,6 +109,13 @@ def repair(path: str | Path, out: str | Path, frames: AnyFrames = None) -> list[
     file = annotation_file(Path(path))
     if file.suffix.lower() != ".json":
         raise UsageError("only JSON files can be repaired", where=str(path))
+    tool = tool_at(file)
+    if tool is not None:
+        raise DataError(
+            f"this is a file of {tool[0].kind}, which is not mended as it is",
+            where=str(file),
+            remedy="Correct it in the tool, or make one of COCO with vis data convert --to coco.",
+        )
     if Path(out).exists():
         raise already_there(Path(out))
     # NaN in one record is a fault of that record, which is left out, and not of the file

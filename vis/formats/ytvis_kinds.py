@@ -86,8 +86,6 @@ def _named_lists(
             where=path,
             remedy="Make one of it with vis data convert --to ytvis."
             if video_format(value)
-            else "Export it as COCO from VIA."
-            if isinstance(value, dict) and _is_via(value)
             else f"Give the file that holds {first}, categories and annotations.",
         )
     return {key: _list(value, key, path, expected) for key in keys}
@@ -115,17 +113,8 @@ def _kind_of_object(value: dict[str, Any]) -> str:
         return ANNOTATIONS if has_file_names or not value.get("images") else FRAMES
     if "images" in value:
         return PICTURES
-    if _is_via(value):
-        return "a project of the VGG Image Annotator (VIA)"
     keys = ", ".join(map(repr, list(value)[:5]))
     return f"an object with the keys {keys:.200}" if keys else "an empty object"
-
-
-def _is_via(value: dict[str, Any]) -> bool:
-    if "_via_img_metadata" in value or "_via_settings" in value:
-        return True
-    first = next(iter(value.values()), None)
-    return isinstance(first, dict) and "regions" in first and "filename" in first
 
 
 def _list(value: dict[str, Any], key: str, path: str, expected: str) -> list[Any]:
