@@ -4,6 +4,7 @@ import pytest
 
 from vis.formats.published import LISTS, OVIS, YOUTUBE_VIS_2021, category_ids, differences
 from vis.formats.ytvis_records import Category
+from vis.weights import converters
 
 
 def categories(names, first=1):
@@ -47,6 +48,12 @@ def test_classes_of_coco_have_its_ids_in_any_model_and_others_count_from_one():
     by_id, things = LISTS["COCO"], tuple(name for name in LISTS["COCO"] if name)
     assert category_ids(by_id) == tuple(range(91))
     assert dict(zip(things, category_ids(things), strict=True))["toothbrush"] == 90
+    panoptic = converters.get("mask2former").class_names(133)
+    assert len(set(panoptic)) == len(set(category_ids(panoptic))) == 133
+    ids = dict(zip(panoptic, category_ids(panoptic), strict=True))
+    assert [ids[name] for name in ("person", "toothbrush", "banner", "rug-merged")] == [
+        *(1, 90, 92, 200)
+    ]
     # A part of COCO is somebody's own data set.
     assert category_ids(("person", "dog")) == (1, 2)
     assert category_ids(("", "cup")) == (0, 1)

@@ -50,6 +50,21 @@ COCO = (
     "toothbrush",
 )
 """By category id, 0 to 90; 80 of them have a name."""
+
+COCO_REGIONS = {
+    92: "banner", 93: "blanket", 95: "bridge", 100: "cardboard", 107: "counter", 109: "curtain",
+    112: "door-stuff", 118: "floor-wood", 119: "flower", 122: "fruit", 125: "gravel",
+    128: "house", 130: "light", 133: "mirror-stuff", 138: "net", 141: "pillow", 144: "platform",
+    145: "playingfield", 147: "railroad", 148: "river", 149: "road", 151: "roof", 154: "sand",
+    155: "sea", 156: "shelf", 159: "snow", 161: "stairs", 166: "tent", 168: "towel",
+    171: "wall-brick", 175: "wall-stone", 176: "wall-tile", 177: "wall-wood", 178: "water-other",
+    180: "window-blind", 181: "window-other", 184: "tree-merged", 185: "fence-merged",
+    186: "ceiling-merged", 187: "sky-other-merged", 188: "cabinet-merged", 189: "table-merged",
+    190: "floor-other-merged", 191: "pavement-merged", 192: "mountain-merged",
+    193: "grass-merged", 194: "dirt-merged", 195: "paper-merged", 196: "food-other-merged",
+    197: "building-other-merged", 198: "rock-merged", 199: "wall-other-merged", 200: "rug-merged",
+}
+"""What COCO panoptic has beside these 80: 53 kinds of regions, by category id."""
 # fmt: on
 
 LISTS = {
@@ -69,13 +84,16 @@ _MOST_ENTRIES = 6
 def category_ids(names: Sequence[str]) -> tuple[int, ...]:
     """The category id of each class in files that no data set's own ids are stated for.
 
-    COCO's 80 classes have COCO's ids, whether a model has a row for each class or one for each id;
-    so every model of COCO writes the same, and what it writes can be evaluated against COCO. All
+    COCO's 80 classes, or its 133 panoptic ones, have COCO's ids, whether a model has a row for each
+    class or one for each id; so every model of COCO writes the same, and what it writes can be
+    evaluated against COCO. All
     other classes are numbered from 1, as YouTube-VIS and OVIS number theirs, unless index 0 names
     nothing: then the rows are ids already.
     """
-    if set(names) - {""} == set(COCO) - {""}:
-        return tuple(COCO.index(name) if name else index for index, name in enumerate(names))
+    things = {name: id_ for id_, name in enumerate(COCO) if name}
+    for ids in (things, things | {name: id_ for id_, name in COCO_REGIONS.items()}):
+        if set(names) - {""} == set(ids):
+            return tuple(ids.get(name, index) for index, name in enumerate(names))
     first = 0 if names and not names[0] else 1
     return tuple(range(first, first + len(names)))
 

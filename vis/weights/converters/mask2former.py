@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vis.weights.classes import COCO_THINGS, numbered
+from vis.weights.classes import COCO_PANOPTIC, COCO_THINGS, numbered
 from vis.weights.converters._hub_mask2former import MASK2FORMER
 from vis.weights.converters._mask2former import DROPPED, RENAMES, shared_settings
 from vis.weights.rename import Family
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from vis.weights.rename import Shapes
 
-COCO_PANOPTIC = 133
-"""Classes, the things before the others."""
 SCENES = (19, 65, 150, 171)
 """Classes of Cityscapes, Mapillary Vistas, ADE20K and COCO-Stuff, whose models name pixels."""
 
@@ -33,16 +31,15 @@ def settings(shapes: Shapes, arguments: Mapping[str, int]) -> dict[str, object]:
 
 def task_of(classes: object) -> dict[str, object]:
     """What the number of classes tells of the task."""
-    if classes == COCO_PANOPTIC:
+    if classes == len(COCO_PANOPTIC):
         return {"task": "panoptic", "things": len(COCO_THINGS)}
     return {"task": "semantic" if classes in SCENES else "instance"}
 
 
 def class_names(count: int) -> tuple[str, ...]:
     """COCO's names in the order of their ids, where a published model has them."""
-    if count == COCO_PANOPTIC:
-        return (*COCO_THINGS, *numbered(count)[len(COCO_THINGS) :])
-    return COCO_THINGS if count == len(COCO_THINGS) else numbered(count)
+    by_count = {len(names): names for names in (COCO_THINGS, COCO_PANOPTIC)}
+    return by_count.get(count, numbered(count))
 
 
 FAMILY = Family(
