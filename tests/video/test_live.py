@@ -1,6 +1,7 @@
 """Network streams: read over real connections that break, stall and never come back."""
 
 import http.server
+import itertools
 import threading
 import time
 import warnings
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vis.errors import DamageWarning, InputError
-from vis.video import LiveSettings, open_video
+from vis.video import LiveSettings, live, open_video
 
 QUICK = LiveSettings(timeout=2.0, reconnects=3, backoff=0.05)
 
@@ -89,6 +90,26 @@ def test_times_go_forward_when_an_endless_stream_starts_anew(serve, films):
     steps = [later - earlier for earlier, later in pairwise(times)]
     assert set(steps[-59:]) == {steps[0]}  # the second showing keeps its own steps
     assert steps[-60] > steps[0]  # and follows the first after a gap
+
+
+def test_what_a_connection_holds_back_to_look_at_is_no_gap(serve, films, monkeypatch):
+    clock, opened = itertools.count(0.0, 0.25), live.LiveSource._open
+    monkeypatch.setattr(live, "monotonic", lambda: next(clock))
+
+    def hold_back(source):
+        found = opened(source)
+        for _ in range(400):  # 100 seconds, after the first packet was sent
+            next(clock)
+        return found
+
+    monkeypatch.setattr(live.LiveSource, "_open", hold_back)
+    url = serve(films("transport"), breaks=1)
+    settings = LiveSettings(timeout=2.0, backoff=0.01)
+    with open_video(url, live=settings, ahead=64) as reader, pytest.warns(DamageWarning):
+        times = [frame.time for frame in reader]
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    # 100 seconds by the clock, of which the stream had shown none
+    assert steps[-60] == pytest.approx(100.5 - times[-61], abs=0.01)
 
 
 def test_no_connection_is_an_input_error():

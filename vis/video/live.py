@@ -53,7 +53,7 @@ class LiveSource:
     """A camera or network stream.
 
     After a break the times go on: a stream with a stated length is continued where it stopped, an
-    endless one after the time that the break took.
+    endless one as much later as it was connected again.
 
     Args:
         name: a URL or, with `camera`, anything.
@@ -83,7 +83,8 @@ class LiveSource:
         self._shift = Fraction(0)
         self._ended = False
         self._failures = 0
-        self._last_arrival = monotonic()
+        self._first_packet: int | None = None
+        began = monotonic()
         self._container, self._stream = self._open()
         self._decoded = self._decode()
         try:
@@ -97,6 +98,8 @@ class LiveSource:
         self._endless = camera is not None or info.duration is None
         if self._endless and first.pts is not None:  # their clocks start anywhere
             self._shift = -first.pts * info.time_base
+        self._epoch = began + self._late(first)
+        """When the first frame was sent, by the clock of this machine."""
         self.info = replace(info, live=True)
         self._next_frame: VideoFrame | None = first
 
@@ -110,7 +113,11 @@ class LiveSource:
         try:
             while not self._stopped.is_set():
                 yield from self._session()
-                if self._stopped.is_set() or self._is_complete() or not self._reconnect():
+                if self._stopped.is_set() or self._is_complete():
+                    return
+                if self._ended:  # some servers say goodbye before they are gone
+                    self._accounting.add_problem("the connection was closed", self._last)
+                if not self._reconnect():
                     return
         finally:
             self._container.close()
@@ -157,7 +164,7 @@ class LiveSource:
 
     def _reconnect(self) -> bool:
         """Connect again; attempts are counted from the last frame that was new."""
-        silent_since = self._last_arrival
+        broke = monotonic()
         while self._failures < self._settings.reconnects:
             # doubled, so as not to flood a server; 20 s at most, so as to notice that it is back
             wait = min(20.0, self._settings.backoff * 2**self._failures)
@@ -166,40 +173,54 @@ class LiveSource:
                 return False
             try:
                 self._container.close()
+                began = monotonic()
                 self._container, self._stream = self._open()
                 self._decoded = self._decode()
                 self._next_frame = next(self._decoded, None)
             except (InputError, VideoError, *FAULTS):
                 continue
             if self._next_frame is not None:
-                self._continue_times(self._next_frame, monotonic() - silent_since)
+                self._continue_times(self._next_frame, began, began - broke)
                 return True
         self._accounting.add_problem(
             f"gone after {self._failures} attempts to reconnect", self._last
         )
         return False
 
-    def _continue_times(self, first: VideoFrame, gap: float) -> None:
-        """An endless stream starts its clock anew: go on after the gap."""
+    def _continue_times(self, first: VideoFrame, began: float, gap: float) -> None:
+        """An endless stream starts its clock anew: go on as late as this machine's clock says.
+
+        The packets come from the moment on in which it is connected, and FFmpeg holds some seconds
+        of them back to look at: when they are read says nothing.
+        """
         if not self._endless or self._last is None:
             return
         tick = self._stream.time_base or Fraction(1, 90_000)
-        continued = self._last + Fraction(round(gap * 1000), 1000)
+        # never back: the sender's clock may run ahead of ours, or it sends what it had recorded
+        continued = max(began + self._late(first) - self._epoch, float(self._last) + gap)
         first_time = (first.pts or 0) * tick
-        self._shift = round((continued - first_time) / tick) * tick
+        self._shift = round((Fraction(round(continued * 1000), 1000) - first_time) / tick) * tick
+
+    def _late(self, first: VideoFrame) -> float:
+        """Seconds by which the first frame lies behind the first packet of a connection."""
+        if first.pts is None or self._first_packet is None:
+            return 0.0
+        return float((first.pts - self._first_packet) * (self._stream.time_base or 0))
 
     def _decode(self) -> Iterator[VideoFrame]:
         """The frames of this connection; on a break first those that the decoder still holds."""
         packets = self._container.demux(self._stream)
+        self._first_packet = None
         fault: Exception | None = None
         while fault is None:
             try:
                 packet = next(packets, None)
-                self._last_arrival = monotonic()
             except FAULTS as error:
                 packet, fault = flush(), error
             if packet is None:
                 return
+            if self._first_packet is None:
+                self._first_packet = packet.pts
             frames, errors = decode(packet, self._stream)
             self._accounting.undecodable += errors
             for frame in frames:
