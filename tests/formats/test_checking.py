@@ -463,3 +463,30 @@ def test_a_set_whose_objects_no_frame_shows_is_a_fault(folder, truth):
         record |= {"bboxes": None, "areas": None}
     (folder / "instances.json").write_text(json.dumps(truth))
     only_fault(folder, "no frame shows any of its objects")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("A.JPG", "a.jpg"),
+        ("a%20b.jpg", "a b.jpg"),
+        ("r\u00e4.jpg", "ra\u0308.jpg"),
+        ("a.png", "a.jpg"),
+    ],
+)
+def test_a_file_that_is_called_a_little_otherwise_is_named(coco, name, file):
+    value = json.loads((coco / "instances.json").read_text())
+    for picture in coco.rglob("*.jpg"):
+        picture.unlink()
+    (coco / file).write_bytes(b"")
+    value["images"] = [value["images"][0] | {"file_name": name}]
+    value["annotations"] = [
+        one for one in value["annotations"] if one["image_id"] == value["images"][0]["id"]
+    ]
+    (coco / "instances.json").write_text(json.dumps(value))
+    only_fault(coco, f"not found, the first is {name}; there is {file}")
+
+
+def test_a_folder_of_anything_is_not_called_davis(tmp_path):
+    (tmp_path / "sub").mkdir()
+    only_fault(tmp_path, "nothing in this folder says what data set it is")

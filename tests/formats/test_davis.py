@@ -213,7 +213,7 @@ def test_masks_of_the_old_binary_kind_are_named(root):
 
 
 def test_a_folder_without_annotations_is_named(tmp_path):
-    with pytest.raises(DataError, match="no folders of PNG pictures"):
+    with pytest.raises(DataError, match="nothing in this folder says"):
         read_davis(tmp_path)
     with pytest.raises(InputError, match="cannot be listed"):
         read_davis(tmp_path / "nowhere")

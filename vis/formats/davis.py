@@ -117,10 +117,16 @@ def davis_layout(root: str | Path) -> Layout:
         # the resolution of the published numbers
         size = "480p" if "480p" in sizes else sizes[0] if len(sizes) == 1 else None
         if size is None:
+            is_davis = label_folder != root
             raise DataError(
-                "there are no folders of PNG pictures",
+                "there are no folders of PNG pictures"
+                if is_davis
+                else "nothing in this folder says what data set it is",
                 where=str(label_folder),
-                remedy="Give the folder that holds Annotations and JPEGImages.",
+                remedy="Give the folder that holds Annotations and JPEGImages."
+                if is_davis
+                else "Give the annotation file, or the folder of one of the layouts that vis data "
+                "check --help names.",
             )
         label_folder, frames = label_folder / size, frames / size if frames else None
     frames_folder = frames if frames and frames.is_dir() else None
