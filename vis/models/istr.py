@@ -22,6 +22,7 @@ from vis.models._checks import check_choice, check_counts
 from vis.models._code_selection import CodeSelection, Output, sides_of
 from vis.models._contract import Model
 from vis.models._istr_releases import GENERATIONS
+from vis.models._memory_order import ordered
 from vis.ops.boxes import to_corners
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class ISTR(Model[Output]):
         if padding is not None:
             padding = padding.repeat_interleave(T, dim=0)
         x = self.normalize(clip.frames.flatten(0, 1), padding, self.queries.dtype)
-        levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
+        levels = self.pyramid(self.backbone(ordered(x)))
         return [rearrange(x, "(b t) c h w -> b t c h w", t=T) for x in levels[:LEVELS]]
 
     def _first(self, levels: Sequence[Tensor], sizes: Tensor) -> tuple[Tensor, Tensor]:
