@@ -184,10 +184,9 @@ class ISTR(Model[Output]):
     def _levels(self, clip: Clip) -> list[Tensor]:
         """Four maps `[B T C h w]`."""
         T = clip.frames.shape[1]
-        padded_size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
-        padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
-        if padding is not None:
-            padding = padding.repeat_interleave(T, dim=0)
+        size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
+        padding = padding_mask(clip.sizes, size, clip.frames.device)
+        padding = None if padding is None else padding.repeat_interleave(T, dim=0)
         x = self.normalize(clip.frames.flatten(0, 1), padding, self.queries.dtype)
         levels = self.pyramid(self.backbone(ordered(x)))
         return [rearrange(x, "(b t) c h w -> b t c h w", t=T) for x in levels[:LEVELS]]
