@@ -9,6 +9,7 @@ import torch
 
 from vis import models
 from vis.errors import DeviceError, VisWarning
+from vis.inference import predictor as predictor_module
 from vis.inference.predictor import Predictor
 from vis.inference.windows import ResizedFrame, Window
 from vis.tracking import Stamp
@@ -112,3 +113,19 @@ def test_tf32_is_for_the_model_alone(
     predictor_of(model, precision=precision).predict(windows(1))
     assert set(allowed) == {expected}
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_what_comes_back_is_of_the_model_s_resolution(monkeypatch: pytest.MonkeyPatch):
+    """Once a batch, and no mask as large as what the model sees, let alone the frame."""
+    trips: list[list[int]] = []
+    to_host = predictor_module.to_host
+
+    def counted(tensors):
+        trips.append([one[0, 0].numel() for one in tensors if one is not None and one.ndim == 4])
+        return to_host(tensors)
+
+    monkeypatch.setattr(predictor_module, "to_host", counted)
+    predictor_of(build()).predict(windows(2))
+    assert len(trips) == 1
+    # a quarter of the sides at most
+    assert 0 < max(trips[0]) <= 32 * 48 / 16

@@ -1,6 +1,7 @@
 """SOTR's order of sums rounds no more than the published order of operations."""
 
 from copy import deepcopy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -89,3 +90,12 @@ def test_sotr_is_as_close_to_float64_as_the_published_order(monkeypatch: pytest.
     margins = [LEVELS] * 4 + [OUTPUTS] * 2
     rows = list(zip(ours, published, margins, strict=True))
     assert all(a <= margin * b for a, b, margin in rows), rows
+
+
+@pytest.mark.parametrize("case", ["istr", "mask2former", "sotr"])
+def test_channels_are_apart_where_together_they_round_more(small: SimpleNamespace, case: str):
+    model, inputs = small.make(case), []
+    model.backbone.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+    with torch.no_grad():
+        model(small.clip(model))
+    assert inputs and all(x.is_contiguous() for x in inputs)

@@ -183,6 +183,8 @@ def _summary(evaluator: _Evaluator, labels: tuple[int, ...]) -> AveragePrecision
     precision = evaluator.eval["precision"]
     every_size = evaluator.params.areaRng[0]
     each = [_mean(precision[:, :, place, 0, -1]) for place in range(len(labels))]
+    # once: made for each entry, the tables of all videos would cost their square
+    truth_ids, result_ids = np.array(evaluator.truth_ids), np.array(evaluator.result_ids)
     return AveragePrecision(
         numbers=dict(zip(STATISTICS, map(float, evaluator.stats), strict=True)),
         per_category=dict(zip(labels, each, strict=True)),
@@ -193,7 +195,7 @@ def _summary(evaluator: _Evaluator, labels: tuple[int, ...]) -> AveragePrecision
         precision=precision,
         recall=evaluator.eval["recall"],
         matches=[
-            _matches(entry, np.array(evaluator.truth_ids), np.array(evaluator.result_ids))
+            _matches(entry, truth_ids, result_ids)
             for entry in evaluator.evalImgs
             if entry["aRng"] == every_size
         ],

@@ -101,9 +101,9 @@ class TrackEvaluator(cocoeval.COCOeval):  # type: ignore[misc]
         say("Accumulating evaluation results...")
         p = p or self.params
         matches: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        asked = set(p.imgIds)
+        videos = set(p.imgIds)
         for entry in self.evalImgs:
-            if entry["image_id"] in asked:
+            if entry["image_id"] in videos:
                 matches[entry["category_id"]].append(entry)
         with redirect_stdout(io.StringIO()):  # COCO's evaluator speaks for each
             parts = [self._accumulated(p, label, matches[label]) for label in _labels(p)]
@@ -137,7 +137,7 @@ class TrackEvaluator(cocoeval.COCOeval):  # type: ignore[misc]
     def _prepare(self) -> None:
         p = self.params
         p.imgIds, p.catIds = (np.unique(ids).tolist() for ids in (p.imgIds, p.catIds))
-        p.maxDets, self._asked = sorted(p.maxDets), set(p.catIds)
+        p.maxDets, self._labels = sorted(p.maxDets), set(p.catIds)
         self._gts: dict[Key, list[dict[str, Any]]] = defaultdict(list)
         self._dts: dict[Key, list[dict[str, Any]]] = defaultdict(list)
         self._videos: dict[int, list[int]] = defaultdict(list)
@@ -164,7 +164,7 @@ class TrackEvaluator(cocoeval.COCOeval):  # type: ignore[misc]
         places: dict[int, list[int]] = defaultdict(list)
         for place in sorted(range(len(tracks)), key=lambda place: tracks[place].label):
             label = tracks[place].label
-            if label in self._asked:
+            if label in self._labels:
                 places[label if self.params.useCats else NONE].append(place)
         return places
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import warnings
 from dataclasses import fields
@@ -77,6 +78,18 @@ class Predictor:
         # two windows are on the way at most: one at the model, one being gathered
         self._pool = Pool(2 * length)
         self._frames = torch.empty(0)
+
+    @property
+    def is_side_by_side(self) -> bool:
+        """Whether two of it, on half of the processors each, are faster than one on all."""
+        single = self._length == 1 and self._device.type == "cpu" and not self._tf32
+        return self._model.side_by_side and single and torch.get_num_threads() > 1
+
+    def twin(self) -> Predictor:
+        """The same model in memory of its own for windows, to be used at the same time."""
+        twin = copy.copy(self)
+        twin._frames = torch.empty(0)
+        return twin
 
     def resize(self, pixels: Pixels) -> Tensor:
         """`[H W 3]` -> `[3 h w]` uint8 as training showed them."""

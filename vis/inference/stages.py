@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from vis.inference.side_by_side import predict_side_by_side
 from vis.inference.windows import ResizedFrame, Windows, windows_of
 from vis.tracking import Stamp
 from vis.video.ahead import Ahead
@@ -109,6 +110,11 @@ def predict(
     ready = windows_of(stream, windows)
     if predictor.is_online:
         yield from _one_by_one(ready, predictor, state)
+        return
+    if batch == 1 and predictor.is_side_by_side:
+        for window, said in predict_side_by_side(ready, predictor):
+            yield Prediction(window.without_inputs(), said, None)
+            del window, said  # what was handed out is the caller's alone
         return
     while several := list(islice(ready, batch)):
         predictions = predictor.predict(several)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from vis.ops.transfer import true_rows
+from vis.layers.true_rows import true_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,11 +16,11 @@ from torch.nn.functional import (
 from torchvision.ops import box_iou, roi_align
 
 from vis.layers.anchors import encode
+from vis.layers.true_rows import true_rows
 from vis.losses.grid import focal_sum
 from vis.losses.set_loss import mean_over_ranks
 from vis.losses.targets import annotated_classes, check_classes
 from vis.ops.boxes import to_corners
-from vis.ops.transfer import true_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

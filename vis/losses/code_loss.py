@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import cosine_similarity, mse_loss, smooth_l1_loss
 
+from vis.layers.true_rows import true_rows
 from vis.losses.assignment import assigned
 from vis.losses.grid import focal_sum
 from vis.losses.matching import FORBIDDEN, focal_class_score
@@ -16,7 +17,6 @@ from vis.losses.set_loss import mean_over_ranks
 from vis.losses.targets import annotated_classes, check_classes, check_targets
 from vis.ops.boxes import giou
 from vis.ops.crops import cut_out
-from vis.ops.transfer import true_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -76,12 +76,12 @@ def _objects(targets: Sequence[ClipTargets]) -> list[Floats]:
         boxes = target.boxes[:, 0].double() * scale.repeat(2)
         extents = (boxes[:, 2:] - boxes[:, :2]).flip(1)  # height, width
         counts = masks.sum(dim=(1, 2))[:, None]
-        tables.append(torch.cat((counts > 0, _places(masks) / counts.clamp(min=1), extents), dim=1))
+        tables.append(torch.cat((counts > 0, _sums(masks) / counts.clamp(min=1), extents), dim=1))
     flat = torch.cat(tables).cpu().numpy()
     return np.split(flat, np.cumsum([len(table) for table in tables])[:-1])
 
 
-def _places(masks: Tensor) -> Tensor:
+def _sums(masks: Tensor) -> Tensor:
     """`[N H W]` -> `[N 2]` sums of the rows and columns of the pixels."""
     ys, xs = (
         torch.arange(side, dtype=torch.float64, device=masks.device) for side in masks.shape[1:]
@@ -107,8 +107,8 @@ def _cells(
     instances, rows, columns = np.nonzero(inside[:, 0, :, None] & inside[:, 1, None, :])
     cells = rows * side + columns
     # the first in the reversed order is the last
-    _, places = np.unique(cells[::-1], return_index=True)
-    return cells, instances, len(cells) - 1 - places
+    _, firsts = np.unique(cells[::-1], return_index=True)
+    return cells, instances, len(cells) - 1 - firsts
 
 
 def _cell_of(points: Floats, padded_size: tuple[int, int], side: int) -> Ints:

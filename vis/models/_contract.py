@@ -62,6 +62,8 @@ class Model(nn.Module, ABC, Generic[Output]):
     """Height and width that every frame is squashed to, where the network sees no other."""
     antialias: bool = True
     """Whether frames that shrink are filtered."""
+    side_by_side: bool = False
+    """Whether it is so small that a frame leaves processors idle: a CPU looks at two at once."""
     pixels: Pixels = USUAL
     """How its pixels are prepared, set likewise."""
 

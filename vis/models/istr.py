@@ -22,6 +22,7 @@ from vis.models._checks import check_choice, check_counts
 from vis.models._code_selection import CodeSelection, Output, sides_of
 from vis.models._contract import Model
 from vis.models._istr_releases import GENERATIONS
+from vis.models._memory_order import ordered
 from vis.ops.boxes import to_corners
 
 if TYPE_CHECKING:
@@ -183,12 +184,11 @@ class ISTR(Model[Output]):
     def _levels(self, clip: Clip) -> list[Tensor]:
         """Four maps `[B T C h w]`."""
         T = clip.frames.shape[1]
-        padded_size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
-        padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
-        if padding is not None:
-            padding = padding.repeat_interleave(T, dim=0)
+        size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
+        padding = padding_mask(clip.sizes, size, clip.frames.device)
+        padding = None if padding is None else padding.repeat_interleave(T, dim=0)
         x = self.normalize(clip.frames.flatten(0, 1), padding, self.queries.dtype)
-        levels = self.pyramid(self.backbone(x.contiguous(memory_format=torch.channels_last)))
+        levels = self.pyramid(self.backbone(ordered(x)))
         return [rearrange(x, "(b t) c h w -> b t c h w", t=T) for x in levels[:LEVELS]]
 
     def _first(self, levels: Sequence[Tensor], sizes: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ from vis.losses.query_loss import PUBLISHED_POINTS, QueryLoss, QueryOutput
 from vis.losses.targets import check_classes
 from vis.models._checks import check_choice, check_counts, check_fractions
 from vis.models._contract import Model
+from vis.models._memory_order import ordered
 from vis.models._query_output import Output
 from vis.models._query_selection import TASKS, VIDEO, selection_of
 
@@ -184,7 +185,7 @@ class Mask2Former(Model[Output]):
         for rows in torch.split(torch.arange(B * T, device=frames.device), self.chunk):
             outside = None if padding is None else padding[rows // T]
             x = self.normalize(pixels[rows], outside, self.class_head.weight.dtype)
-            maps = self.backbone(x.contiguous(memory_format=torch.channels_last))
+            maps = self.backbone(ordered(x))
             mask_features, levels = self.pixel_decoder(maps)
             parts.append((mask_features, *levels))
         mask_features, *levels = (torch.cat(x) for x in zip(*parts, strict=True))

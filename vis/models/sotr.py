@@ -22,6 +22,7 @@ from vis.losses.targets import check_batch, check_classes
 from vis.models._checks import check_choice, check_counts, check_fractions
 from vis.models._contract import Model
 from vis.models._grid_selection import GridSelection
+from vis.models._memory_order import ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -164,10 +165,7 @@ class SOTR(Model[Output]):
         padded_size = padded_size_of(clip.frames, max(32, self.backbone.multiple))
         padding = padding_mask(clip.sizes, padded_size, clip.frames.device)
         x = self.normalize(clip.frames[:, 0], padding, self.class_head.weight.dtype)
-        # Measured on one CPU (AVX-512): with channels last, as elsewhere, these levels are up to
-        # twice as far from float64, and so is what twelve layers make of them.
-        order = torch.contiguous_format if x.device.type == "cpu" else torch.channels_last
-        levels = self.pyramid(self.backbone(x.contiguous(memory_format=order)))
+        levels = self.pyramid(self.backbone(ordered(x)))
         cells = [self.transformer(level) for level in _gridded(levels, self.grids)]
         # The fourth level passes the transformer unresized, as released: its cost grows with it.
         mask_features = self.masks([*levels[:3], self.transformer(levels[3])])

@@ -116,6 +116,7 @@ class SSDMask(Model[Output]):
     """
 
     name: ClassVar[str] = "ssd_mask"
+    side_by_side = True
 
     def __init__(
         self,
@@ -269,6 +270,7 @@ def build(config: Config) -> SSDMask:
     channels = (EXPANDED_CHANNELS, LAST, *(out for _, out in EXTRA))
     pairs = list(zip(channels, COUNTS, strict=True))
     before = (LAST, *(out for _, out in EXTRA[:-1]))
+    selection = BoxSelection(min_score=config.min_score, overlap=config.overlap, keep=config.keep)
     return SSDMask(
         aspect=config.aspect,
         margin=config.margin,
@@ -280,9 +282,7 @@ def build(config: Config) -> SSDMask:
         masks=RoiMaskHead(CHANNELS, config.mask_width) if config.masks else None,
         mask_blocks=MiddleBlocks() if config.masks and config.mask_blocks else None,
         sampling=RoiSampling(jitter=config.jitter, most=config.rois),
-        selection=BoxSelection(
-            min_score=config.min_score, overlap=config.overlap, keep=config.keep
-        ),
+        selection=selection,
     ).with_config(config)
 
 

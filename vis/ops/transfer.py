@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 if TYPE_CHECKING:
@@ -30,15 +29,6 @@ def to_host(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
         torch.cuda.current_stream(device).synchronize()
     # widened here: half as many bytes cross
     return [one.float() if one is not None and one.is_floating_point() else one for one in moved]
-
-
-def true_rows(flags: Sequence[Tensor]) -> list[Tensor]:
-    """Where each of `[N]` bool is set; waits for a GPU once, where `nonzero` would for each."""
-    host = torch.cat(list(flags)).cpu().numpy()
-    parts = np.split(host, np.cumsum([len(part) for part in flags])[:-1])
-    rows = [np.flatnonzero(part) for part in parts]
-    together = to_device(torch.from_numpy(np.concatenate(rows)), flags[0].device)
-    return list(torch.split(together, [len(part) for part in rows]))
 
 
 @contextmanager
