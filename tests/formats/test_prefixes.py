@@ -46,7 +46,7 @@ def test_the_longest_beginning_counts(write, coco, truth):
 @pytest.mark.parametrize("old", ["C:\\d\\", "C:/d/", "C:\\d", "C:/d"])
 def test_slashes_of_windows_are_slashes(write, coco, old):
     path = write(coco("C:\\d\\e\\a.jpg"))
-    videos = open_set(path, frames_of(None, [f"{old}="])).annotations.videos
+    videos = open_set(path, FrameOptions(None, [f"{old}="]).place()).annotations.videos
     assert [video.file_names for video in videos.values()] == [("e/a.jpg",)]
 
 
