@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from vis.formats.reading import id_of
 
+_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|Infinity')
+"""Whole texts, so that a word within one is not taken for the number."""
+
 
 def place_of_constant(text: str) -> str:
-    """The record and field of the first such number, as `annotations[0] (id 1): bbox[2]`.
+    """Record, field and line of the first such number: `annotations[0] (id 1): bbox[2] (line 9)`.
 
     Empty where the text is no JSON otherwise.
     """
     try:
-        return _place(json.loads(text)) or ""
+        place = _place(json.loads(text))
     except (ValueError, RecursionError):
         return ""
+    words = (match for match in _WORD.finditer(text) if match[0][0] != '"')
+    first = next(words, None)
+    # 1e400 is infinite too, and no word
+    line = f" (line {text.count(chr(10), 0, first.start()) + 1})" if first else ""
+    return f"{place}{line}" if place else ""
 
 
 def _place(value: Any) -> str | None:
