@@ -37,13 +37,13 @@ setup(
         "numpy>=2",
         "scipy>=1.13",  # the first that works with NumPy 2
         "einops>=0.8",
-        "timm>=1.0.20",
+        "timm>=1.0.24",  # older ones make PyTorch 2.11 warn when they are imported
         "safetensors>=0.4.5",
         "huggingface-hub>=1.0",  # timm brings it too
         "pycocotools>=2.0.8",
         "pillow>=12.3",
         "jsonargparse[signatures]>=4.49,<5",
-        "docstring-parser>=0.16",
+        "docstring-parser>=0.17",  # of jsonargparse's own
         "pyyaml>=6",
         "tqdm>=4.66",
     ],
