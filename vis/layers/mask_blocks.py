@@ -68,7 +68,9 @@ class MaskBlocks(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> list[Tensor]:
-        """`[B C h w]` -> the enlarged map, then that after each block, `[B C H/4 W/4]`.
+        """`[B C h w]` -> the enlarged map, then that after each block; in use, the last alone.
+
+        All are `[B C H/4 W/4]`.
 
         Args:
             x: of the projector.
@@ -77,7 +79,8 @@ class MaskBlocks(nn.Module):
         cells = (size[0] // STRIDE, size[1] // STRIDE)
         maps = [interpolate(x, cells, mode="bilinear", align_corners=False)]
         for block in self.blocks:
-            maps.append(block(maps[-1]))
+            # Nobody asks for the others in use, and they would be the peak of memory.
+            maps = [*(maps if self.training else ()), block(maps[-1])]
         return maps
 
     def mask_queries(self, state: Tensor) -> Tensor:

@@ -159,7 +159,8 @@ class RFDETR(Model[RFDETROutput]):
         maps = self.mask_head(features, (x.shape[2], x.shape[3]))
         encoder = self._encoder(queries.selection, maps[0]) if self.training else None
         # In use only the last layer is read.
-        pairs = list(zip(states, maps[1:], strict=True))[0 if self.training else -1 :]
+        maps = maps[1:] if self.training else maps
+        pairs = list(zip(states[-len(maps) :], maps, strict=True))
         normed = [self.decoder_norm(state) for state, _ in pairs]
         layers = [
             self._layer(state, queries.references, x)
