@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,61 +53,15 @@ def _resample(mask: Mask, bounds: tuple[slice, slice], width: int, height: int) 
     """Resample only the cells that can decide a pixel; the result equals that of the whole mask."""
     cell_rows, pixel_rows, top, bottom = _reach(bounds[0], mask.shape[0], height)
     cell_columns, pixel_columns, left, right = _reach(bounds[1], mask.shape[1], width)
-    cells = np.ascontiguousarray(mask[cell_rows, cell_columns], np.float32)
+    cells = Image.fromarray(np.ascontiguousarray(mask[cell_rows, cell_columns], np.float32))
     size = (pixel_columns.stop - pixel_columns.start, pixel_rows.stop - pixel_rows.start)
-    if mask.shape[0] <= height and mask.shape[1] <= width:
-        inside = _enlarged(
-            cells,
-            _taps(top, bottom, size[1], len(cells)),
-            _taps(left, right, size[0], cells.shape[1]),
-        )
-    else:
-        box = (left, top, right, bottom)
-        small = Image.fromarray(cells).resize(size, Image.Resampling.BILINEAR, box)
-        inside = np.asarray(small) > 0.5
+    box = (left, top, right, bottom)
+    inside = np.asarray(cells.resize(size, Image.Resampling.BILINEAR, box)) > 0.5
     tight = _bounds(inside)
     if tight is None:
         return None
     x, y = pixel_columns.start + tight[1].start, pixel_rows.start + tight[0].start
     return Cutout(x, y, inside[tight])
-
-
-class _Taps(NamedTuple):
-    """Of each pixel along one axis, where there are no fewer pixels than cells."""
-
-    first: npt.NDArray[np.intp]
-    """The cell before its centre, never falling."""
-    second: npt.NDArray[np.intp]
-    """The one after it."""
-    share: npt.NDArray[np.float32]
-    """Of the second, 0..1."""
-
-
-def _taps(start: float, stop: float, pixels: int, cells: int) -> _Taps:
-    """For `pixels` that lie side by side over `start` to `stop` of so many cells."""
-    centres = start + (np.arange(pixels) + 0.5) * ((stop - start) / pixels) - 0.5
-    # before the first centre of a cell and after the last, the mask stays as it is there
-    centres = centres.clip(0, cells - 1)
-    first = centres.astype(np.intp)
-    share = (centres - first).astype(np.float32)
-    return _Taps(first, np.minimum(first + 1, cells - 1), share)
-
-
-def _enlarged(cells: npt.NDArray[np.float32], down: _Taps, across: _Taps) -> npt.NDArray[np.bool_]:
-    """What is above 0.5 of `[h w]` cells, resampled bilinearly: only where it may be so."""
-    wide = cells[:, across.first]
-    wide += (cells[:, across.second] - wide) * across.share
-    inside = np.zeros((len(down.first), wide.shape[1]), np.bool_)
-    ends = np.flatnonzero(np.diff(down.first, append=-1)) + 1
-    for start, stop in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
-        one, other = wide[down.first[start]], wide[down.second[start]]
-        columns = np.flatnonzero(np.maximum(one, other) > 0.5)
-        if len(columns):
-            span = slice(int(columns[0]), int(columns[-1]) + 1)
-            mixed = down.share[start:stop, None] * (other - one)[span]
-            mixed += one[span]
-            np.greater(mixed, 0.5, out=inside[start:stop, span])
-    return inside
 
 
 def _reach(solid: slice, cells: int, pixels: int) -> tuple[slice, slice, float, float]:
