@@ -169,7 +169,10 @@ def test_that_the_truth_is_not_public_is_no_fault(folder, truth, annotations):
         ('{"videos": [{"id": 3, "wid', "cut off"),
         ("<!DOCTYPE html>", "an HTML or XML page"),
         ('{"videos": [NaN]}', r"videos\[0\] \(line 1\): NaN is not a JSON number"),
-        ('{"a": [{"id": 7, "bbox": [1, NaN]}]}', r"a\[0\] \(id 7\): bbox\[1\] \(line 1\): NaN is not),
+        (
+            '{"a": [{"id": 7, "bbox": [1, NaN]}]}',
+            r"a\[0\] \(id 7\): bbox\[1\] \(line 1\): NaN is not",
+        ),
         (
             '{"a": [{"id": 7, "b": Infinity}]}',
             r"a\[0\] \(id 7\): b \(line 1\): Infinity is not a JSON number",
