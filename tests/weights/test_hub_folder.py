@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import vis
 from vis import models, weights
+from vis.backbones.swin import SWINS, Size
 from vis.cli import main
 from vis.errors import DataError, InputError, UsageError
 from vis.inference.options import TrackOptions
@@ -19,7 +20,8 @@ from vis.inference.resolved_options import resolve
 from vis.models._pixels import Resize
 from vis.weights import converters
 from vis.weights.convert import read_model
-from vis.weights.hub_form import HubForm
+from vis.weights.converters._hub_mask2former import WRITES
+from vis.weights.hub_form import HubForm, split
 from vis.weights.preprocessor import read_preprocessor
 from vis.weights.rename import first_of
 
@@ -105,6 +107,52 @@ def test_what_is_exported_comes_back(tiny: Path, tmp_path: Path):
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
     with pytest.raises(UsageError, match="a tt_srn is not written for transformers"):
         weights.export(models.build("tt_srn", classes=1, backbone="resnet18"), tmp_path / "other")
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "swin_smallest"])
+def test_a_mask2former_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backbone: str):
+    monkeypatch.setitem(SWINS, "swin_smallest", Size(16, (2, 2, 2, 2), (1, 2, 2, 4), 3))
+    small = {"backbone": backbone, "d_model": 64, "mask_width": 16, "queries": 3, "depth": 2}
+    small |= {"pixel_depth": 1, "pixel_ffn_dim": 8, "ffn_dim": 8}
+    model = models.build("mask2former", classes=2, task="instance", **small)
+    model.class_names = ("cat", "")
+    weights.export(model, tmp_path / "out")
+    again = vis.load(tmp_path / "out")
+    assert again.config == model.config and again.class_names == model.class_names
+    assert again.state_dict().keys() == model.state_dict().keys()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"task": "video"}, "no mask2former of clips"),
+        ({"d_model": 32}, "need 64 channels"),
+        ({"backbone": "convnext_atto"}, "no mask2former on convnext_atto"),
+    ],
+)
+def test_what_transformers_has_not_is_refused(
+    tmp_path: Path, settings: dict[str, Any], message: str
+):
+    stated = {"task": "instance", "backbone": "resnet18", "depth": 1, "pixel_depth": 1}
+    model = models.build("mask2former", classes=2, **(stated | settings))
+    with pytest.raises(UsageError, match=message):
+        weights.export(model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FAMILIES if "mask2former" in n))
+def test_what_is_written_is_what_is_read(shared: Path, name: str):
+    family = converters.get("mask2former")
+    lines = (shared / "golden" / "keys" / f"{name}_map.tsv").read_text().splitlines()
+    for theirs, published, _ in (line.split("\t") for line in lines):
+        if published != "-":
+            ours = family.ours(published)
+            assert ours is not None
+            row = first_of(WRITES, ours)
+            assert row is not None
+            assert theirs in [part for part, _ in split(row, torch.zeros(3))]
 
 
 @pytest.mark.parametrize(

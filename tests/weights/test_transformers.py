@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 import vis
 from vis import models, weights
+from vis.backbones.swin import SWINS, Size
 from vis.layers.padding import normalize
 from vis.records import Clip
 
@@ -67,6 +69,35 @@ def test_transformers_loads_what_is_exported(tmp_path: Path, masks: bool, backbo
         assert torch.allclose(theirs.pred_masks, last.masks.flatten(1, 2), atol=TOLERANCE)
 
 
+@pytest.fixture(params=["resnet18", "swin_smallest"])
+def mask2former(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A small one of ours, of pictures."""
+    monkeypatch.setitem(SWINS, "swin_smallest", Size(16, (2, 2, 2, 2), (1, 2, 2, 4), 3))
+    torch.manual_seed(0)
+    sizes = {"d_model": 64, "mask_width": 16, "queries": 3, "depth": 4, "num_heads": 4}
+    sizes |= {"pixel_depth": 2, "pixel_ffn_dim": 8, "ffn_dim": 8, "backbone": request.param}
+    model = models.build("mask2former", classes=2, task="instance", **sizes)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def test_transformers_loads_a_mask2former(tmp_path: Path, mask2former: Any):
+    weights.export(mask2former, tmp_path)
+    loaded, report = transformers.Mask2FormerForUniversalSegmentation.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
+    # a norm that no level goes through, which published files lack, too
+    report["missing_keys"] = [n for n in report["missing_keys"] if ".swin.layernorm." not in n]
+    assert not any(report.values())
+    theirs, last = outputs(loaded), ours(mask2former)
+    every = torch.ones(1, 3, dtype=torch.bool)
+    masks = last.masks().logits(every)[:, 0]
+    assert torch.allclose(theirs.class_queries_logits, last.queries.logits[-1], atol=TOLERANCE)
+    assert torch.allclose(theirs.masks_queries_logits[0], masks, atol=TOLERANCE)
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"with_box_refine": True}, {"with_box_refine": True, "two_stage": True}],
@@ -121,3 +152,54 @@ def test_an_rf_detr_of_other_settings_says_the_same(tmp_path: Path, names: str):
     assert torch.allclose(theirs.logits, last.logits, atol=TOLERANCE)
     assert torch.allclose(theirs.pred_boxes, last.boxes, atol=TOLERANCE)
     assert torch.allclose(theirs.pred_masks, last.masks(), atol=TOLERANCE)
+
+
+PATCHES: dict[str, Any] = {
+    "hidden_size": 64,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 2,
+    "num_blocks": 3,
+    "num_queries": 5,
+    "num_labels": 3,
+    "image_size": 64,
+    "layerscale_value": 0.5,
+}
+
+
+@pytest.mark.parametrize("kind", ["Videomt", "Eomt"])
+@pytest.mark.parametrize("size", [(64, 64), (64, 96), (160, 64)], ids=str)
+def test_queries_among_patches_say_what_theirs_say(
+    tmp_path: Path, kind: str, size: tuple[int, int]
+):
+    torch.manual_seed(0)
+    theirs = getattr(transformers, f"{kind}ForUniversalSegmentation")(
+        getattr(transformers, f"{kind}Config")(**PATCHES)
+    ).eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        if kind == "Eomt":
+            # above 0, attention is masked in use, too
+            theirs.attn_mask_probs.zero_()
+    theirs.save_pretrained(tmp_path)
+    of_size(theirs, size)
+    frames = torch.rand(1, 3 if kind == "Videomt" else 1, 3, *size)
+    x = normalize(frames[0], None, torch.float32)
+    model = vis.load(tmp_path)
+    with torch.inference_mode():
+        output = theirs(pixel_values_videos=x[None]) if kind == "Videomt" else theirs(x)
+        said = model(Clip(frames, torch.tensor([size])))
+        masks = said.masks().logits(torch.ones(1, 5, dtype=torch.bool)).transpose(0, 1)
+    last = said.layers[-1]
+    assert torch.allclose(output.class_queries_logits, last.logits[0], atol=TOLERANCE)
+    assert torch.allclose(output.masks_queries_logits, masks, atol=1e-3)
+
+
+def of_size(theirs: Any, size: tuple[int, int]) -> None:
+    """Theirs takes one size alone, so its table of positions is brought to another by hand."""
+    grid, parts = [side // 16 for side in size], theirs.embeddings
+    table = parts.position_embeddings.weight.detach().unflatten(0, (4, 4)).permute(2, 0, 1)[None]
+    table = interpolate(table, grid, mode="bicubic", antialias=True)[0].flatten(1).T
+    parts.position_embeddings = torch.nn.Embedding.from_pretrained(table)
+    parts.position_ids = torch.arange(len(table))[None]
+    parts.patch_embeddings.image_size, theirs.grid_size = size, tuple(grid)

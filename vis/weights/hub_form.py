@@ -18,6 +18,7 @@ Rows = tuple[tuple[str, str], ...]
 Config = Mapping[str, Any]
 """The content of a `config.json`."""
 
+WORDS = ("query", "key", "value")
 PARTS = "qkv"
 """Thirds of stacked rows, in their order; a name that ends in ` q` is of the first."""
 
@@ -81,11 +82,15 @@ def joined(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def split(name: str, tensor: Tensor) -> list[tuple[str, Tensor]]:
-    """The other way: a name with a `*` is of stacked rows, whose thirds have a letter there."""
+    """The other way: a name with `*` or `**` is of stacked rows, whose thirds have letter or word.
+
+    The one that stands there is of `PARTS` or `WORDS`.
+    """
     if "*" not in name:
         return [(name, tensor)]
-    thirds = tensor.chunk(len(PARTS))
-    return [(name.replace("*", part), rows) for part, rows in zip(PARTS, thirds, strict=True)]
+    mark, parts = ("**", WORDS) if "**" in name else ("*", tuple(PARTS))
+    thirds = tensor.chunk(len(parts))
+    return [(name.replace(mark, part), rows) for part, rows in zip(parts, thirds, strict=True)]
 
 
 def whole_number(config: Config, key: str, default: int) -> int:

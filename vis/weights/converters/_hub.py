@@ -23,6 +23,8 @@ RESNET_DEPTHS = {
     ("bottleneck", (3, 8, 36, 3)): "resnet152",
 }
 """Kind of layer and their number in each stage -> the network."""
+NARROWEST = 2 * GROUPS
+"""Channels of levels below which their norms have other groups there than here."""
 DILATED_STRIDE = 16
 """Of the last level of a dilated ResNet."""
 
@@ -82,8 +84,8 @@ def check_width(config: Config, key: str) -> None:
     Raises:
         DataError: it is one.
     """
-    if whole_number(config, key, 256) < 2 * GROUPS:
-        raise DataError(f"{key} is {config[key]}; only {2 * GROUPS} and more are read")
+    if whole_number(config, key, 256) < NARROWEST:
+        raise DataError(f"{key} is {config[key]}; only {NARROWEST} and more are read")
 
 
 def detr_backbone(config: Config) -> list[Claim]:

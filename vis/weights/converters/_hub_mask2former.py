@@ -202,3 +202,86 @@ MASK2FORMER = HubForm(
     claims=_claims,
     size=SIZE,
 )
+
+_OURS = r"backbone\."
+_THEIRS = "model.pixel_level_module.encoder."
+_OUR_BLOCK = rf"{_OURS}layers\.(\d+)\.blocks\.(\d+)\."
+_THEIR_BLOCK = rf"{_THEIRS}encoder.layers.\1.blocks.\2."
+_PIXEL = r"model.pixel_level_module.decoder."
+_OUR_PIXELS, _THEIR_PIXELS = r"pixel_decoder\.layers\.(\d+)\.", rf"{_PIXEL}encoder.layers.\1."
+_MODULE = "model.transformer_module."
+_OUR_LAYER, _THEIR_LAYER = r"decoder\.layers\.(\d+)\.", rf"{_MODULE}decoder.layers.\1."
+
+
+def _written_resnet() -> Rows:
+    """Rows of transformers' own ResNet, the other way round."""
+    rows = [
+        (rf"{_OURS}conv1\.weight", rf"{_THEIRS}embedder.embedder.convolution.weight"),
+        (rf"{_OURS}conv1\.norm\.(\w+)", rf"{_THEIRS}embedder.embedder.normalization.\1"),
+    ]
+    for stage in range(4):
+        ours = rf"{_OURS}layer{stage + 1}\.(\d+)\."
+        parts = {"downsample\\.0": "shortcut"} | {f"conv{i + 1}": f"layer.{i}" for i in range(3)}
+        for here, there in parts.items():
+            theirs = rf"{_THEIRS}encoder.stages.{stage}.layers.\1.{there}."
+            rows += [
+                (rf"{ours}{here}\.weight", rf"{theirs}convolution.weight"),
+                (rf"{ours}{here}\.norm\.(\w+)", rf"{theirs}normalization.\2"),
+            ]
+    return tuple(rows)
+
+
+WRITES: Rows = (
+    *_written_resnet(),
+    (rf"{_OURS}patch_embed\.proj\.(\w+)", rf"{_THEIRS}embeddings.patch_embeddings.projection.\1"),
+    (rf"{_OURS}patch_embed\.norm\.(\w+)", rf"{_THEIRS}embeddings.norm.\1"),
+    *(
+        (rf"{_OUR_BLOCK}{here}\.(\w+)", rf"{_THEIR_BLOCK}{there}.\3")
+        for here, there in (
+            (r"attn\.qkv", "attention.self.**"),
+            (r"attn\.proj", "attention.output.dense"),
+            (r"mlp\.fc1", "intermediate.dense"),
+            (r"mlp\.fc2", "output.dense"),
+            ("norm1", "layernorm_before"),
+            ("norm2", "layernorm_after"),
+        )
+    ),
+    (
+        rf"{_OUR_BLOCK}attn\.relative_position_bias_table",
+        rf"{_THEIR_BLOCK}attention.self.relative_position_bias_table",
+    ),
+    (rf"{_OURS}layers\.(\d+)\.downsample\.(.+)", rf"{_THEIRS}encoder.layers.\1.downsample.\2"),
+    *(
+        (rf"{_OURS}norm{i}\.(\w+)", rf"{_THEIRS}hidden_states_norms.stage{i + 1}.\1")
+        for i in range(4)
+    ),
+    (r"pixel_decoder\.inputs\.(.+)", rf"{_PIXEL}input_projections.\1"),
+    (r"pixel_decoder\.level_embed", rf"{_PIXEL}level_embed"),
+    (rf"{_OUR_PIXELS}attention\.(.+)", rf"{_THEIR_PIXELS}self_attn.\2"),
+    (rf"{_OUR_PIXELS}feedforward\.linear(.+)", rf"{_THEIR_PIXELS}fc\2"),
+    (rf"{_OUR_PIXELS}norm1\.(\w+)", rf"{_THEIR_PIXELS}self_attn_layer_norm.\2"),
+    (rf"{_OUR_PIXELS}norm2\.(\w+)", rf"{_THEIR_PIXELS}final_layer_norm.\2"),
+    (r"pixel_decoder\.lateral\.(.+)", rf"{_PIXEL}adapter_1.\1"),
+    (r"pixel_decoder\.fuse\.(.+)", rf"{_PIXEL}layer_1.\1"),
+    (r"pixel_decoder\.mask_feature\.(\w+)", rf"{_PIXEL}mask_projection.\1"),
+    (rf"{_OUR_LAYER}cross_attention\.(.+)", rf"{_THEIR_LAYER}cross_attn.\2"),
+    (rf"{_OUR_LAYER}self_attention\.in_proj_(\w+)", rf"{_THEIR_LAYER}self_attn.*_proj.\2"),
+    (rf"{_OUR_LAYER}self_attention\.out_proj\.(\w+)", rf"{_THEIR_LAYER}self_attn.out_proj.\2"),
+    (rf"{_OUR_LAYER}feedforward\.linear(.+)", rf"{_THEIR_LAYER}fc\2"),
+    (rf"{_OUR_LAYER}norm1\.(\w+)", rf"{_THEIR_LAYER}cross_attn_layer_norm.\2"),
+    (rf"{_OUR_LAYER}norm2\.(\w+)", rf"{_THEIR_LAYER}self_attn_layer_norm.\2"),
+    (rf"{_OUR_LAYER}norm3\.(\w+)", rf"{_THEIR_LAYER}final_layer_norm.\2"),
+    (r"decoder\.norm\.(\w+)", rf"{_MODULE}decoder.layernorm.\1"),
+    *(
+        (
+            rf"decoder\.mask_head\.{2 * i}\.(\w+)",
+            rf"{_MODULE}decoder.mask_predictor.mask_embedder.{i}.0.\1",
+        )
+        for i in range(3)
+    ),
+    (r"decoder\.content\.weight", f"{_MODULE}queries_features.weight"),
+    (r"decoder\.query_positions\.weight", f"{_MODULE}queries_embedder.weight"),
+    (r"decoder\.level_embed\.weight", f"{_MODULE}level_embed.weight"),
+    (r"class_head\.(\w+)", r"class_predictor.\1"),
+)
+"""Our names of a Mask2Former -> transformers'; see `vis.weights.hub_form.split`."""
