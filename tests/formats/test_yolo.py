@@ -79,3 +79,14 @@ def test_identities_are_lost_and_said_so(tmp_path, truth, write):
     masks = [mask for t in [*before.tracks[3], *before.tracks[7]] for mask in t.masks.values()]
     assert [t.masks[0] for tracks in after.tracks.values() for t in tracks] == masks
     assert any("the identities of 1 objects" in line for line in done.lossy_fields)
+
+
+def test_a_split_of_roboflow_and_a_byte_order_mark(root):
+    for kind in ("images", "labels"):
+        (root / "train").mkdir(exist_ok=True)
+        (root / kind / "train").rename(root / "train" / kind)
+    text = root / "train" / "labels" / "2.txt"
+    text.write_bytes(b"\xef\xbb\xbf" + text.read_bytes())
+    dataset = open_set(root / "train")
+    assert dataset.kind == "yolo" and dataset.path == root / "train" / "images"
+    assert len(dataset.annotations.tracks[1]) == 2

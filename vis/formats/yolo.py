@@ -54,12 +54,10 @@ def yolo_place(path: Path) -> Path | None:
     """`data.yaml`, or a list or folder of pictures that one names; None of another kind."""
     if path.is_dir():
         own = next((file for file in sorted(path.glob("*.yaml")) if _is_yolo(file)), None)
-        has_labels = "images" in path.absolute().parts and _labels_of(path).is_dir()
         # Roboflow's splits: train/images and train/labels, the file beside train
-        inner = path / "images"
-        if not own and inner.is_dir() and (path / "labels").is_dir() and _yaml_of(inner):
-            return inner
-        return own or (path if has_labels and _yaml_of(path) else None)
+        place = path / "images" if (path / "labels").is_dir() else path
+        is_labelled = "images" in place.absolute().parts and _labels_of(place).is_dir()
+        return own or (place if is_labelled and place.is_dir() and _yaml_of(place) else None)
     if path.suffix.lower() == ".txt":
         return path if path.is_file() and _is_list(path) and _yaml_of(path) else None
     return path if _is_yolo(path) else None
@@ -143,11 +141,9 @@ def _is_yolo(path: Path) -> bool:
 
 def _yaml_of(path: Path) -> Path | None:
     """The file of a folder or list of pictures: in one of the folders around it."""
-    for folder in islice(path.absolute().parents, _ABOVE):
-        for file in sorted(folder.glob("*.yaml")):
-            if _is_yolo(file):
-                return file
-    return None
+    folders = islice(path.absolute().parents, _ABOVE)
+    files = (file for folder in folders for file in sorted(folder.glob("*.yaml")))
+    return next(filter(_is_yolo, files), None)
 
 
 def _is_list(path: Path) -> bool:
@@ -267,7 +263,7 @@ def _add_objects(
 
 def _parse(parts: list[str], video: VideoEntry, classes: int) -> tuple[int, Shape]:
     try:
-        label, *shares = (float(part) for part in parts)
+        label, *shares = map(float, parts)
     except ValueError:
         raise DataError("this is no line of numbers", remedy="Write class x y x y ...") from None
     if not (label.is_integer() and 0 <= label < classes):
