@@ -20,6 +20,7 @@ from vis.video.orientation import Orientation, from_display_matrix
 if TYPE_CHECKING:
     from av.buffer import Buffer
     from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -133,11 +134,12 @@ def be_exact(stream: VideoStream) -> bool:
 
 def decode_damaged(packet: Packet[VideoStream], stream: VideoStream) -> list[VideoFrame]:
     """What a refused packet shows all the same, which is a picture of its own."""
-    context = av.CodecContext.create(stream.codec_context.name, "r")
+    name = stream.codec_context.name
+    context = cast("VideoCodecContext", av.CodecContext.create(name, "r"))
     context.extradata = stream.codec_context.extradata
     context.options = {"max_pixels": str(limits.MAX_PIXELS)}
     try:
-        return cast("list[VideoFrame]", context.decode(packet))
+        return context.decode(packet)
     except FAULTS:
         return []
 
