@@ -134,7 +134,8 @@ def be_exact(stream: VideoStream) -> bool:
 
 def decode_damaged(packet: Packet[VideoStream], stream: VideoStream) -> list[VideoFrame]:
     """What a refused packet shows all the same, which is a picture of its own."""
-    context = cast("VideoCodecContext", av.CodecContext.create(stream.codec_context.name, "r"))
+    name = stream.codec_context.name
+    context = cast("VideoCodecContext", av.CodecContext.create(name, "r"))
     context.extradata = stream.codec_context.extradata
     context.options = {"max_pixels": str(limits.MAX_PIXELS)}
     try:
