@@ -87,7 +87,9 @@ def _tensors(model: Model[Any]) -> dict[str, Tensor]:
                 # theirs are norms that train, and count their steps
                 tensors[part.replace("running_mean", "num_batches_tracked")] = torch.tensor(0)
     if model.name == "mask2former":
-        tensors["criterion.empty_weight"] = torch.tensor([1.0] * model.classes + [NO_OBJECT_WEIGHT])
+        tensors["criterion.empty_weight"] = torch.tensor(
+            [1.0] * model.config.classes + [NO_OBJECT_WEIGHT]
+        )
     return tensors
 
 

@@ -18,7 +18,7 @@ Rows = tuple[tuple[str, str], ...]
 Config = Mapping[str, Any]
 """The content of a `config.json`."""
 
-WORDS = ("query", "key", "value")
+LONG_PARTS = ("query", "key", "value")
 PARTS = "qkv"
 """Thirds of stacked rows, in their order; a name that ends in ` q` is of the first."""
 
@@ -84,11 +84,11 @@ def joined(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def split(name: str, tensor: Tensor) -> list[tuple[str, Tensor]]:
     """The other way: a name with `*` or `**` is of stacked rows, whose thirds have letter or word.
 
-    The one that stands there is of `PARTS` or `WORDS`.
+    The one that stands there is of `PARTS` or `LONG_PARTS`.
     """
     if "*" not in name:
         return [(name, tensor)]
-    mark, parts = ("**", WORDS) if "**" in name else ("*", tuple(PARTS))
+    mark, parts = ("**", LONG_PARTS) if "**" in name else ("*", tuple(PARTS))
     thirds = tensor.chunk(len(parts))
     return [(name.replace(mark, part), rows) for part, rows in zip(parts, thirds, strict=True)]
 
