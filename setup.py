@@ -37,7 +37,7 @@ setup(
         "numpy>=2",
         "scipy>=1.13",  # the first that works with NumPy 2
         "einops>=0.8",
-        "timm>=1.0.24",  # older ones make PyTorch 2.11 warn when they are imported
+        "timm>=1.0.25",  # older ones make PyTorch 2.11 warn when they are imported
         "safetensors>=0.4.5",
         "huggingface-hub>=1.0",  # timm brings it too
         "pycocotools>=2.0.8",
