@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, heeding_interrupts
 from vis.video import VideoWriter, open_video
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,14 +37,22 @@ class Server:
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The beginning of the sample."""
-    path = tmp_path_factory.mktemp("film") / "holiday.mp4"
+    return beginning(tmp_path_factory.mktemp("film") / "holiday.mp4", FRAMES)
+
+
+@pytest.fixture(scope="session")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Work for so long that another visitor waits."""
+    return beginning(tmp_path_factory.mktemp("film") / "long.mp4", 4 * FRAMES)
+
+
+def beginning(path: Path, frames: int) -> Path:
     with (
         open_video(ROOT / "data" / "sample" / "clip.mp4") as reader,
         VideoWriter(path, info=reader.info) as writer,
     ):
-        for frame in reader:
-            if frame.index < FRAMES:
-                writer.write(frame)
+        for frame in islice(reader, frames):
+            writer.write(frame)
     return path
 
 
@@ -54,13 +63,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         pytest.skip("gradio is not installed here")
     folder = tmp_path_factory.mktemp("server")
     command = [sys.executable, "-m", "vis", "web", "--port", "0", "--device", "cpu"]
-    process = subprocess.Popen(
-        [*command, "--max-mb", "2", "--max-seconds", "5"],
-        cwd=ROOT,
-        env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    with heeding_interrupts():
+        process = subprocess.Popen(
+            [*command, "--max-mb", "2", "--max-seconds", "5"],
+            cwd=ROOT,
+            env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()

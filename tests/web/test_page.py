@@ -92,10 +92,12 @@ def test_what_is_no_video_or_too_long_is_said_in_one_line(visit: Any, server: Se
     assert page.locator("#state [role=alert]").count() == 1
 
 
-def test_of_two_visitors_one_waits_and_may_cancel(visit: Any, film: Path, server: Server):
+def test_of_two_visitors_one_waits_and_may_cancel(
+    visit: Any, film: Path, long_film: Path, server: Server
+):
     one, two = visit(), visit("phone", "dark")
-    for page in (one, two):
-        bring(page, film)
+    bring(one, long_film)
+    bring(two, film)
     one.click("#track")
     state(one, "frames")
     two.click("#track")

@@ -83,11 +83,11 @@ def repair(path: str | Path, out: str | Path, frames: AnyFrames = None) -> list[
 
     Boxes, areas and sizes of an annotation that contradict its masks are made anew from them, as
     are boxes that are two corners. An annotation without an id, or whose id is taken, gets a new
-    one; the name of a category becomes its id. A size that a
-    picture or video does not state is read from its picture; no other picture is looked at. File
-    names get forward slashes; numbers written as text become numbers; polygons become one list each
-    and lose parts of less than three points. Records that are faulty otherwise, that name no sound
-    record, or whose object no frame shows, are left out. All else stays as it is.
+    one; the name of a category becomes its id. A size that a picture or video does not state is
+    read from its picture; no other picture is looked at. File names get forward slashes; numbers
+    written as text become numbers; polygons become one list each and lose parts of less than three
+    points. Records that are faulty otherwise, that name no sound record, or whose object no frame
+    shows, are left out. All else stays as it is.
 
     Args:
         path: of the file, or of the folder that holds it.
@@ -106,18 +106,7 @@ def repair(path: str | Path, out: str | Path, frames: AnyFrames = None) -> list[
         OutputExistsError: `out` is there.
         OutputError: it cannot be written.
     """
-    file = annotation_file(Path(path))
-    if file.suffix.lower() != ".json":
-        raise UsageError("only JSON files can be repaired", where=str(path))
-    tool = tool_at(file)
-    if tool is not None:
-        raise DataError(
-            f"this is a file of {tool[0].kind}, which is not mended as it is",
-            where=str(file),
-            remedy="Correct it in the tool, or make one of COCO with vis data convert --to coco.",
-        )
-    if Path(out).exists():
-        raise already_there(Path(out))
+    file = _mendable(path, out)
     # NaN in one record is a fault of that record, which is left out, and not of the file
     place = frames if isinstance(frames, Frames) else Frames(frames)
     stated = read_json(file, finite=False)
@@ -133,23 +122,35 @@ def repair(path: str | Path, out: str | Path, frames: AnyFrames = None) -> list[
             "annotations": state.sound_annotations(lists["annotations"]),
         }
     if not state.videos:
-        raise DataError(
-            f"no sound record is left: {state.changes[0]}",
-            where=str(file),
-            done="Nothing was written.",
-        )
+        left = f"no sound record is left: {state.changes[0]}"
+        raise DataError(left, where=str(file), done="Nothing was written.")
+    copy = {**value, **repaired}
     with before_writing(out):
         # the copy must be sound: a fault that is left is one of ours
-        layout.read({**value, **repaired}, Reading("the copy"))
+        layout.read(copy, Reading("the copy"))
     if value != stated:
         state.changes.append("file names begin as --frames-prefix says.")
-    copy = {**value, **repaired}
     finite = without_nan(copy)
     # NaN is unlike itself; what is left of it stands where nothing reads it
     if finite != copy:
         state.changes.append("NaN and infinities in other keys are null now.")
     write_json(out, finite)
     return state.changes
+
+
+def _mendable(path: str | Path, out: str | Path) -> Path:
+    file = annotation_file(Path(path))
+    if file.suffix.lower() != ".json":
+        raise UsageError("only JSON files can be repaired", where=str(path))
+    if tool := tool_at(file):
+        raise DataError(
+            f"this is a file of {tool[0].kind}, which is not mended as it is",
+            where=str(file),
+            remedy="Correct it in the tool, or make one of COCO with vis data convert --to coco.",
+        )
+    if Path(out).exists():
+        raise already_there(Path(out))
+    return file
 
 
 @dataclass(slots=True)

@@ -140,10 +140,10 @@ def _is_yolo(path: Path) -> bool:
 
 
 def _yaml_of(path: Path) -> Path | None:
-    """The file of a folder or list of pictures: in one of the folders around it."""
-    folders = islice(path.absolute().parents, _ABOVE)
-    files = (file for folder in folders for file in sorted(folder.glob("*.yaml")))
-    return next(filter(_is_yolo, files), None)
+    """The file of a folder or list of pictures: beside it, or by its usual name further up."""
+    beside, *above = islice(path.absolute().parents, _ABOVE)
+    usual = (folder / f"{name}.yaml" for folder in above for name in ("data", "dataset"))
+    return next(filter(_is_yolo, (*sorted(beside.glob("*.yaml")), *usual)), None)
 
 
 def _is_list(path: Path) -> bool:
