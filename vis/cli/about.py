@@ -43,10 +43,10 @@ def _version(name: str) -> str | None:
 
 def _ffmpeg() -> str:
     try:
-        import av
+        from av import library_versions
     except (ImportError, OSError) as error:
         return f"cannot be loaded ({error})"
-    parts = (f"{name} {'.'.join(map(str, number))}" for name, number in av.library_versions.items())
+    parts = (f"{name} {'.'.join(map(str, number))}" for name, number in library_versions.items())
     return ", ".join(sorted(parts))
 
 

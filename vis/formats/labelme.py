@@ -29,6 +29,7 @@ from vis.formats.fields import (
 )
 from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
+from vis.formats.json_head import json_head
 from vis.formats.paths import subfolders
 from vis.formats.shapes import Painted, Shape
 from vis.ops.natural import natural
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from vis.records import RLE
 
 _WITHOUT_AREA = ("point", "points", "line", "linestrip")
-_LOOKED_AT = 2**16
-"""Bytes from the beginning: the picture, which may follow within the file, has millions."""
 _FOLDERS_TRIED = 20
 _Key = tuple[str, object]
 """Label, and group or place of an object among the shapes."""
@@ -103,11 +102,7 @@ def read_labelme(path: Path, frames: Path | None, reading: Reading) -> Opened:
 
 
 def _is_labelme(path: Path) -> bool:
-    if path.suffix.lower() != ".json" or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(_LOOKED_AT)
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and b'"shapes"' in head
+    return b'"shapes"' in json_head(path, b"{")
 
 
 def _json_files(folder: Path) -> list[Path]:

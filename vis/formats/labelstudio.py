@@ -22,6 +22,7 @@ from vis.formats.fields import (
 )
 from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
+from vis.formats.json_head import json_head
 from vis.formats.labelstudio_min import SEVERAL, full_tasks
 from vis.formats.paths import VIDEO_SUFFIXES, pictures
 from vis.formats.picture_size import film_info, picture_size, size_unknown
@@ -51,13 +52,7 @@ _Frames = dict[int, "RLE"]
 
 def labelstudio_file(path: Path) -> Path | None:
     """A file with a list of tasks; None of another kind."""
-    if path.suffix.lower() != ".json" or not path.is_file():
-        return None
-    with path.open("rb") as file:
-        head = file.read(64)
-        if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-            return None
-        head += file.read(_LOOKED_AT)
+    head = json_head(path, b"[", _LOOKED_AT)
     # the last two are of JSON-MIN
     keys = (b'"annotations"', b'"completions"', b'"annotation_id"', b'"original_width"')
     return path if any(key in head for key in keys) else None

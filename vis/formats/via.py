@@ -22,6 +22,7 @@ from vis.formats.fields import (
 )
 from vis.formats.gathering import NO_AREA, Gathering, Opened
 from vis.formats.json_file import read_json
+from vis.formats.json_head import json_head
 from vis.formats.paths import inside
 from vis.formats.picture_size import picture_size, size_unknown
 from vis.formats.shapes import Shape
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from vis.formats.reading import Reading
     from vis.formats.ytvis_records import VideoEntry
 
-_LOOKED_AT = 2**16
-"""Bytes from the beginning of a file of an unknown kind."""
 _PICTURES = "_via_img_metadata"
 _CLASS_ATTRIBUTES = ("class", "classes", "label", "labels", "name", "category", "type", "object")
 _ONLY_CLASS = "object"
@@ -61,13 +60,9 @@ class _ClassAttribute:
 
 def via_file(path: Path) -> Path | None:
     """A file of VIA; None of another kind."""
-    if path.suffix.lower() != ".json" or not path.is_file():
-        return None
-    with path.open("rb") as file:
-        head = file.read(_LOOKED_AT)
-    is_object = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    head = json_head(path, b"{")
     of_picture = b'"filename"' in head and (b'"regions"' in head or b'"file_attributes"' in head)
-    return path if is_object and (b'"_via_' in head or of_picture) else None
+    return path if b'"_via_' in head or of_picture else None
 
 
 def read_via(path: Path, frames: Path | None, reading: Reading) -> Opened:
